@@ -1,0 +1,42 @@
+# Two commands matter: `make demo` and `make test`. Each prepares the machine, builds and runs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench build prepare prepare-test fmt
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+export CARGO_TARGET_DIR := $(TARGET_DIR)
+EGRET := $(TARGET_DIR)/debug/egret
+KEEP ?=
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+prepare: ## install (as root) or name what building needs
+	@deploy/prepare.sh build
+
+prepare-test: ## the same for the tests, which start a PostgreSQL server of their own
+	@deploy/prepare.sh build test
+
+build: prepare ## build the binary `egret`
+	$(CARGO) build --locked -p portal
+
+demo: build ## the main job end to end through the HTTP API; KEEP=1 leaves the server running
+	$(EGRET) demo $(if $(KEEP),--keep,--exit)
+
+test: prepare-test ## all tests: units, jail, storage on both databases, API, attacks, crashes
+	$(CARGO) build --locked -p portal
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+check: prepare ## formatting, lints, licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; \
+	else echo "cargo-deny is missing: cargo install --locked cargo-deny"; exit 1; fi
+
+bench: prepare-test ## figures into target/bench/results.jsonl (release build)
+	$(CARGO) build --locked --release -p portal
+	$(CARGO) run --locked --release -p egret-tests --bin bench
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
