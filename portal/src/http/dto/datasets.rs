@@ -1,0 +1,203 @@
+//! The data catalogue: entries, samples, versions, masking policies.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Text.
+    Text,
+    /// Whole number of 64 bit.
+    Integer,
+    /// Floating point number of 64 bit.
+    Number,
+    /// Truth value.
+    Boolean,
+    /// Calendar day.
+    Date,
+    /// Point in time, microseconds.
+    Timestamp,
+}
+
+/// What a column gives away about a privacy unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivacyClass {
+    /// 直接标识符.
+    DirectIdentifier,
+    /// 准标识符.
+    QuasiIdentifier,
+    /// 敏感.
+    Sensitive,
+    /// 公开.
+    Public,
+}
+
+/// A column of a catalogue entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueColumn {
+    /// The column's name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// What it means.
+    #[serde(default)]
+    pub comment: String,
+    /// What it gives away; found by the platform when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<PrivacyClass>,
+    /// Level of GB/T 43697: `core`, `important` or `general-1` … `general-4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+}
+
+/// Whom a row speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyUnit {
+    /// The column that carries its identifier.
+    pub column: String,
+    /// The space the identifier is from: `person-id`, `mobile`, `enterprise-id`, `vehicle`, …
+    pub value_domain: String,
+}
+
+/// A new catalogue entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetCreate {
+    /// Unique name, usable in SQL.
+    pub name: String,
+    /// The name people read.
+    pub title: String,
+    /// The identifier of the organisation that provides it.
+    pub provider: String,
+    /// The industry it belongs to.
+    pub industry: String,
+    /// What it holds.
+    #[serde(default)]
+    pub description: String,
+    /// Its columns, in order.
+    pub columns: Vec<CatalogueColumn>,
+    /// Whom a row speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<PrivacyUnit>,
+    /// Quality rules, a TOML document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_rules: Option<String>,
+    /// 样例数据: masked rows to show, as column → value.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub sample: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A catalogue entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatasetView {
+    /// The data set's identifier.
+    pub id: String,
+    /// Unique name.
+    pub name: String,
+    /// The name people read.
+    pub title: String,
+    /// The identifier of the organisation that provides it.
+    pub provider: String,
+    /// The industry it belongs to.
+    pub industry: String,
+    /// What it holds.
+    pub description: String,
+    /// Its columns, in order.
+    pub columns: Vec<CatalogueColumn>,
+    /// Whom a row speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<PrivacyUnit>,
+    /// Whether a masking policy is in force.
+    pub policy: bool,
+    /// The number of the newest version, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_version: Option<u64>,
+    /// When it was registered.
+    pub created_at: String,
+}
+
+/// 样例数据 of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SampleView {
+    /// Rows, as column → value.
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// One immutable version of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatasetVersionView {
+    /// The version's identifier.
+    pub id: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// Counted from one.
+    pub number: u64,
+    /// SHA-256 of the content.
+    pub sha256: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its bytes at rest, before encryption.
+    pub bytes: u64,
+    /// The push it came by.
+    pub push: String,
+    /// Measured level of de-identification (GB/T 42460), 1 to 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deidentification_level: Option<u8>,
+    /// When it was made.
+    pub created_at: String,
+}
+
+/// A masking policy to put in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyPut {
+    /// The policy, a TOML document.
+    pub toml: String,
+}
+
+/// The masking policy in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyView {
+    /// The policy, a TOML document.
+    pub toml: String,
+    /// Its digest.
+    pub sha256: String,
+    /// Counted from one.
+    pub version: u64,
+    /// When it came into force.
+    pub created_at: String,
+}
+
+/// What the classifier takes a column for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ColumnClass {
+    /// The column's name.
+    pub column: String,
+    /// The kind of identifier found in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// What it gives away.
+    pub class: PrivacyClass,
+    /// Between 0 and 1.
+    pub confidence: f64,
+    /// What speaks for it.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+}
+
+/// A masking policy that the classes suggest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicySuggestion {
+    /// The policy, a TOML document.
+    pub toml: String,
+    /// The classes it follows from.
+    pub classes: Vec<ColumnClass>,
+}

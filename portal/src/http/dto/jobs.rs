@@ -1,0 +1,261 @@
+//! Admission, jobs and runs.
+
+use super::{Finding, Text};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// SQL to check without running it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlCheck {
+    /// The grant's identifier.
+    pub grant: String,
+    /// One SELECT.
+    pub sql: String,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutputColumn {
+    /// The column's name.
+    pub name: String,
+    /// Its Arrow type: `Boolean`, `Int32`, `Int64`, `Float64`, `Utf8`, `Date32`, `Timestamp`.
+    pub data_type: String,
+}
+
+/// What an output column is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ColumnLineage {
+    /// The output column.
+    pub output: String,
+    /// `table.column` of each input.
+    pub inputs: Vec<String>,
+}
+
+/// The columns that a program reads from a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TableUse {
+    /// The table's name in SQL.
+    pub table: String,
+    /// The columns read.
+    pub columns: Vec<String>,
+}
+
+/// Whether a program would be admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AdmissionView {
+    /// Inside the scenario or not.
+    pub admitted: bool,
+    /// Why not, and what to know.
+    pub findings: Vec<Finding>,
+    /// Digest of the plan that would run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<String>,
+    /// What it reads.
+    #[serde(default)]
+    pub tables: Vec<TableUse>,
+    /// What it would return.
+    #[serde(default)]
+    pub output: Vec<OutputColumn>,
+    /// What its columns are made of.
+    #[serde(default)]
+    pub lineage: Vec<ColumnLineage>,
+}
+
+/// On which data a job runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The data sets.
+    #[default]
+    Production,
+    /// Their samples.
+    Sample,
+}
+
+/// A table given to a WASM module, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WasmInput {
+    /// The table's name in the scenario.
+    pub table: String,
+    /// The columns, in this order.
+    pub columns: Vec<String>,
+}
+
+/// The program of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Program {
+    /// One SELECT.
+    Sql {
+        /// Its text.
+        sql: String,
+    },
+    /// A module that reads tables and writes one.
+    Wasm {
+        /// The module's identifier.
+        module: String,
+        /// What it reads.
+        inputs: Vec<WasmInput>,
+        /// What it writes.
+        output: Vec<OutputColumn>,
+    },
+}
+
+/// A job to submit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobCreate {
+    /// The grant's identifier.
+    pub grant: String,
+    /// On which data.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What to run.
+    pub program: Program,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobView {
+    /// The job's identifier.
+    pub id: String,
+    /// The grant's identifier.
+    pub grant: String,
+    /// The tenant.
+    pub organisation: String,
+    /// On which data.
+    pub mode: Mode,
+    /// What runs.
+    pub program: Program,
+    /// Digest of the program.
+    pub program_digest: String,
+    /// Digest of the plan that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<String>,
+    /// Its newest run.
+    pub run: String,
+    /// When it was submitted.
+    pub created_at: String,
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for a worker.
+    Admitted,
+    /// Taken by a node.
+    Leased,
+    /// Its files are being made.
+    Staged,
+    /// The program runs.
+    Running,
+    /// The result is being inspected.
+    Inspecting,
+    /// The result left, whole or in part, or waits for people: see the release.
+    Done,
+    /// The program failed.
+    Failed,
+    /// Stopped by a person or a revocation.
+    Killed,
+}
+
+impl RunState {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Killed)
+    }
+}
+
+/// What a run used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MeterView {
+    /// Time in the worker.
+    pub wall_us: u64,
+    /// Processor time.
+    pub cpu_us: u64,
+    /// WASM fuel.
+    pub fuel: u64,
+    /// Rows read.
+    pub rows_in: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Rows written.
+    pub rows_out: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Most memory at once.
+    pub memory_peak_bytes: u64,
+}
+
+/// Whether an isolation layer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerState {
+    /// It holds.
+    Enforced,
+    /// The host does not have it.
+    Unavailable,
+    /// Switched off by configuration.
+    Off,
+}
+
+/// One isolation layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LayerView {
+    /// The layer's name.
+    pub layer: String,
+    /// Whether it holds.
+    pub state: LayerState,
+    /// The host's error number, when unavailable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<i32>,
+    /// Details.
+    pub detail: String,
+}
+
+/// How long to wait for a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RunQuery {
+    /// Answer when the run has ended, or after this time.
+    #[serde(default)]
+    #[param(maximum = 30_000)]
+    pub wait_ms: u64,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunView {
+    /// The run's identifier.
+    pub id: String,
+    /// The job's identifier.
+    pub job: String,
+    /// Where it is.
+    pub state: RunState,
+    /// How the program ended: `finished`, `faulted`, `limit_exceeded`, `timed_out`, `cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Why it waits, failed or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    /// The release of its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// What it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<MeterView>,
+    /// Which layers held.
+    #[serde(default)]
+    pub layers: Vec<LayerView>,
+    /// When it was submitted.
+    pub created_at: String,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+}

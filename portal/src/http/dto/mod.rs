@@ -1,0 +1,54 @@
+//! The bodies of the API, one file per resource: what the server answers and what every client of it parses.
+//!
+//! They are apart from the domain types on purpose: a field is public only because it is written here. Requests
+//! refuse unknown fields; answers may grow. Times are RFC 3339 in UTC, identifiers are opaque text with a prefix.
+
+mod accounts;
+mod common;
+mod datasets;
+mod grants;
+mod jobs;
+mod ledger;
+mod modules;
+mod private_datasets;
+mod pushes;
+mod releases;
+mod scenarios;
+mod sessions;
+mod status;
+
+pub use accounts::{
+    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Role,
+    RolesPut,
+};
+pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
+pub use datasets::{
+    CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
+    PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
+};
+pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
+pub use jobs::{
+    AdmissionView, ColumnLineage, JobCreate, JobView, LayerState, LayerView, MeterView, Mode,
+    OutputColumn, Program, RunQuery, RunState, RunView, SqlCheck, TableUse, WasmInput,
+};
+pub use ledger::{
+    CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,
+    LedgerKeysView, ProofView,
+};
+pub use modules::{ModuleQuery, ModuleView};
+pub use private_datasets::{
+    DataFormat, DataQuery, PrivateColumn, PrivateDatasetCreate, PrivateDatasetView,
+};
+pub use pushes::{
+    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushRiskView, PushState,
+    PushView, QualityView, RiskView, RuleCount,
+};
+pub use releases::{
+    ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,
+};
+pub use scenarios::{
+    ColumnRole, ColumnScope, Contract, Operations, OutputRules, Reason, ScenarioCreate,
+    ScenarioEvidence, ScenarioState, ScenarioView, TableScope, VoteCast, VoteView,
+};
+pub use sessions::{AccountSelf, PasswordPut, SessionCreate, SessionView, TokenCreate, TokenView};
+pub use status::{HealthView, StatusView, UsageRow, UsageView};

@@ -1,0 +1,180 @@
+//! Intake: a push becomes a version of a data set, or says why not.
+
+use super::{DataFormat, Text};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The manifest of a push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PushCreate {
+    /// The format of the data that follows.
+    pub format: DataFormat,
+    /// Character encoding of CSV: `utf-8`, `gb18030`, `big5`, `utf-16le`; detected when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// SHA-256 of the data, to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Size of the data, to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Where a push is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PushState {
+    /// Waits for its data.
+    Open,
+    /// The data are here.
+    Received,
+    /// Being checked and masked.
+    Checking,
+    /// Became a version.
+    Version,
+    /// Not clean enough; kept apart.
+    Quarantined,
+    /// Could not be read as declared.
+    Rejected,
+}
+
+/// A push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PushView {
+    /// The push's identifier.
+    pub id: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// Where it is.
+    pub state: PushState,
+    /// Rows checked so far.
+    pub rows_checked: u64,
+    /// Rows that went into the version.
+    pub rows_kept: u64,
+    /// Problem records found.
+    pub problems: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// The version it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why it was quarantined or rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    /// When it was opened.
+    pub created_at: String,
+}
+
+/// What was done with a problem record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemAction {
+    /// Corrected.
+    Repaired,
+    /// Left out.
+    Dropped,
+    /// Taken over as it is.
+    Kept,
+}
+
+/// A problem record, for the provider (问题数据反馈).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemRecord {
+    /// The row in the pushed data, counted from one.
+    pub row: u64,
+    /// The column, where one is at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The quality rule.
+    pub rule: String,
+    /// What was done.
+    pub action: ProblemAction,
+    /// The value with its middle covered.
+    pub masked_value: String,
+    /// What is wrong.
+    pub message: Text,
+}
+
+/// A score of one dimension of quality, 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DimensionScore {
+    /// `completeness`, `validity`, `uniqueness`, `consistency`, …
+    pub dimension: String,
+    /// Between 0 and 1.
+    pub score: f64,
+}
+
+/// The score of a column, 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ColumnScore {
+    /// The column.
+    pub column: String,
+    /// Between 0 and 1.
+    pub score: f64,
+}
+
+/// How often a rule found something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleCount {
+    /// The quality rule.
+    pub rule: String,
+    /// Its findings.
+    pub count: u64,
+}
+
+/// The quality report of a push.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QualityView {
+    /// Rows read.
+    pub rows_in: u64,
+    /// Rows kept.
+    pub rows_kept: u64,
+    /// Per dimension.
+    pub dimensions: Vec<DimensionScore>,
+    /// Per column.
+    pub columns: Vec<ColumnScore>,
+    /// Per rule.
+    pub rules: Vec<RuleCount>,
+    /// Rules that keep the push from becoming a version.
+    pub blocking: Vec<String>,
+}
+
+/// Re-identification risk of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RiskView {
+    /// The columns that were taken as known to an attacker.
+    pub quasi_identifiers: Vec<String>,
+    /// Rows measured.
+    pub rows: u64,
+    /// Equivalence classes.
+    pub classes: u64,
+    /// The smallest class.
+    pub k: u64,
+    /// Rows that stand alone.
+    pub uniques: u64,
+    /// Highest prosecutor risk.
+    pub prosecutor_max: f64,
+    /// Mean prosecutor risk.
+    pub prosecutor_avg: f64,
+    /// Marketer risk.
+    pub marketer: f64,
+    /// Fewest distinct sensitive values in a class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l_distinct: Option<u64>,
+    /// Greatest distance of a class's sensitive distribution from the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub t_closeness: Option<f64>,
+}
+
+/// Risk before and after masking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PushRiskView {
+    /// As pushed.
+    pub before: RiskView,
+    /// As it became a version.
+    pub after: RiskView,
+    /// Measured level of de-identification (GB/T 42460), 1 to 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deidentification_level: Option<u8>,
+}

@@ -1,0 +1,123 @@
+//! What leaves: decisions, evidence, votes.
+
+use super::{Finding, VoteView};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Where a release is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseState {
+    /// Waits for votes.
+    Held,
+    /// Refused, by rule or by vote.
+    Refused,
+    /// Decided, being written.
+    Scheduled,
+    /// May be downloaded.
+    Released,
+    /// Stopped by a revocation.
+    Frozen,
+    /// Taken back.
+    Withdrawn,
+    /// Void before it was decided.
+    Void,
+}
+
+/// What the inspection decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseDecision {
+    /// All of it may leave.
+    Release,
+    /// Some cells were suppressed.
+    PartialRelease,
+    /// People have to decide.
+    Hold,
+    /// None of it may leave.
+    Refuse,
+}
+
+/// Which releases to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReleaseQuery {
+    /// Only those in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub state: Option<ReleaseState>,
+    /// At most this many items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseView {
+    /// The release's identifier.
+    pub id: String,
+    /// The run whose result it is.
+    pub run: String,
+    /// The job.
+    pub job: String,
+    /// The grant.
+    pub grant: String,
+    /// The tenant.
+    pub organisation: String,
+    /// Where it is.
+    pub state: ReleaseState,
+    /// What the inspection decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<ReleaseDecision>,
+    /// What the inspection found.
+    pub findings: Vec<Finding>,
+    /// SHA-256 of what leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Rows of what leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Cells left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<u64>,
+    /// Approving votes so far.
+    pub approvals: u32,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<String>,
+}
+
+/// Some rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleasedTable {
+    /// The columns.
+    pub columns: Vec<String>,
+    /// The rows, as text.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// What a reviewer sees before voting; the vote names the digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseEvidence {
+    /// What a vote has to name.
+    pub digest: String,
+    /// The release's identifier.
+    pub release: String,
+    /// What the inspection found.
+    pub findings: Vec<Finding>,
+    /// The first rows of what would leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<ReleasedTable>,
+    /// The evidence as the digest covers it.
+    #[schema(value_type = Object)]
+    pub document: serde_json::Value,
+    /// The reviewer's own vote, or all of them once decided.
+    pub votes: Vec<VoteView>,
+}
