@@ -1,1 +1,15 @@
-//! harness
+//! The harness of the suites: a real server process, a real PostgreSQL, and a client that knows nothing but the API.
+//!
+//! Nothing here calls into Egret: a suite sees what a client sees. The bodies are plain JSON on purpose, so that a field
+//! that is renamed by accident breaks a suite and not only a user.
+
+mod api;
+pub mod people;
+mod postgres;
+mod server;
+mod world;
+
+pub use api::{Answer, Api};
+pub use postgres::{Postgres, free_port};
+pub use server::{Database, Server, egret, run_egret};
+pub use world::{Ran, Setup, World};

@@ -86,7 +86,14 @@ impl Drop for Postgres {
         let data = self.folder.path().join("data");
         // Nothing useful can be done when stopping fails; the folder goes all the same.
         let _ = unprivileged(&self.bin.join("pg_ctl"))
-            .args(["--pgdata", text(&data), "--mode", "immediate", "--wait", "stop"])
+            .args([
+                "--pgdata",
+                text(&data),
+                "--mode",
+                "immediate",
+                "--wait",
+                "stop",
+            ])
             .output();
     }
 }
@@ -94,7 +101,12 @@ impl Drop for Postgres {
 /// The folder of the newest installed server.
 fn server_binaries() -> PathBuf {
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
+        .map(|entries| {
+            entries
+                .flatten()
+                .map(|entry| entry.path().join("bin"))
+                .collect()
+        })
         .unwrap_or_default();
     found.retain(|bin| bin.join("initdb").exists());
     found.sort();
@@ -106,7 +118,14 @@ fn server_binaries() -> PathBuf {
 fn unprivileged(program: &Path) -> Command {
     if is_root() {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]);
+        command.args([
+            "--reuid",
+            "postgres",
+            "--regid",
+            "postgres",
+            "--clear-groups",
+            "--",
+        ]);
         command.arg(program).current_dir("/");
         command
     } else {
@@ -119,7 +138,9 @@ fn is_root() -> bool {
 }
 
 fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(
         output.status.success(),
         "{command:?} failed:\n{}\n{}",

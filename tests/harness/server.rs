@@ -1,0 +1,217 @@
+//! A server process of the suite's own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{api::Api, postgres::free_port};
+
+/// Where a server keeps its state.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A file in the data folder.
+    Sqlite,
+    /// A PostgreSQL database by its URL.
+    Postgres(String),
+}
+
+/// A running `egret serve`; dropping it kills the process, as a power cut would.
+pub struct Server {
+    folder: tempfile::TempDir,
+    database: Database,
+    child: Child,
+    port: u16,
+}
+
+/// The binary under test: built by `make test`, beside the test's own.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn egret() -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows its own path");
+    // target/<profile>/deps/suites-… and target/<profile>/bench
+    let found = own
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join("egret"))
+        .find(|path| path.is_file());
+    found.expect(
+        "the binary `egret` is not built: run `make test`, or `cargo build -p portal` before",
+    )
+}
+
+impl Server {
+    /// Starts a server on an empty data folder.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute.
+    pub async fn start(database: Database) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("egret-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        let port = free_port();
+        let child = spawn(folder.path(), &database, port);
+        let mut server = Self {
+            folder,
+            database,
+            child,
+            port,
+        };
+        server.wait_until_healthy().await;
+        server
+    }
+
+    /// Kills the process at once and starts another on the same data.
+    ///
+    /// # Panics
+    /// When the new one does not answer within a minute.
+    pub async fn crash_and_restart(&mut self) {
+        self.kill();
+        self.restart().await;
+    }
+
+    /// Kills the process at once (`SIGKILL`).
+    pub fn kill(&mut self) {
+        // A process that is gone already is as dead as we want it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts another process on the same data.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute.
+    pub async fn restart(&mut self) {
+        self.child = spawn(self.folder.path(), &self.database, self.port);
+        self.wait_until_healthy().await;
+    }
+
+    /// The process's number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client that has not signed in.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(&format!("http://127.0.0.1:{}", self.port))
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("egret.toml")
+    }
+
+    /// The password that the first start wrote down for an account.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn first_password(&self, account: &str) -> String {
+        let text = std::fs::read_to_string(self.data().join("initial-sign-ins.txt"))
+            .expect("the first start writes the sign-ins down");
+        text.lines()
+            .filter_map(|line| line.split_once(char::is_whitespace))
+            .find(|(name, _)| name.trim_end_matches(':') == account)
+            .map(|(_, password)| password.trim().to_owned())
+            .unwrap_or_else(|| panic!("no first password of {account}"))
+    }
+
+    /// What the server logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    async fn wait_until_healthy(&mut self) {
+        let api = self.api();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            if let Ok(answer) = api.try_send("GET", "/healthz", "", Vec::new()).await
+                && answer.status == 200
+            {
+                return;
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended ({status}):\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the server does not answer:\n{}", self.log());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(folder: &Path, database: &Database, port: u16) -> Child {
+    let config = folder.join("egret.toml");
+    std::fs::write(&config, configuration(folder, database, port)).expect("a configuration file");
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .expect("a log file");
+    Command::new(egret())
+        .args(["serve", "--config"])
+        .arg(&config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the server starts")
+}
+
+fn configuration(folder: &Path, database: &Database, port: u16) -> String {
+    let database = match database {
+        Database::Sqlite => String::new(),
+        Database::Postgres(url) => {
+            let file = folder.join("database-url");
+            std::fs::write(&file, url).expect("a file with the database's URL");
+            restrict(&file);
+            format!("[database]\nkind = \"postgres\"\nurl_file = {file:?}\n")
+        }
+    };
+    format!(
+        "listen = \"127.0.0.1:{port}\"\ndata_dir = {:?}\n{database}",
+        folder.join("data")
+    )
+}
+
+fn restrict(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).expect("mode 0600");
+}
+
+/// Runs the command line to its end and answers exit code, output and errors.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn run_egret(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(egret())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("egret starts");
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
