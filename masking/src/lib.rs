@@ -1,1 +1,43 @@
-//! masking
+//! Pure functions on Arrow batches: classify, check quality, mask, measure risk.
+//!
+//! | To | Use |
+//! |---|---|
+//! | find out what a column holds | [`Classifier`], [`find_identifiers`] |
+//! | check and repair a push | [`conform`], [`QualityRules`], [`QualityChecker`] |
+//! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
+//! | make pseudonyms | [`RootKey`], [`TokenKey`] |
+//! | measure what is left of the risk | [`RiskMeter`] |
+//! | show a few rows | [`sample_rows`] |
+//!
+//! Everything is streaming (a batch at a time), null-preserving and deterministic: the same batch under
+//! the same key gives the same bytes. Keys come in as arguments; there is no clock and no randomness here.
+//!
+//! What this crate does **not** do: it knows no tenants, no files, no SQL and no network, it stores
+//! nothing, and it never decides who may see what.
+#![forbid(unsafe_code)]
+
+mod classify;
+mod error;
+mod fold;
+mod key;
+mod policy;
+mod quality;
+mod risk;
+mod sample;
+mod text;
+mod transform;
+
+pub use classify::{
+    Candidate, Class, Classifier, ColumnClass, ColumnHint, Evidence, Hit, Identifier, Meaning,
+    find_identifiers,
+};
+pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
+pub use key::{RootKey, TokenKey, ValueDomain, canonical};
+pub use policy::{ColumnPolicy, Policy, UnnamedColumns};
+pub use quality::{
+    Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount, conform,
+};
+pub use risk::{RiskMeter, RiskReport};
+pub use sample::sample_rows;
+pub use text::{Bilingual, Lang};
+pub use transform::{MaskPlan, Masked, Transform};

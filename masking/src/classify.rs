@@ -1,0 +1,15 @@
+//! What a column holds: identifiers by pattern and check digit, columns by likelihood.
+
+pub(crate) mod check;
+mod column;
+mod decide;
+mod hint;
+mod identifier;
+pub(crate) mod region;
+mod table;
+mod text;
+
+pub use column::{Candidate, Class, Classifier, ColumnClass, ColumnHint, Evidence};
+pub use hint::Meaning;
+pub use identifier::{Hit, Identifier};
+pub use text::find_identifiers;

@@ -1,0 +1,242 @@
+//! Keys, value domains and tokens.
+//!
+//! One root key per platform; every other key is derived from it (HKDF-SHA256, RFC 5869) for one purpose,
+//! one value domain and one epoch. A token is HMAC-SHA256 (RFC 2104) of an identifier's canonical form, cut to
+//! 128 bits and written in base32. Two scenarios have two keys, so their tokens have nothing in common; two
+//! data sets of one scenario share the key of a value domain, so their tokens join.
+
+use std::fmt;
+
+use aes::cipher::KeyInit;
+use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::{Fault, MaskError};
+use crate::text::Bilingual;
+use crate::transform::text_values;
+
+mod canonical;
+
+pub use canonical::canonical;
+
+/// What kind of thing an identifier names: `person-id`, `mobile`, `enterprise-id`, `vehicle`, `bank-card`.
+///
+/// Tokens of one value domain join across data sets, whatever their columns are called.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ValueDomain(String);
+
+impl ValueDomain {
+    /// Reads a name of 2 to 32 characters: a lower-case letter, then lower-case letters, digits, hyphens.
+    ///
+    /// # Errors
+    /// `value_domain_name` when the name has another form.
+    pub fn parse(name: &str) -> Result<Self, Fault> {
+        let mut chars = name.chars();
+        let valid = chars.next().is_some_and(|first| first.is_ascii_lowercase())
+            && chars.all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
+            && (2..=32).contains(&name.len());
+        if valid {
+            return Ok(Self(name.to_owned()));
+        }
+        let shown: String = name.chars().take(40).collect();
+        Err(Fault::general(
+            "value_domain_name",
+            Bilingual::new(
+                format!("值域名称 {shown:?} 不合规"),
+                format!("{shown:?} is no name of a value domain"),
+            ),
+            Bilingual::new(
+                "以小写字母开头，其后为小写字母、数字或连字符，共 2 至 32 个字符，例如 person-id",
+                "start with a lower-case letter, then lower-case letters, digits or hyphens, 2 to 32 in all, \
+                 for example person-id",
+            ),
+        ))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name that this crate itself writes.
+    pub(crate) fn known(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl fmt::Display for ValueDomain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ValueDomain {
+    type Error = Fault;
+
+    fn try_from(name: String) -> Result<Self, Fault> {
+        Self::parse(&name)
+    }
+}
+
+impl From<ValueDomain> for String {
+    fn from(domain: ValueDomain) -> Self {
+        domain.0
+    }
+}
+
+/// The platform's root of all masking keys: 32 secret bytes, wiped when dropped, never shown.
+pub struct RootKey(Zeroizing<[u8; 32]>);
+
+impl RootKey {
+    /// Takes 32 bytes that must come from a cryptographic source.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// A public value that tells two root keys apart and reveals neither.
+    pub fn commitment(&self) -> [u8; 32] {
+        commit(b"egret root key commitment v1", &self.0)
+    }
+
+    /// The key of the tokens that intake writes into a data set version.
+    pub fn intake(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
+        TokenKey::new(self.derive("intake", domain, epoch), domain.clone())
+    }
+
+    /// The key of the tokens that a run of one scenario may see. A new epoch severs all earlier tokens.
+    pub fn scenario(&self, scenario: &str, domain: &ValueDomain, epoch: u32) -> TokenKey {
+        // The prefix keeps a scenario that is called "intake" apart from intake itself.
+        let purpose = format!("scenario/{scenario}");
+        TokenKey::new(self.derive(&purpose, domain, epoch), domain.clone())
+    }
+
+    /// The AES-256 key of format-preserving permutations in a value domain.
+    pub(crate) fn permutation(&self, domain: &ValueDomain, epoch: u32) -> [u8; 32] {
+        self.derive("permute", domain, epoch)
+    }
+
+    /// The key from which a subject's date shift is drawn.
+    pub(crate) fn date_shift(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
+        TokenKey::new(self.derive("shift", domain, epoch), domain.clone())
+    }
+
+    fn derive(&self, purpose: &str, domain: &ValueDomain, epoch: u32) -> [u8; 32] {
+        // Domain and epoch hold no '|', so reading from the right makes this text unambiguous.
+        let info = format!("mask|{purpose}|{domain}|{epoch}");
+        expand(None, self.0.as_slice(), info.as_bytes())
+    }
+}
+
+/// HKDF-SHA256 (RFC 5869) to one block of 32 bytes.
+fn expand(salt: Option<&[u8]>, secret: &[u8], info: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    #[expect(clippy::expect_used, reason = "32 bytes are one block; HKDF gives up to 255 blocks")]
+    Hkdf::<Sha256>::new(salt, secret).expand(info, &mut key).expect("one block of HKDF");
+    key
+}
+
+fn commit(label: &[u8], key: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(label).chain_update(key).finalize().into()
+}
+
+/// Makes the tokens of one purpose, value domain and epoch.
+#[derive(Clone)]
+pub struct TokenKey {
+    mac: Hmac<Sha256>,
+    commitment: [u8; 32],
+    domain: ValueDomain,
+}
+
+impl TokenKey {
+    fn new(mut key: [u8; 32], domain: ValueDomain) -> Self {
+        let commitment = commit(b"egret token key commitment v1", &key);
+        let mac = keyed(&key);
+        key.zeroize();
+        Self { mac, commitment, domain }
+    }
+
+    /// The token of one canonical identifier: 26 characters `a-z2-7`, 128 bits.
+    pub fn token(&self, canonical: &[u8]) -> String {
+        let mut text = String::with_capacity(26);
+        base32(self.digest(canonical), &mut text);
+        text
+    }
+
+    /// The tokens of a column, as `Utf8`. Each value is first brought to the canonical form of the key's value
+    /// domain; nulls stay null, and a blank value, which names nobody, becomes null.
+    ///
+    /// # Errors
+    /// `not_text` when the column's type has no text form (lists, structures).
+    pub fn tokenise(&self, values: &dyn Array) -> Result<ArrayRef, MaskError> {
+        let texts = text_values(values)?;
+        let texts = texts.as_string::<i32>();
+        let mut tokens = StringBuilder::with_capacity(texts.len(), texts.len().saturating_mul(26));
+        let mut token = String::with_capacity(26);
+        for value in texts {
+            let canonical = value.map(|value| canonical(&self.domain, value)).unwrap_or_default();
+            if canonical.is_empty() {
+                tokens.append_null();
+            } else {
+                token.clear();
+                base32(self.digest(canonical.as_bytes()), &mut token);
+                tokens.append_value(&token);
+            }
+        }
+        Ok(Arc::new(tokens.finish()))
+    }
+
+    /// A public value that tells two keys apart and reveals neither.
+    pub fn commitment(&self) -> [u8; 32] {
+        self.commitment
+    }
+
+    /// The value domain whose canonical form the tokens are made from.
+    pub fn value_domain(&self) -> &ValueDomain {
+        &self.domain
+    }
+
+    /// The first 128 bits of the keyed digest.
+    pub(crate) fn digest(&self, message: &[u8]) -> u128 {
+        let mut mac = self.mac.clone();
+        mac.update(message);
+        let bytes: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut head = [0; 16];
+        head.copy_from_slice(&bytes[..16]);
+        u128::from_be_bytes(head)
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "TokenKey({})", self.domain)
+    }
+}
+
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    // A key shorter than a block is padded with zeros (RFC 2104), so this is the same key, infallibly.
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(key);
+    let mac = Hmac::<Sha256>::new(&block.into());
+    block.zeroize();
+    mac
+}
+
+/// Base32 of RFC 4648 in lower case, without padding: 26 characters for 128 bits.
+fn base32(bits: u128, text: &mut String) {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    for position in 0..26u32 {
+        // Five bits at a time from the left; the last character holds three bits and two zeros.
+        let shifted = if position < 25 { bits >> (123 - 5 * position) } else { bits << 2 };
+        let index = usize::try_from(shifted & 31).unwrap_or(0);
+        text.push(char::from(ALPHABET[index]));
+    }
+}
+
+#[cfg(test)]
+mod tests;
