@@ -17,13 +17,13 @@ pub struct Text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Span {
     /// First line.
-    pub line: u32,
+    pub line: u64,
     /// Column of the first character, in characters.
-    pub column: u32,
+    pub column: u64,
     /// Last line.
-    pub end_line: u32,
+    pub end_line: u64,
     /// Column behind the last character.
-    pub end_column: u32,
+    pub end_column: u64,
 }
 
 /// What a finding does to its object.

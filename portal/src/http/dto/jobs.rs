@@ -14,14 +14,34 @@ pub struct SqlCheck {
     pub sql: String,
 }
 
+/// The type of a column that may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultType {
+    /// Truth value.
+    Boolean,
+    /// Whole number of 32 bit.
+    Int32,
+    /// Whole number of 64 bit.
+    Int64,
+    /// Floating point number of 64 bit.
+    Float64,
+    /// Text.
+    Utf8,
+    /// Calendar day.
+    Date32,
+    /// Point in time, microseconds.
+    TimestampMicros,
+}
+
 /// A column of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputColumn {
     /// The column's name.
     pub name: String,
-    /// Its Arrow type: `Boolean`, `Int32`, `Int64`, `Float64`, `Utf8`, `Date32`, `Timestamp`.
-    pub data_type: String,
+    /// Its type.
+    pub data_type: ResultType,
 }
 
 /// What an output column is made of.
@@ -211,6 +231,8 @@ pub struct LayerView {
     pub layer: String,
     /// Whether it holds.
     pub state: LayerState,
+    /// Whether a node without it takes no jobs.
+    pub required: bool,
     /// The host's error number, when unavailable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno: Option<i32>,

@@ -29,7 +29,7 @@ pub use datasets::{
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{
     AdmissionView, ColumnLineage, JobCreate, JobView, LayerState, LayerView, MeterView, Mode,
-    OutputColumn, Program, RunQuery, RunState, RunView, SqlCheck, TableUse, WasmInput,
+    OutputColumn, Program, ResultType, RunQuery, RunState, RunView, SqlCheck, TableUse, WasmInput,
 };
 pub use ledger::{
     CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,

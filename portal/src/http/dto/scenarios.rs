@@ -24,6 +24,12 @@ pub struct ColumnScope {
     pub name: String,
     /// What it may be used for.
     pub role: ColumnRole,
+    /// The value domain of a key's tokens, such as `person-id`; keys of different domains are not joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_domain: Option<String>,
+    /// Whether a dimension holds sensitive categories.
+    #[serde(default)]
+    pub sensitive: bool,
 }
 
 /// A table inside a scenario.
@@ -63,13 +69,13 @@ pub struct OutputRules {
     pub threshold: Option<u64>,
     /// Greatest share of the largest contributor, percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dominance_1_percent: Option<u64>,
+    pub dominance_1_percent: Option<u32>,
     /// Greatest share of the two largest contributors, percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dominance_2_percent: Option<u64>,
+    pub dominance_2_percent: Option<u32>,
     /// The p-percent rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p_percent: Option<u64>,
+    pub p_percent: Option<u32>,
     /// Counts are rounded to a multiple of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_base: Option<u64>,
