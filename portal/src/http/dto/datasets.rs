@@ -1,5 +1,6 @@
 //! The data catalogue: entries, samples, versions, masking policies.
 
+use super::Text;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -8,17 +9,61 @@ use utoipa::ToSchema;
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
     /// Text.
-    Text,
+    String,
     /// Whole number of 64 bit.
-    Integer,
-    /// Floating point number of 64 bit.
-    Number,
+    Int64,
+    /// Floating point number of 64 bit, finite.
+    Float64,
     /// Truth value.
-    Boolean,
+    Bool,
     /// Calendar day.
     Date,
-    /// Point in time, microseconds.
+    /// Wall clock of China (UTC+08:00) in microseconds.
     Timestamp,
+}
+
+/// How often the provider renews the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateCycle {
+    /// 实时.
+    Realtime,
+    /// 每日.
+    Daily,
+    /// 每周.
+    Weekly,
+    /// 每月.
+    Monthly,
+    /// 每季.
+    Quarterly,
+    /// 每年.
+    Yearly,
+    /// 不定期.
+    #[default]
+    Irregular,
+}
+
+/// Level of GB/T 43697: what harm a leak would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Level {
+    /// 一般数据 1.
+    #[serde(rename = "general-1")]
+    General1,
+    /// 一般数据 2.
+    #[serde(rename = "general-2")]
+    General2,
+    /// 一般数据 3.
+    #[serde(rename = "general-3")]
+    General3,
+    /// 一般数据 4.
+    #[serde(rename = "general-4")]
+    General4,
+    /// 重要数据.
+    #[serde(rename = "important")]
+    Important,
+    /// 核心数据.
+    #[serde(rename = "core")]
+    Core,
 }
 
 /// What a column gives away about a privacy unit.
@@ -50,9 +95,9 @@ pub struct CatalogueColumn {
     /// What it gives away; found by the platform when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<PrivacyClass>,
-    /// Level of GB/T 43697: `core`, `important` or `general-1` … `general-4`.
+    /// Level of GB/T 43697.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<String>,
+    pub level: Option<Level>,
 }
 
 /// Whom a row speaks of.
@@ -72,7 +117,7 @@ pub struct DatasetCreate {
     /// Unique name, usable in SQL.
     pub name: String,
     /// The name people read.
-    pub title: String,
+    pub title: Text,
     /// The identifier of the organisation that provides it.
     pub provider: String,
     /// The industry it belongs to.
@@ -80,6 +125,9 @@ pub struct DatasetCreate {
     /// What it holds.
     #[serde(default)]
     pub description: String,
+    /// How often it is renewed.
+    #[serde(default)]
+    pub update_cycle: UpdateCycle,
     /// Its columns, in order.
     pub columns: Vec<CatalogueColumn>,
     /// Whom a row speaks of.
@@ -102,13 +150,15 @@ pub struct DatasetView {
     /// Unique name.
     pub name: String,
     /// The name people read.
-    pub title: String,
+    pub title: Text,
     /// The identifier of the organisation that provides it.
     pub provider: String,
     /// The industry it belongs to.
     pub industry: String,
     /// What it holds.
     pub description: String,
+    /// How often it is renewed.
+    pub update_cycle: UpdateCycle,
     /// Its columns, in order.
     pub columns: Vec<CatalogueColumn>,
     /// Whom a row speaks of.

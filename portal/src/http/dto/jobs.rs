@@ -165,29 +165,36 @@ pub struct JobView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Waits for a worker.
+    /// Inside the scenario, waits for a worker.
     Admitted,
-    /// Taken by a node.
-    Leased,
-    /// Its files are being made.
-    Staged,
-    /// The program runs.
+    /// A node holds it: its files are made, its program runs.
     Running,
-    /// The result is being inspected.
+    /// The program has ended; its output is inspected.
     Inspecting,
-    /// The result left, whole or in part, or waits for people: see the release.
-    Done,
-    /// The program failed.
+    /// The decision to release is stored; the bytes are being written.
+    Releasing,
+    /// People have to decide; see the release.
+    Held,
+    /// The result may be downloaded; see the release.
+    Released,
+    /// No result leaves: by rule, by vote, or because the refusal budget is spent.
+    Refused,
+    /// A sample run is done; its result is in the run's view.
+    Finished,
+    /// The program failed or passed a limit.
     Failed,
-    /// Stopped by a person or a revocation.
+    /// Stopped by a person or by a revocation.
     Killed,
 }
 
 impl RunState {
-    /// Whether nothing more will happen.
+    /// Whether the machine has nothing more to do; a held run still waits for people.
     #[must_use]
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Killed)
+    pub fn is_settled(self) -> bool {
+        !matches!(
+            self,
+            Self::Admitted | Self::Running | Self::Inspecting | Self::Releasing
+        )
     }
 }
 

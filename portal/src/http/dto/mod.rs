@@ -24,7 +24,8 @@ pub use accounts::{
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
-    PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
+    Level, PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
+    UpdateCycle,
 };
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{

@@ -10,17 +10,15 @@ use utoipa::{IntoParams, ToSchema};
 pub enum ReleaseState {
     /// Waits for votes.
     Held,
-    /// Refused, by rule or by vote.
-    Refused,
-    /// Decided, being written.
+    /// Decided; the bytes are being written.
     Scheduled,
     /// May be downloaded.
     Released,
-    /// Stopped by a revocation.
+    /// Refused by vote.
+    Refused,
+    /// Stopped by a revocation after it was released.
     Frozen,
-    /// Taken back.
-    Withdrawn,
-    /// Void before it was decided.
+    /// Ended by a revocation before anything left.
     Void,
 }
 
