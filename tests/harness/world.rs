@@ -171,17 +171,17 @@ impl World {
     async fn register_residents(&self, provider: &str) {
         let entry = json!({
             "name": "residents",
-            "title": "常住人口",
+            "title": { "zh": "常住人口", "en": "Residents" },
             "provider": provider,
             "industry": "社会保障",
             "description": "invented people",
             "columns": [
-                { "name": "resident_id", "type": "text", "comment": "身份证号", "class": "direct_identifier" },
-                { "name": "district", "type": "text", "comment": "区", "class": "quasi_identifier" },
-                { "name": "sex", "type": "text", "comment": "性别", "class": "quasi_identifier" },
-                { "name": "age_band", "type": "text", "comment": "年龄段", "class": "quasi_identifier" },
-                { "name": "occupation", "type": "text", "comment": "职业", "class": "quasi_identifier" },
-                { "name": "income", "type": "integer", "comment": "年收入", "class": "sensitive" },
+                { "name": "resident_id", "type": "string", "comment": "身份证号", "class": "direct_identifier" },
+                { "name": "district", "type": "string", "comment": "区", "class": "quasi_identifier" },
+                { "name": "sex", "type": "string", "comment": "性别", "class": "quasi_identifier" },
+                { "name": "age_band", "type": "string", "comment": "年龄段", "class": "quasi_identifier" },
+                { "name": "occupation", "type": "string", "comment": "职业", "class": "quasi_identifier" },
+                { "name": "income", "type": "int64", "comment": "年收入", "class": "sensitive" },
             ],
             "unit": { "column": "resident_id", "value_domain": "person-id" },
         });
@@ -316,7 +316,11 @@ impl World {
                 .get(&format!("/runs/{run}?wait_ms=10000"))
                 .await
                 .ok();
-            if matches!(text(&view["state"]).as_str(), "done" | "failed" | "killed") {
+            let state = text(&view["state"]);
+            if !matches!(
+                state.as_str(),
+                "admitted" | "running" | "inspecting" | "releasing"
+            ) {
                 return self.fetch(view).await;
             }
         }

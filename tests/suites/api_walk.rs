@@ -286,8 +286,8 @@ async fn a_private_data_set_joins_by_people_nobody_can_see() {
         "grant": world.grant,
         "name": "customers",
         "columns": [
-            { "name": "id_number", "type": "text" },
-            { "name": "segment", "type": "text" },
+            { "name": "id_number", "type": "string" },
+            { "name": "segment", "type": "string" },
         ],
         "unit": { "column": "id_number", "value_domain": "person-id" },
     });

@@ -61,7 +61,7 @@ async fn survive(mut world: World) {
     for (run, dimension) in &acknowledged {
         let ran = world.ran(run).await;
         assert_eq!(
-            ran.run["state"], "done",
+            ran.run["state"], "released",
             "an acknowledged run was lost: {}",
             ran.run
         );
@@ -88,9 +88,9 @@ async fn a_dead_worker_is_a_failed_or_repeated_run_and_never_a_hang() {
         }
         let ran = world.ran(job["run"].as_str().unwrap()).await;
         let state = ran.run["state"].as_str().unwrap();
-        assert!(matches!(state, "done" | "failed"), "{}", ran.run);
+        assert!(matches!(state, "released" | "failed"), "{}", ran.run);
         assert_eq!(
-            state == "done",
+            state == "released",
             ran.csv.is_some(),
             "{} {}",
             ran.run,
