@@ -137,6 +137,27 @@ pub struct JobCreate {
     pub program: Program,
 }
 
+/// One table of a job, as it was when the job was submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PinnedInput {
+    /// The table's name in the program.
+    pub table: String,
+    /// The data set, or the tenant's private data set.
+    pub dataset: String,
+    /// The version; a private data set has none.
+    pub version: String,
+    /// SHA-256 of the version's content.
+    pub sha256: String,
+    /// SHA-256 of the masking policy; empty for private data sets.
+    pub policy_sha256: String,
+    /// De-identification level of GB/T 42460; 0 for private data sets.
+    pub deidentification_level: u8,
+    /// Whether the tenant brought it.
+    pub private: bool,
+    /// The columns that the program reads.
+    pub columns: Vec<String>,
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobView {
@@ -146,16 +167,22 @@ pub struct JobView {
     pub grant: String,
     /// The tenant.
     pub organisation: String,
+    /// Who submitted it.
+    pub account: String,
+    /// The scenario.
+    pub scenario: String,
     /// On which data.
     pub mode: Mode,
     /// What runs.
     pub program: Program,
-    /// Digest of the program.
+    /// SHA-256 of the program.
     pub program_digest: String,
-    /// Digest of the plan that runs.
+    /// SHA-256 of the plan that runs; none for modules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_digest: Option<String>,
-    /// Its newest run.
+    /// The data it runs on.
+    pub inputs: Vec<PinnedInput>,
+    /// Its run.
     pub run: String,
     /// When it was submitted.
     pub created_at: String,
@@ -258,6 +285,24 @@ pub struct RunQuery {
     pub wait_ms: u64,
 }
 
+/// A state and when the run came to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Moment {
+    /// The state.
+    pub state: RunState,
+    /// When.
+    pub at: String,
+}
+
+/// Why a run has not begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Waiting {
+    /// Runs that are before it.
+    pub before: u64,
+    /// The same as a sentence.
+    pub reason: Text,
+}
+
 /// A run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunView {
@@ -265,26 +310,49 @@ pub struct RunView {
     pub id: String,
     /// The job's identifier.
     pub job: String,
+    /// The grant.
+    pub grant: String,
+    /// The tenant.
+    pub organisation: String,
+    /// On which data.
+    pub mode: Mode,
     /// Where it is.
     pub state: RunState,
-    /// How the program ended: `finished`, `faulted`, `limit_exceeded`, `timed_out`, `cancelled`.
+    /// Why it has not begun, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// How the program ended: `finished`, `faulted`, `limit_exceeded`, `timed_out`, `cancelled`. A production run says
+    /// `faulted` of every failure, since which one it was may depend on the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// Why it waits, failed or was stopped.
+    /// The class of a failure; sample runs only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Why it failed, was refused or stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
-    /// The release of its result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release: Option<String>,
-    /// What it used.
+    /// What the inspection found.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// What it used; a production run's figures are rounded up coarsely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meter: Option<MeterView>,
-    /// Which layers held.
+    /// Which isolation layers held.
     #[serde(default)]
     pub layers: Vec<LayerView>,
+    /// The release of its result, once there is a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The result of a sample run, CSV.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
+    /// The states it came through.
+    pub timeline: Vec<Moment>,
+    /// How often a node took it.
+    pub attempts: u64,
     /// When it was submitted.
-    pub created_at: String,
-    /// When it ended.
+    pub submitted_at: String,
+    /// When it was settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
 }

@@ -30,7 +30,8 @@ pub use datasets::{
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{
     AdmissionView, ColumnLineage, JobCreate, JobView, LayerState, LayerView, MeterView, Mode,
-    OutputColumn, Program, ResultType, RunQuery, RunState, RunView, SqlCheck, TableUse, WasmInput,
+    Moment, OutputColumn, PinnedInput, Program, ResultType, RunQuery, RunState, RunView, SqlCheck,
+    TableUse, Waiting, WasmInput,
 };
 pub use ledger::{
     CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,
