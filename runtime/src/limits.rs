@@ -1,0 +1,169 @@
+//! Every limit of a run in one place, with closed defaults.
+
+use serde::{Deserialize, Serialize};
+
+/// What a run may use. Each field has a default that suits an interactive job; [`Limits::validate`]
+/// refuses values that would switch a limit off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Wall time from dispatch to the answer; the worker is killed afterwards. One minute.
+    pub wall_ms: u64,
+    /// CPU time of all threads together; the kernel kills the worker afterwards. Two minutes: both
+    /// cores for the whole wall time.
+    pub cpu_s: u64,
+    /// Private memory of the worker (`RLIMIT_DATA`, and the cgroup where there is one). One GiB:
+    /// four workers fit on a small node.
+    pub memory_bytes: u64,
+    /// Bytes of the output, in the encoding that leaves the worker. 64 MiB: what an inspection can
+    /// read in a second.
+    pub output_bytes_max: u64,
+    /// Rows of the output of SQL and WASM programs. One million.
+    pub output_rows_max: u64,
+    /// Fuel of a WASM guest, about one unit per instruction. 20 billion: about 20 to 40 seconds.
+    pub fuel: u64,
+    /// Linear memory of a WASM guest. 256 MiB; never above 512 MiB, since the guest cannot be
+    /// interrupted inside one `memory.copy`.
+    pub wasm_memory_bytes: u64,
+    /// Elements of all WASM tables: indirect calls of a large module need a few thousand.
+    pub wasm_table_elements: u64,
+    /// Bytes kept of what a guest logs; the rest is dropped without failing the run.
+    pub guest_log_bytes: u64,
+    /// Bytes of the program itself: plan, module or request of a task.
+    pub program_bytes_max: u64,
+    /// Input files: one descriptor each, and a worker holds few.
+    pub inputs_max: u32,
+    /// Rows of one batch handed to a guest or written to the output.
+    pub batch_rows: u32,
+}
+
+/// A limit outside its permitted range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("limit {name} is {value}, permitted is {min} to {max}")]
+pub struct LimitOutOfRange {
+    /// Name of the field of [`Limits`].
+    pub name: &'static str,
+    /// What was asked for.
+    pub value: u64,
+    /// Smallest permitted value.
+    pub min: u64,
+    /// Largest permitted value.
+    pub max: u64,
+}
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wall_ms: 60_000,
+            cpu_s: 120,
+            memory_bytes: GIB,
+            output_bytes_max: 64 * MIB,
+            output_rows_max: 1_000_000,
+            fuel: 20_000_000_000,
+            wasm_memory_bytes: 256 * MIB,
+            wasm_table_elements: 65_536,
+            guest_log_bytes: 16 * 1024,
+            program_bytes_max: 64 * MIB,
+            inputs_max: 32,
+            batch_rows: 8_192,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks every field against its permitted range.
+    pub fn validate(&self) -> Result<(), LimitOutOfRange> {
+        let ranges = [
+            ("wall_ms", self.wall_ms, 1, 24 * 3_600_000),
+            ("cpu_s", self.cpu_s, 1, 7 * 24 * 3_600),
+            ("memory_bytes", self.memory_bytes, 128 * MIB, 1024 * GIB),
+            ("output_bytes_max", self.output_bytes_max, 1, 4 * GIB),
+            ("output_rows_max", self.output_rows_max, 1, 1_000_000_000),
+            ("fuel", self.fuel, 1, u64::MAX / 2),
+            (
+                "wasm_memory_bytes",
+                self.wasm_memory_bytes,
+                65_536,
+                512 * MIB,
+            ),
+            (
+                "wasm_table_elements",
+                self.wasm_table_elements,
+                1,
+                10_000_000,
+            ),
+            ("guest_log_bytes", self.guest_log_bytes, 0, MIB),
+            ("program_bytes_max", self.program_bytes_max, 1, 256 * MIB),
+            ("inputs_max", u64::from(self.inputs_max), 0, 128),
+            ("batch_rows", u64::from(self.batch_rows), 1, 65_536),
+        ];
+        for (name, value, min, max) in ranges {
+            if value < min || value > max {
+                return Err(LimitOutOfRange {
+                    name,
+                    value,
+                    min,
+                    max,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the SQL engine's own pool may hold: the rest is for the binary, buffers and stacks.
+    pub(crate) fn engine_pool_bytes(&self) -> u64 {
+        self.memory_bytes / 8 * 5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn defaults_are_permitted_and_nothing_can_be_switched_off() {
+        Limits::default().validate().unwrap();
+        let off = [
+            Limits {
+                wall_ms: 0,
+                ..Limits::default()
+            },
+            Limits {
+                memory_bytes: u64::MAX,
+                ..Limits::default()
+            },
+            Limits {
+                fuel: u64::MAX,
+                ..Limits::default()
+            },
+            Limits {
+                wasm_memory_bytes: 4 * GIB,
+                ..Limits::default()
+            },
+            Limits {
+                output_rows_max: 0,
+                ..Limits::default()
+            },
+        ];
+        for limits in off {
+            assert!(limits.validate().is_err(), "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn documents_with_unknown_fields_are_refused() {
+        assert!(serde_json::from_str::<Limits>(r#"{"wall_ms":5,"walls":1}"#).is_err());
+        let limits: Limits = serde_json::from_str(r#"{"wall_ms":5}"#).unwrap();
+        assert_eq!(
+            limits,
+            Limits {
+                wall_ms: 5,
+                ..Limits::default()
+            }
+        );
+    }
+}
