@@ -1,1 +1,48 @@
-//! review
+//! What is allowed: the scenario as an executable contract, admission of a program, inspection of a
+//! result.
+//!
+//! ```text
+//! Contract ──► Scope ──► admit_sql ──► Governed ──(runs in the jail)──► inspect ──► Permit
+//! ```
+//!
+//! - [`Contract`] is what reviewers approve once: tables, columns with a role each, output rules.
+//! - [`Scope`] is a contract with real column types and the tenant's private tables.
+//! - `admit_sql` proves that one SQL text lies inside the scope and answers a [`Governed`] plan,
+//!   which carries the control columns that egress needs, or findings that say what would pass.
+//! - `inspect` reads the untrusted output of a run and decides cell by cell what may leave.
+//! - [`Permit`] is the right to write released bytes; it is only ever derived from stored decisions.
+//!
+//! What this crate does **not** do: it stores nothing, starts no process, opens no file, knows no
+//! clock and no key. A refusal depends on the program and the scenario, never on the data.
+
+mod admission;
+mod contract;
+mod egress;
+mod finding;
+mod permit;
+mod scope;
+
+pub use admission::{
+    Admission, AggregateColumn, AggregateKind, CellLayout, ColumnLineage, ColumnType, Governed, GroupColumn,
+    HoldingsColumn, OutputColumn, PinnedColumn, PostColumn, PostStep, PostSteps, SortKey, SqlLimits, TableUse,
+    UniverseColumn,
+};
+pub use contract::{
+    ColumnRole, ColumnScope, Contract, ContractError, Operations, OutputRules, TableScope,
+};
+pub use egress::{
+    Decision, EarlierCell, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell,
+};
+pub use finding::{Finding, Severity, Span};
+pub use permit::{Basis, NoPermit, Permit, StoredDecision, Vote};
+pub use scope::{PrivateTable, Scope, Table};
+
+/// Name of the control column of a staged file: the dense number of the privacy unit, `UInt32`,
+/// never null. No program can name it.
+pub const UNIT_COLUMN: &str = "__egret_unit";
+/// Control aggregate: the set of distinct units of a cell, as a portable Roaring bitmap.
+pub const UNITS_FUNCTION: &str = "egret_units";
+/// Control aggregate: the folded holdings of a cell.
+pub const HOLDINGS_FUNCTION: &str = "egret_holdings";
+/// What precedes the table name in the encoded scan of a governed plan.
+pub const SCAN_PREFIX: &str = "egret-scan:";
