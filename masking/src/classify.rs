@@ -6,10 +6,13 @@ mod decide;
 mod hint;
 mod identifier;
 pub(crate) mod region;
-mod table;
+mod sketch;
+pub(crate) mod table;
 mod text;
+mod value;
 
 pub use column::{Candidate, Class, Classifier, ColumnClass, ColumnHint, Evidence};
 pub use hint::Meaning;
 pub use identifier::{Hit, Identifier};
 pub use text::find_identifiers;
+pub(crate) use value::is_valid;

@@ -1,1 +1,195 @@
-//! decide
+//! From counts and hints to a decision, by the likelihood ratio against chance.
+
+use crate::classify::column::Candidate;
+use crate::classify::hint::Meaning;
+use crate::classify::identifier::Identifier;
+
+/// What was counted over the distinct values of a column.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) examined: u64,
+    pub(crate) passes: [u64; 12],
+    pub(crate) resident_15: u64,
+    pub(crate) known_issuer: u64,
+    pub(crate) frequent_surname: u64,
+    pub(crate) small_octets: u64,
+    pub(crate) degree: u64,
+    pub(crate) resident_shape: u64,
+    pub(crate) mobile_shape: u64,
+    pub(crate) digits: u64,
+    /// Whether the numbers among the values lie close together, as numbers that are counted up do.
+    pub(crate) dense: bool,
+}
+
+impl Counts {
+    pub(crate) fn of(&self, identifier: Identifier) -> u64 {
+        self.passes.get(identifier as usize).copied().unwrap_or(0)
+    }
+}
+
+/// Distinct values that a decision by values alone takes.
+pub(crate) const DISTINCT_MIN: u64 = 30;
+/// Share of clean values in a column that is an identifier: the rest may be typing errors.
+const PASS_RATE: f64 = 0.95;
+/// The same for the check alone, where the rest of the shape is there already.
+const SHAPE_PASS_RATE: f64 = 0.85;
+/// Chance that the check character of a resident number is right.
+const RESIDENT_CHECK_RATE: f64 = 0.092;
+/// Chance that eleven digits that begin with 1 begin with an allotted prefix.
+const MOBILE_SHAPE_RATE: f64 = 0.55;
+/// Log odds that a column without any hint is a given identifier: about one column in fifty.
+const PRIOR: f64 = -3.9;
+/// Weight of a name or comment that says so.
+const HINTED: f64 = 6.0;
+/// Weight of a name or comment that says something else.
+const HINTED_OTHERWISE: f64 = -2.0;
+/// Weight of a name like 订单号: it only looks like an identifier.
+const HINTED_SERIAL: f64 = -6.0;
+/// Values are no independent draws, so the evidence of many is capped.
+const RATIO_MAX: f64 = 60.0;
+
+/// Chance that a random value of the identifier's shape passes. Check digits and mobile numbers were measured over
+/// 200,000 draws (and are again by the tests); those of shapes without a check are estimates on the careful side.
+pub(crate) fn null_rate(identifier: Identifier) -> f64 {
+    match identifier {
+        Identifier::ResidentId => 1e-4,
+        Identifier::CreditCode => 1.1e-3,
+        Identifier::BankCard => 0.101,
+        Identifier::OrganisationCode => 0.095,
+        Identifier::Mobile => 0.055,
+        Identifier::Plate => 1e-3,
+        Identifier::Email => 1e-3,
+        Identifier::Ipv4 => 1e-2,
+        Identifier::LandLine => 0.04,
+        Identifier::Name => 0.3,
+        Identifier::Address => 0.02,
+        Identifier::Coordinates => 1e-3,
+    }
+}
+
+/// Every kind with a passing value or a hint, likeliest first.
+pub(crate) fn candidates(counts: &Counts, meaning: Option<Meaning>) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = Identifier::ALL
+        .into_iter()
+        .map(|identifier| candidate(identifier, counts, meaning))
+        .filter(|candidate| {
+            candidate.passes > 0 || meaning == Some(Meaning::Identifier(candidate.identifier))
+        })
+        .collect();
+    candidates.sort_by(|a, b| b.log_odds.total_cmp(&a.log_odds));
+    candidates
+}
+
+/// The kind that the column is: of those above zero the earliest in precedence.
+pub(crate) fn decided(candidates: &[Candidate], examined: u64) -> Option<Candidate> {
+    candidates
+        .iter()
+        .filter(|candidate| candidate.log_odds > 0.0 && is_enough(candidate, examined))
+        .min_by_key(|candidate| candidate.identifier)
+        .cloned()
+}
+
+/// Few values decide only together with a hint, or by a check that chance hardly ever passes.
+fn is_enough(candidate: &Candidate, examined: u64) -> bool {
+    examined >= DISTINCT_MIN
+        || candidate.prior_log_odds > 0.0
+        || (candidate.null_rate <= 0.01 && candidate.passes >= 2)
+}
+
+/// The probability that belongs to log odds; fewer values than needed leave it at most three quarters.
+pub(crate) fn confidence(log_odds: f64, examined: u64) -> f64 {
+    let probability = 1.0 / (1.0 + (-log_odds.clamp(-50.0, 50.0)).exp());
+    if examined < DISTINCT_MIN { probability.min(0.75) } else { probability.min(0.9999) }
+}
+
+fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) -> Candidate {
+    let hinted = meaning == Some(Meaning::Identifier(identifier));
+    let prior_log_odds = prior(identifier, meaning);
+    let (passes, null_rate) = effective(identifier, counts, hinted);
+    let mut log_likelihood_ratio = ratio(passes, counts.examined, PASS_RATE, null_rate)
+        .min(within_shape(identifier, counts));
+    if identifier == Identifier::Name {
+        // A third of the people bear one of the most frequent surnames even in a list of rare ones; other words
+        // begin with them by chance.
+        log_likelihood_ratio += ratio(counts.frequent_surname, counts.examined, 0.4, 0.12);
+    }
+    Candidate {
+        identifier,
+        passes,
+        null_rate,
+        log_likelihood_ratio,
+        prior_log_odds,
+        log_odds: prior_log_odds + log_likelihood_ratio.clamp(-RATIO_MAX, RATIO_MAX),
+    }
+}
+
+/// The ratio among the values that already have the shape: what the check itself says. Numbers of one register may
+/// all begin alike or hold a date, and then pass the pattern, but not the check, more often than random ones.
+fn within_shape(identifier: Identifier, counts: &Counts) -> f64 {
+    let passes = counts.of(identifier);
+    match identifier {
+        Identifier::ResidentId if counts.resident_shape > 0 => {
+            ratio(passes, counts.resident_shape, SHAPE_PASS_RATE, RESIDENT_CHECK_RATE)
+        }
+        Identifier::Mobile if counts.mobile_shape > 0 => {
+            ratio(passes, counts.mobile_shape, PASS_RATE, MOBILE_SHAPE_RATE)
+        }
+        _ => f64::INFINITY,
+    }
+}
+
+/// Whether more values pass than chance explains, of all values and of those that have the shape.
+pub(crate) fn beats_chance(identifier: Identifier, counts: &Counts) -> bool {
+    let passes = count(counts.of(identifier));
+    let of_all = null_rate(identifier) * count(counts.examined);
+    let of_shape = match identifier {
+        Identifier::ResidentId => RESIDENT_CHECK_RATE * count(counts.resident_shape),
+        _ => 0.0,
+    };
+    passes > 10.0 * of_all && passes > 3.0 * of_shape
+}
+
+/// Passing values and their null rate, where a kind is more than its one test.
+fn effective(identifier: Identifier, counts: &Counts, hinted: bool) -> (u64, f64) {
+    let passes = counts.of(identifier);
+    let rate = null_rate(identifier);
+    match identifier {
+        // Fifteen digits have no check: they need a name that says so, or company of eighteen.
+        Identifier::ResidentId if hinted || passes > counts.resident_15 / 4 => {
+            (passes + counts.resident_15, if passes > 0 { rate } else { 1.5e-2 })
+        }
+        // A known issuer makes chance ten times less likely.
+        Identifier::BankCard if counts.known_issuer * 10 >= counts.examined * 8 => {
+            (counts.known_issuer, 0.02)
+        }
+        // Numbers that are counted up pass together or not at all.
+        Identifier::Mobile | Identifier::LandLine if counts.dense && !hinted => (passes, PASS_RATE),
+        // Version numbers look like addresses with four small numbers.
+        Identifier::Ipv4 if counts.small_octets * 2 > passes && !hinted => (passes, PASS_RATE),
+        Identifier::Coordinates if hinted => (passes + counts.degree, 0.2),
+        _ => (passes, rate),
+    }
+}
+
+fn prior(identifier: Identifier, meaning: Option<Meaning>) -> f64 {
+    match meaning {
+        None | Some(Meaning::Remark) => PRIOR,
+        Some(Meaning::Identifier(hinted)) if hinted == identifier => PRIOR + HINTED,
+        // 证件号 may hold another kind of number, and 电话 a land line or a mobile.
+        Some(Meaning::Identifier(_)) => PRIOR,
+        Some(Meaning::Serial) => PRIOR + HINTED_SERIAL,
+        Some(Meaning::Amount | Meaning::EventDate | Meaning::Age) => PRIOR + HINTED_SERIAL,
+        Some(_) => PRIOR + HINTED_OTHERWISE,
+    }
+}
+
+/// Natural log of P(passes | identifier) / P(passes | chance), both binomial.
+fn ratio(passes: u64, examined: u64, rate: f64, null_rate: f64) -> f64 {
+    let fails = examined.saturating_sub(passes);
+    count(passes) * (rate / null_rate).ln() + count(fails) * ((1.0 - rate) / (1.0 - null_rate)).ln()
+}
+
+/// A count as a floating-point number; far below the 2^53 that it holds exactly.
+fn count(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+}
