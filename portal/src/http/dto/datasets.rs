@@ -164,8 +164,9 @@ pub struct DatasetView {
     /// Whom a row speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<PrivacyUnit>,
-    /// Whether a masking policy is in force.
-    pub policy: bool,
+    /// The number of the masking policy in force, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<u64>,
     /// The number of the newest version, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_version: Option<u64>,
@@ -181,6 +182,27 @@ pub struct SampleView {
     pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// A column of a version, as it is after masking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VersionColumn {
+    /// The column's name.
+    pub name: String,
+    /// Its type in the version: `utf8`, `int64`, `float64`, `boolean`, `date32`, `timestamp_us`, …
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// What the raw column was found to give away.
+    pub class: PrivacyClass,
+    /// The kind of identifier that the raw column was found to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// Level of GB/T 43697.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// The value domain of the tokens that stand here instead of identifiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
 /// One immutable version of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetVersionView {
@@ -192,6 +214,10 @@ pub struct DatasetVersionView {
     pub number: u64,
     /// SHA-256 of the content.
     pub sha256: String,
+    /// SHA-256 of the manifest: what the version was made of and how, as its ledger leaf has it.
+    pub manifest_sha256: String,
+    /// Position of its ledger leaf.
+    pub leaf: u64,
     /// Its rows.
     pub rows: u64,
     /// Its bytes at rest, before encryption.
@@ -199,8 +225,9 @@ pub struct DatasetVersionView {
     /// The push it came by.
     pub push: String,
     /// Measured level of de-identification (GB/T 42460), 1 to 4.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deidentification_level: Option<u8>,
+    pub deidentification_level: u8,
+    /// Its columns.
+    pub columns: Vec<VersionColumn>,
     /// When it was made.
     pub created_at: String,
 }
@@ -216,6 +243,8 @@ pub struct PolicyPut {
 /// The masking policy in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyView {
+    /// The data set's name.
+    pub dataset: String,
     /// The policy, a TOML document.
     pub toml: String,
     /// Its digest.
@@ -238,9 +267,8 @@ pub struct ColumnClass {
     pub class: PrivacyClass,
     /// Between 0 and 1.
     pub confidence: f64,
-    /// What speaks for it.
-    #[serde(default)]
-    pub evidence: Vec<String>,
+    /// Why.
+    pub reason: Text,
 }
 
 /// A masking policy that the classes suggest.

@@ -53,12 +53,19 @@ pub struct GrantView {
     pub scenario: String,
     /// The scenario's name.
     pub scenario_name: String,
+    /// The scenario's version that was applied for.
+    pub scenario_version: u64,
     /// The tenant.
     pub organisation: String,
     /// What for.
     pub purpose: String,
+    /// For how many days, once active.
+    pub days: u32,
     /// Where it is.
     pub state: GrantState,
+    /// Why it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The providers asked.
     pub consents: Vec<ConsentView>,
     /// When it was asked for.

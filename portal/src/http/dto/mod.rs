@@ -25,7 +25,7 @@ pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
     Level, PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
-    UpdateCycle,
+    UpdateCycle, VersionColumn,
 };
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{

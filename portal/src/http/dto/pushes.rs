@@ -119,8 +119,16 @@ pub struct ColumnScore {
 pub struct RuleCount {
     /// The quality rule.
     pub rule: String,
-    /// Its findings.
+    /// What it is about: completeness, uniqueness, validity, consistency, volume.
+    pub dimension: String,
+    /// The columns that it looks at.
+    pub columns: Vec<String>,
+    /// Rows that it looked at.
+    pub checked: u64,
+    /// Rows that broke it.
     pub count: u64,
+    /// Whether breaking it beyond its tolerance keeps the push from becoming a version.
+    pub blocking: bool,
 }
 
 /// The quality report of a push.
@@ -130,6 +138,10 @@ pub struct QualityView {
     pub rows_in: u64,
     /// Rows kept.
     pub rows_kept: u64,
+    /// Values repaired.
+    pub repaired: u64,
+    /// Mean of the dimensions' scores, 0 to 1.
+    pub score: f64,
     /// Per dimension.
     pub dimensions: Vec<DimensionScore>,
     /// Per column.
@@ -145,6 +157,9 @@ pub struct QualityView {
 pub struct RiskView {
     /// The columns that were taken as known to an attacker.
     pub quasi_identifiers: Vec<String>,
+    /// The column that the attacker wants to learn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitive: Option<String>,
     /// Rows measured.
     pub rows: u64,
     /// Equivalence classes.
@@ -162,6 +177,9 @@ pub struct RiskView {
     /// Fewest distinct sensitive values in a class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l_distinct: Option<u64>,
+    /// Smallest exponential of a class's entropy of sensitive values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l_entropy: Option<f64>,
     /// Greatest distance of a class's sensitive distribution from the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub t_closeness: Option<f64>,

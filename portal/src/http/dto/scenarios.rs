@@ -158,6 +158,9 @@ pub struct ScenarioView {
     pub version: u64,
     /// Where it is.
     pub state: ScenarioState,
+    /// The version in force, where there is one; an edit leaves it in force until it is approved itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_version: Option<u64>,
     /// What is allowed.
     pub contract: Contract,
     /// Digest of the contract.
@@ -168,7 +171,7 @@ pub struct ScenarioView {
     pub approvals: u32,
     /// Approving votes that are needed.
     pub approvals_needed: u32,
-    /// Grows by one at each revocation.
+    /// Rises with each approval and revocation.
     pub epoch: u64,
     /// When it was proposed.
     pub created_at: String,
@@ -218,6 +221,8 @@ pub struct VoteView {
     pub organisation: String,
     /// For or against.
     pub approve: bool,
+    /// The evidence that was voted on.
+    pub evidence_digest: String,
     /// Why.
     pub comment: String,
     /// When.
