@@ -42,7 +42,7 @@ pub use private_datasets::{
     DataFormat, DataQuery, PrivateColumn, PrivateDatasetCreate, PrivateDatasetView,
 };
 pub use pushes::{
-    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushRiskView, PushState,
+    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView, PushState,
     PushView, QualityView, RiskView, RuleCount,
 };
 pub use releases::{

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The manifest of a push.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PushCreate {
     /// The format of the data that follows.
@@ -19,24 +19,48 @@ pub struct PushCreate {
     /// Size of the data, to be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// 样例数据 to go with the version, unmasked, as column → value; without any, rows of the version are drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub sample: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Where a push is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PushState {
-    /// Waits for its data.
+    /// Waits for its data, or for the commit.
     Open,
-    /// The data are here.
+    /// Committed; waits to be processed.
     Received,
-    /// Being checked and masked.
+    /// Being read, checked and masked.
     Checking,
     /// Became a version.
     Version,
-    /// Not clean enough; kept apart.
+    /// Kept apart, encrypted: the masking policy does not cover what it holds.
     Quarantined,
-    /// Could not be read as declared.
+    /// Not what the entry says, or a blocking quality rule failed.
     Rejected,
+}
+
+/// Why pushed data were not taken, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PushFault {
+    /// The rule, as a stable name.
+    pub rule: String,
+    /// Data row, counted from one; 0 is the header of a CSV file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
+    /// Column by name, or by number (`#3`) where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Byte offset in the data as pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub reason: Text,
+    /// What would pass.
+    pub remedy: Text,
 }
 
 /// A push.
@@ -56,12 +80,18 @@ pub struct PushView {
     pub problems: u64,
     /// Bytes received.
     pub bytes: u64,
+    /// SHA-256 of what was received, once all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// The version it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Why it was quarantined or rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
+    /// Everything that speaks against it, the reason first.
+    #[serde(default)]
+    pub faults: Vec<PushFault>,
     /// When it was opened.
     pub created_at: String,
 }
@@ -190,8 +220,9 @@ pub struct RiskView {
 pub struct PushRiskView {
     /// As pushed.
     pub before: RiskView,
-    /// As it became a version.
-    pub after: RiskView,
+    /// After masking; absent while no policy covers the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RiskView>,
     /// Measured level of de-identification (GB/T 42460), 1 to 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deidentification_level: Option<u8>,

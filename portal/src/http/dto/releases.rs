@@ -70,20 +70,22 @@ pub struct ReleaseView {
     /// Where it is.
     pub state: ReleaseState,
     /// What the inspection decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<ReleaseDecision>,
+    pub decision: ReleaseDecision,
     /// What the inspection found.
     pub findings: Vec<Finding>,
     /// SHA-256 of what leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Bytes of what leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// Rows of what leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     /// Cells left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<u64>,
-    /// Approving votes so far.
+    /// Approving votes; told only once the votes are in, so that nobody votes by them.
     pub approvals: u32,
     /// When it was made.
     pub created_at: String,
@@ -92,13 +94,17 @@ pub struct ReleaseView {
     pub released_at: Option<String>,
 }
 
-/// Some rows of a table.
+/// The first rows of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReleasedTable {
     /// The columns.
     pub columns: Vec<String>,
-    /// The rows, as text.
+    /// The first rows, as neutralised text.
     pub rows: Vec<Vec<String>>,
+    /// Rows of the whole result.
+    pub rows_total: u64,
+    /// Bytes of the whole result.
+    pub bytes_total: u64,
 }
 
 /// What a reviewer sees before voting; the vote names the digest.
@@ -116,6 +122,6 @@ pub struct ReleaseEvidence {
     /// The evidence as the digest covers it.
     #[schema(value_type = Object)]
     pub document: serde_json::Value,
-    /// The reviewer's own vote, or all of them once decided.
+    /// One's own vote until the release is decided, then all.
     pub votes: Vec<VoteView>,
 }

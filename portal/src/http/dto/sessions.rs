@@ -30,6 +30,8 @@ pub struct SessionView {
 pub struct AccountSelf {
     /// The account.
     pub id: String,
+    /// The name it signs in with.
+    pub name: String,
     /// Its organisation.
     pub organisation: String,
     /// The kind of that organisation.
