@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod classify;
+mod date;
 mod error;
 mod fold;
 mod key;
@@ -40,4 +41,4 @@ pub use quality::{
 pub use risk::{RiskMeter, RiskReport};
 pub use sample::sample_rows;
 pub use text::{Bilingual, Lang};
-pub use transform::{MaskPlan, Masked, Transform};
+pub use transform::{BinOutput, MaskPlan, Masked, Period, Permute, RegionLevel, Transform};

@@ -1,8 +1,14 @@
 //! The masking policy: a document per data set, from column to transform, and what it refuses to be.
 
+mod compile;
+mod document;
+mod safety;
+mod suggest;
+
 use std::collections::BTreeMap;
 
 use arrow::datatypes::Schema;
+use sha2::{Digest, Sha256};
 
 use crate::classify::{Class, ColumnClass};
 use crate::error::{PolicyError, PolicyFault};
@@ -23,13 +29,43 @@ pub enum UnnamedColumns {
 pub struct ColumnPolicy {
     /// What is done to the values.
     pub transform: Transform,
-    /// A class that a person states against an unsure classifier; needs a reason.
+    /// A class that a person states, against an unsure classifier or stricter than it; needs a reason.
     pub class: Option<Class>,
     /// Why that class is stated.
     pub reason: Option<String>,
 }
 
-/// A masking policy.
+impl ColumnPolicy {
+    /// A rule without a stated class.
+    pub fn new(transform: Transform) -> Self {
+        Self { transform, class: None, reason: None }
+    }
+}
+
+/// A masking policy: which transform each column of a data set goes through.
+///
+/// ```
+/// let policy = masking::Policy::parse(
+///     r#"
+///     version = 1
+///     [columns.id_card]
+///     transform = "token"
+///     value_domain = "person-id"
+///     [columns.income]
+///     transform = "bin"
+///     width = 1000
+///     "#,
+/// )?;
+/// assert_eq!(policy.columns().len(), 2);
+/// # Ok::<(), masking::PolicyError>(())
+/// ```
+///
+/// Options by transform: `token` value_domain · `permute` kind (`resident_id` keep_region, birth_band_years,
+/// unassigned_region; `mobile` keep; `bank_card` keep; `credit_code`; `plate`), value_domain · `redact` style
+/// (`constant` text; `mask` first, last; `text`) · `bin` width, origin, output (`lower`, `middle`, `label`) ·
+/// `top_bottom` bottom, top · `generalise_date` to (`month`, `quarter`, `year`) · `age_band` width, top, as_of ·
+/// `region` to (`province`, `city`, `county`), output (`code`, `name`) · `shift_date` subject, value_domain, days ·
+/// `keep` · `drop`. Every column may state `class` with `reason`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     columns: BTreeMap<String, ColumnPolicy>,
@@ -37,23 +73,27 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A policy from rules by column name.
+    pub fn new(columns: BTreeMap<String, ColumnPolicy>, unnamed: UnnamedColumns) -> Self {
+        Self { columns, unnamed }
+    }
+
     /// Reads a policy document (TOML).
     ///
     /// # Errors
-    /// Names the column and the option that cannot be read.
+    /// Names the line, or the column and the option, that cannot be read, and what would do.
     pub fn parse(document: &str) -> Result<Self, PolicyError> {
-        let _ = document;
-        Ok(Self::default())
+        document::parse(document)
     }
 
-    /// The document in its one canonical form.
+    /// The document in its one canonical form; reading it gives the same policy.
     pub fn to_toml(&self) -> String {
-        String::new()
+        document::write(self)
     }
 
     /// SHA-256 of the canonical document.
     pub fn digest(&self) -> [u8; 32] {
-        [0; 32]
+        Sha256::digest(self.to_toml().as_bytes()).into()
     }
 
     /// The rules, by column name.
@@ -61,22 +101,36 @@ impl Policy {
         &self.columns
     }
 
-    /// A policy that is safe for what the classifier found; a person may then relax or tighten it.
+    /// What happens to columns without a rule.
+    pub fn unnamed(&self) -> UnnamedColumns {
+        self.unnamed
+    }
+
+    /// A policy that is safe for what the classifier found, and compiles for the same data; a person may then relax
+    /// or tighten it.
     pub fn suggest(classes: &[ColumnClass]) -> Self {
-        let _ = classes;
-        Self::default()
+        let columns = classes
+            .iter()
+            .map(|class| (class.column.clone(), ColumnPolicy::new(suggest::transform(class))))
+            .collect();
+        Self { columns, unnamed: UnnamedColumns::Refuse }
     }
 
     /// Checks the policy against the schema and the classes of its data set.
     ///
     /// # Errors
-    /// All reasons why it is unsafe or does not fit, each with its column and a remedy.
+    /// All reasons why it is unsafe or does not fit, each with its column and a remedy:
+    /// `direct_identifier_kept`, `direct_identifier_coarsened`, `mask_shows_too_much`, `redaction_incomplete`,
+    /// `domain_too_small`, `unkeyed_hash`, `kind_differs`, `class_contradicted`, `unclassified`, `column_missing`,
+    /// `column_unnamed`, `column_duplicate`, `type_unfit`, `subject_missing`.
     pub fn compile(
         &self,
         schema: &Schema,
         classes: &[ColumnClass],
     ) -> Result<MaskPlan, Vec<PolicyFault>> {
-        let _ = (schema, classes);
-        Err(Vec::new())
+        compile::compile(self, schema, classes)
     }
 }
+
+#[cfg(test)]
+mod tests;

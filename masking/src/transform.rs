@@ -1,16 +1,25 @@
 //! Transforms of columns, and the plan that applies them to batches.
 
-use std::sync::Arc;
-
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
-
-use crate::error::MaskError;
-use crate::key::{RootKey, ValueDomain};
-
+mod apply;
+mod coarsen;
+mod ff1;
+mod permute;
+mod redact;
 mod text;
 
+pub use apply::{MaskPlan, Masked};
+pub use coarsen::{BinOutput, Period, RegionLevel};
+pub use permute::Permute;
+
+pub(crate) use apply::{Step, output_type};
+pub(crate) use coarsen::{is_number, whole};
+pub(crate) use ff1::DOMAIN_MIN;
+pub(crate) use permute::is_too_small;
+pub(crate) use redact::masked;
 pub(crate) use text::text_values;
+
+use crate::date::Day;
+use crate::key::ValueDomain;
 
 /// What is done to the values of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,59 +33,101 @@ pub enum Transform {
         /// The value domain.
         value_domain: ValueDomain,
     },
+    /// Replaced by another valid identifier of the same kind, one to one under the key.
+    Permute {
+        /// Kind, and what of it stays.
+        permute: Permute,
+        /// The value domain of the key.
+        value_domain: ValueDomain,
+    },
+    /// Replaced by one text.
+    RedactConstant {
+        /// The text.
+        text: String,
+    },
+    /// Stars in place of all characters but the first and last ones.
+    RedactMask {
+        /// Characters shown at the start.
+        first: usize,
+        /// Characters shown at the end.
+        last: usize,
+    },
+    /// Identifiers inside running text replaced by their kind.
+    RedactText,
+    /// Numbers in bins of one width.
+    Bin {
+        /// Width of a bin.
+        width: f64,
+        /// Where a bin begins.
+        origin: f64,
+        /// How a bin is written.
+        output: BinOutput,
+    },
+    /// Numbers beyond a bound replaced by the bound.
+    TopBottom {
+        /// The lowest number.
+        bottom: Option<f64>,
+        /// The highest number.
+        top: Option<f64>,
+    },
+    /// Dates replaced by the first day of their period.
+    GeneraliseDate {
+        /// The period.
+        to: Period,
+    },
+    /// Ages, or birth dates, in bands.
+    AgeBand {
+        /// Years of a band.
+        width: u32,
+        /// Age from which all are one band.
+        top: u32,
+        /// The day on which ages are taken, for birth dates: year, month, day.
+        as_of: Option<(i64, i64, i64)>,
+    },
+    /// Codes, resident numbers or addresses replaced by their region.
+    Region {
+        /// The level.
+        to: RegionLevel,
+        /// Names instead of codes.
+        as_name: bool,
+    },
+    /// Dates moved by a number of days that belongs to their subject.
+    ShiftDate {
+        /// The column that names the subject.
+        subject: String,
+        /// The value domain of that column.
+        value_domain: ValueDomain,
+        /// Most days back or forth.
+        days: u32,
+    },
+    /// An unkeyed hash: read so that it can be refused with its reason, never applied.
+    Hash {
+        /// The algorithm that was asked for.
+        algorithm: String,
+    },
 }
 
-/// A masked batch and what could not be masked as asked.
-#[derive(Clone, Debug)]
-pub struct Masked {
-    /// The batch, in the plan's output schema.
-    pub batch: RecordBatch,
-    /// Columns with values that the transform could not take (no valid identifier, no date): the number of rows,
-    /// which became null.
-    pub nulled: Vec<(String, u64)>,
+impl Transform {
+    /// The name in a policy document.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Drop => "drop",
+            Self::Token { .. } => "token",
+            Self::Permute { .. } => "permute",
+            Self::RedactConstant { .. } | Self::RedactMask { .. } | Self::RedactText => "redact",
+            Self::Bin { .. } => "bin",
+            Self::TopBottom { .. } => "top_bottom",
+            Self::GeneraliseDate { .. } => "generalise_date",
+            Self::AgeBand { .. } => "age_band",
+            Self::Region { .. } => "region",
+            Self::ShiftDate { .. } => "shift_date",
+            Self::Hash { .. } => "hash",
+        }
+    }
 }
 
-/// A checked policy, ready to mask batches of its schema.
-#[derive(Clone, Debug)]
-pub struct MaskPlan {
-    output: SchemaRef,
-}
-
-impl MaskPlan {
-    /// The schema of masked batches.
-    pub fn output_schema(&self) -> SchemaRef {
-        Arc::clone(&self.output)
-    }
-
-    /// Columns of the output that hold intake tokens, with their value domains.
-    pub fn tokens(&self) -> Vec<(String, ValueDomain)> {
-        Vec::new()
-    }
-
-    /// Masks one batch.
-    ///
-    /// # Errors
-    /// `schema_changed` when the batch does not have the schema that the plan was made for.
-    pub fn apply(
-        &self,
-        root: &RootKey,
-        epoch: u32,
-        batch: &RecordBatch,
-    ) -> Result<RecordBatch, MaskError> {
-        self.apply_counted(root, epoch, batch).map(|masked| masked.batch)
-    }
-
-    /// Masks one batch and counts the values that had to become null.
-    ///
-    /// # Errors
-    /// As [`MaskPlan::apply`].
-    pub fn apply_counted(
-        &self,
-        root: &RootKey,
-        epoch: u32,
-        batch: &RecordBatch,
-    ) -> Result<Masked, MaskError> {
-        let _ = (root, epoch);
-        Ok(Masked { batch: batch.clone(), nulled: Vec::new() })
-    }
+/// The day of an `as_of` option.
+pub(crate) fn day((year, month, day): (i64, i64, i64)) -> Option<Day> {
+    Day::new(year, month, day)
 }

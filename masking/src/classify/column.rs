@@ -76,7 +76,7 @@ pub struct Evidence {
     pub meaning: Option<Meaning>,
     /// Kinds with any passing value or a hint, likeliest first.
     pub candidates: Vec<Candidate>,
-    /// Kinds found inside longer texts: number of values that hold one.
+    /// Kinds found inside longer texts, or as lone values among others: number of values that hold one.
     pub inside_text: BTreeMap<Identifier, u64>,
     /// Why the column got its class.
     pub reason: Bilingual,
@@ -186,7 +186,8 @@ impl Column {
     fn decide(self) -> ColumnClass {
         let counts = self.sketch.counts();
         let candidates = candidates(&counts, self.meaning);
-        let verdict = verdict(&counts, &candidates, &self);
+        let scattered = scattered(&counts, &self.sketch.inside_text);
+        let verdict = verdict(&counts, &candidates, &scattered, &self);
         ColumnClass {
             column: self.name,
             identifier: verdict.identifier,
@@ -201,7 +202,7 @@ impl Column {
                 few_values: counts.examined < DISTINCT_MIN,
                 meaning: self.meaning,
                 candidates,
-                inside_text: self.sketch.inside_text,
+                inside_text: scattered,
                 reason: verdict.reason,
             },
         }
@@ -222,13 +223,17 @@ impl Verdict {
 }
 
 /// Values first, then identifiers inside texts, then what the name says, then the type.
-fn verdict(counts: &Counts, candidates: &[Candidate], column: &Column) -> Verdict {
+fn verdict(
+    counts: &Counts,
+    candidates: &[Candidate],
+    scattered: &BTreeMap<Identifier, u64>,
+    column: &Column,
+) -> Verdict {
     if let Some(candidate) = decided(candidates, counts.examined) {
         return by_values(&candidate, counts.examined);
     }
-    let scattered = scattered(counts, &column.sketch.inside_text);
     if !scattered.is_empty() {
-        return inside_text(&scattered);
+        return inside_text(scattered);
     }
     if counts.examined > 0 && counts.resident_15 * 5 >= counts.examined * 4 {
         return Verdict::new(
@@ -252,7 +257,7 @@ fn by_values(candidate: &Candidate, examined: u64) -> Verdict {
     Verdict {
         identifier: Some(candidate.identifier),
         class,
-        confidence: confidence(candidate.log_odds, examined),
+        confidence: confidence(candidate, examined),
         reason: Bilingual::new(
             format!("{examined} 个不同值中有 {passes} 个符合{}的格式与校验", title.zh),
             format!("{passes} of {examined} distinct values have the form and check of a {}", title.en),

@@ -96,10 +96,16 @@ fn is_enough(candidate: &Candidate, examined: u64) -> bool {
         || (candidate.null_rate <= 0.01 && candidate.passes >= 2)
 }
 
-/// The probability that belongs to log odds; fewer values than needed leave it at most three quarters.
-pub(crate) fn confidence(log_odds: f64, examined: u64) -> f64 {
-    let probability = 1.0 / (1.0 + (-log_odds.clamp(-50.0, 50.0)).exp());
-    if examined < DISTINCT_MIN { probability.min(0.75) } else { probability.min(0.9999) }
+/// The probability that belongs to a candidate's log odds. Few values leave it at most three quarters, unless chance
+/// hardly ever passes their check.
+pub(crate) fn confidence(candidate: &Candidate, examined: u64) -> f64 {
+    let probability = 1.0 / (1.0 + (-candidate.log_odds.clamp(-50.0, 50.0)).exp());
+    let most = match (examined < DISTINCT_MIN, candidate.null_rate <= 0.01) {
+        (true, false) => 0.75,
+        (true, true) => 0.9,
+        (false, _) => 0.9999,
+    };
+    probability.min(most)
 }
 
 fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) -> Candidate {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::classify::identifier::{Hit, Identifier};
 use crate::fold::Folded;
 
-pub(crate) use cue::{is_energy_body, is_plate, is_plate_letter};
+pub(crate) use cue::{is_energy_body, is_plate};
 pub(crate) use latin::{is_coordinates, is_email, is_ipv4, is_land_line};
 pub(crate) use place::is_address;
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Fault, MaskError};
 use crate::text::Bilingual;
@@ -23,9 +25,23 @@ pub(crate) fn text_values(values: &dyn Array) -> Result<ArrayRef, MaskError> {
         data_type if data_type.is_nested() => return Err(not_text(data_type)),
         _ => {}
     }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    // Bytes that are no UTF-8 and types without a text form end here.
-    cast_with_options(values, &DataType::Utf8, &options).map_err(|_| not_text(values.data_type()))
+    // What has no text form (bytes that are no UTF-8, a day beyond the calendar) becomes null.
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    cast_with_options(values, &DataType::Utf8, &options)
+        .or_else(|error| if values.data_type().is_temporal() { one_by_one(values) } else { Err(error) })
+        .map_err(|_| not_text(values.data_type()))
+}
+
+/// The cast gives up as a whole when one day lies beyond the calendar; here that one alone becomes null.
+fn one_by_one(values: &dyn Array) -> Result<ArrayRef, ArrowError> {
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(values, &options)?;
+    let mut texts = StringBuilder::new();
+    for row in 0..values.len() {
+        let text = if values.is_valid(row) { formatter.value(row).try_to_string().ok() } else { None };
+        texts.append_option(text);
+    }
+    Ok(Arc::new(texts.finish()))
 }
 
 fn float_texts(values: impl ExactSizeIterator<Item = Option<f64>>) -> ArrayRef {

@@ -71,7 +71,7 @@ fn plate(chars: &[char], at: usize) -> Option<usize> {
 }
 
 /// Letters of plates: without I and O.
-pub(crate) fn is_plate_letter(char: char) -> bool {
+fn is_plate_letter(char: char) -> bool {
     char.is_ascii_uppercase() && char != 'I' && char != 'O'
 }
 

@@ -1,0 +1,201 @@
+//! From a policy, a schema and classes to a plan, or to all reasons why not.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+
+use crate::classify::{Class, ColumnClass};
+use crate::date::could_hold_days;
+use crate::error::PolicyFault;
+use crate::policy::{ColumnPolicy, Policy, UnnamedColumns, safety};
+use crate::text::Bilingual;
+use crate::transform::{MaskPlan, Step, Transform, is_number, output_type};
+
+pub(super) fn compile(
+    policy: &Policy,
+    schema: &Schema,
+    classes: &[ColumnClass],
+) -> Result<MaskPlan, Vec<PolicyFault>> {
+    let mut faults = Vec::new();
+    names(policy, schema, &mut faults);
+    let classes: HashMap<&str, &ColumnClass> =
+        classes.iter().map(|class| (class.column.as_str(), class)).collect();
+    let mut steps = Vec::new();
+    let mut fields = Vec::new();
+    for (place, field) in schema.fields().iter().enumerate() {
+        let Some(rule) = policy.columns.get(field.name()) else { continue };
+        let class = classes.get(field.name().as_str()).copied();
+        faults.extend(column(field, rule, class, schema));
+        if rule.transform == Transform::Drop {
+            continue;
+        }
+        fields.push(output_field(field, &rule.transform));
+        steps.push(Step {
+            column: place,
+            subject: subject(&rule.transform, schema),
+            transform: rule.transform.clone(),
+        });
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let output = Arc::new(Schema::new(fields));
+    Ok(MaskPlan::new(Arc::new(schema.clone()), output, steps))
+}
+
+/// Columns that are named twice, missing, or without a rule.
+fn names(policy: &Policy, schema: &Schema, faults: &mut Vec<PolicyFault>) {
+    let mut seen = HashSet::new();
+    for field in schema.fields() {
+        if !seen.insert(field.name().as_str()) {
+            faults.push(PolicyFault::column(
+                "column_duplicate",
+                field.name(),
+                Bilingual::new("数据中有两列同名", "two columns of the data have this name"),
+                Bilingual::new("请在数据中改名后再推送", "rename one of them in the data and push again"),
+            ));
+        }
+        if policy.unnamed == UnnamedColumns::Refuse && !policy.columns.contains_key(field.name()) {
+            faults.push(PolicyFault::column(
+                "column_unnamed",
+                field.name(),
+                Bilingual::new("策略没有提到该列", "the policy has no rule for this column"),
+                Bilingual::new(
+                    "为该列写一条规则（keep、drop 等），或写 unnamed_columns = \"drop\"",
+                    "write a rule for it (keep, drop, ...), or unnamed_columns = \"drop\"",
+                ),
+            ));
+        }
+    }
+    let known: BTreeMap<&str, ()> = schema.fields().iter().map(|field| (field.name().as_str(), ())).collect();
+    for name in policy.columns.keys().filter(|name| !known.contains_key(name.as_str())) {
+        faults.push(PolicyFault::column(
+            "column_missing",
+            name,
+            Bilingual::new("数据中没有该列", "the data have no such column"),
+            Bilingual::new(
+                format!("数据的列为：{}", listed(schema)),
+                format!("the data have: {}", listed(schema)),
+            ),
+        ));
+    }
+}
+
+fn listed(schema: &Schema) -> String {
+    let mut names: Vec<&str> = schema.fields().iter().take(30).map(|field| field.name().as_str()).collect();
+    if schema.fields().len() > names.len() {
+        names.push("…");
+    }
+    names.join(", ")
+}
+
+/// Everything that speaks against one column's rule.
+fn column(
+    field: &Field,
+    rule: &ColumnPolicy,
+    class: Option<&ColumnClass>,
+    schema: &Schema,
+) -> Vec<PolicyFault> {
+    let mut faults = Vec::new();
+    faults.extend(safety::always(field.name(), &rule.transform));
+    match class {
+        Some(class) => match safety::effective_class(class, rule) {
+            Ok(Class::DirectIdentifier) => faults.extend(safety::direct(class, &rule.transform)),
+            Ok(_) => {}
+            Err(fault) => faults.push(fault),
+        },
+        None => faults.extend(unclassified(field, &rule.transform)),
+    }
+    faults.extend(fits(field, &rule.transform));
+    faults.extend(has_subject(field, &rule.transform, schema));
+    faults
+}
+
+/// A column that nobody looked at may only be hidden whole.
+fn unclassified(field: &Field, transform: &Transform) -> Option<PolicyFault> {
+    let hidden = matches!(
+        transform,
+        Transform::Drop | Transform::Token { .. } | Transform::RedactConstant { .. } | Transform::Hash { .. }
+    );
+    (!hidden).then(|| {
+        PolicyFault::column(
+            "unclassified",
+            field.name(),
+            Bilingual::new("该列尚未分类，不知其是否为标识符", "the column has not been classified"),
+            Bilingual::new("先对数据分类，或使用 drop、token", "classify the data first, or use drop or token"),
+        )
+    })
+}
+
+/// Whether a transform can read the column's type.
+fn fits(field: &Field, transform: &Transform) -> Option<PolicyFault> {
+    let data_type = field.data_type();
+    let (fits, zh, en) = match transform {
+        Transform::Keep | Transform::Drop | Transform::RedactConstant { .. } => return None,
+        Transform::Bin { .. } | Transform::TopBottom { .. } => (is_number(data_type), "数字", "numbers"),
+        Transform::GeneraliseDate { .. } | Transform::ShiftDate { .. } => {
+            (could_hold_days(data_type), "日期或日期文本", "dates or written dates")
+        }
+        Transform::AgeBand { as_of: Some(_), .. } => {
+            (could_hold_days(data_type), "出生日期（已给 as_of）", "birth dates (as_of is given)")
+        }
+        Transform::AgeBand { as_of: None, .. } => {
+            (data_type.is_integer(), "整数年龄（出生日期需写 as_of）", "whole ages (birth dates need as_of)")
+        }
+        _ => (has_text_form(data_type), "文本、数字或日期", "text, numbers or dates"),
+    };
+    (!fits).then(|| {
+        PolicyFault::column(
+            "type_unfit",
+            field.name(),
+            Bilingual::new(
+                format!("变换 {} 不适用于类型 {data_type}", transform.name()),
+                format!("{} cannot take values of type {data_type}", transform.name()),
+            ),
+            Bilingual::new(format!("该变换需要{zh}"), format!("it takes {en}")),
+        )
+    })
+}
+
+fn has_text_form(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => has_text_form(values),
+        DataType::Boolean | DataType::Null | DataType::Float16 => false,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        other => other.is_numeric() || other.is_temporal(),
+    }
+}
+
+fn subject(transform: &Transform, schema: &Schema) -> Option<usize> {
+    match transform {
+        Transform::ShiftDate { subject, .. } => schema.index_of(subject).ok(),
+        _ => None,
+    }
+}
+
+fn has_subject(field: &Field, transform: &Transform, schema: &Schema) -> Option<PolicyFault> {
+    let Transform::ShiftDate { subject: name, .. } = transform else { return None };
+    let fits = subject(transform, schema).is_some_and(|place| has_text_form(schema.field(place).data_type()));
+    (!fits).then(|| {
+        PolicyFault::column(
+            "subject_missing",
+            field.name(),
+            Bilingual::new(
+                format!("日期平移所依据的列 {name:?} 不存在或不能作为标识"),
+                format!("the subject column {name:?} of the date shift is missing or cannot name anybody"),
+            ),
+            Bilingual::new(
+                format!("subject 写为数据中标识人员的列：{}", listed(schema)),
+                format!("set subject to the column that names the person, one of: {}", listed(schema)),
+            ),
+        )
+    })
+}
+
+fn output_field(field: &Field, transform: &Transform) -> Field {
+    match transform {
+        Transform::Keep => field.clone(),
+        _ => Field::new(field.name(), output_type(transform, field.data_type()), true),
+    }
+}

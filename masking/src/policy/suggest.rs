@@ -1,0 +1,61 @@
+//! A safe transform for what a column was found to be.
+
+use crate::classify::{Class, ColumnClass, Identifier, Meaning};
+use crate::key::ValueDomain;
+use crate::transform::{BinOutput, Period, RegionLevel, Transform};
+
+pub(super) fn transform(class: &ColumnClass) -> Transform {
+    match class.class {
+        Class::DirectIdentifier => direct(class),
+        Class::QuasiIdentifier => quasi(class),
+        Class::Sensitive | Class::Public => Transform::Keep,
+    }
+}
+
+fn direct(class: &ColumnClass) -> Transform {
+    let data_type = class.evidence.data_type.as_str();
+    if class.identifier.is_none() && !class.evidence.inside_text.is_empty() {
+        return Transform::RedactText;
+    }
+    let hinted = match class.evidence.meaning {
+        Some(Meaning::Identifier(identifier)) => Some(identifier),
+        _ => None,
+    };
+    match class.identifier.or(hinted) {
+        Some(Identifier::Address) if class.identifier.is_some() => {
+            Transform::Region { to: RegionLevel::County, as_name: true }
+        }
+        Some(identifier) => identifier
+            .value_domain()
+            .map_or(Transform::Drop, |value_domain| Transform::Token { value_domain }),
+        None if is_word(data_type) && class.evidence.meaning == Some(Meaning::SubjectNumber) => {
+            Transform::Token { value_domain: ValueDomain::known("subject-number") }
+        }
+        None => Transform::Drop,
+    }
+}
+
+fn quasi(class: &ColumnClass) -> Transform {
+    let data_type = class.evidence.data_type.as_str();
+    let is_date = data_type.starts_with("Date") || data_type.starts_with("Timestamp");
+    let is_whole = data_type.starts_with("Int") || data_type.starts_with("UInt");
+    match (class.identifier, class.evidence.meaning) {
+        (Some(Identifier::Coordinates), _) if data_type.starts_with("Float") => {
+            // About a kilometre.
+            Transform::Bin { width: 0.01, origin: 0.0, output: BinOutput::Lower }
+        }
+        (Some(_), _) => Transform::Drop,
+        (_, Some(Meaning::BirthDate)) if is_date || data_type.contains("Utf8") => {
+            Transform::GeneraliseDate { to: Period::Year }
+        }
+        (_, Some(Meaning::Age)) if is_whole => Transform::AgeBand { width: 5, top: 90, as_of: None },
+        // What looks like old resident numbers is masked until somebody says what it is.
+        (None, None) if !is_date => Transform::Drop,
+        _ if is_date => Transform::GeneraliseDate { to: Period::Month },
+        _ => Transform::Keep,
+    }
+}
+
+fn is_word(data_type: &str) -> bool {
+    data_type.contains("Utf8") || data_type.starts_with("Int") || data_type.starts_with("UInt")
+}
