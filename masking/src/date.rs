@@ -27,14 +27,22 @@ impl Day {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * of_year + 2) / 153;
         let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         Self { year, month, day }
     }
 
     /// Days after 1970-01-01.
     pub(crate) fn to_epoch(self) -> i64 {
-        let year = if self.month <= 2 { self.year - 1 } else { self.year };
+        let year = if self.month <= 2 {
+            self.year - 1
+        } else {
+            self.year
+        };
         let era = year.div_euclid(400);
         let year_of_era = year.rem_euclid(400);
         let shifted_month = (self.month + 9) % 12;
@@ -46,7 +54,8 @@ impl Day {
     /// A real day between the years 1 and 9999.
     pub(crate) fn new(year: i64, month: i64, day: i64) -> Option<Self> {
         let given = Self { year, month, day };
-        let in_range = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        let in_range =
+            (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
         (in_range && Self::from_epoch(given.to_epoch()) == given).then_some(given)
     }
 }
@@ -66,12 +75,18 @@ pub(crate) fn parse_day(text: &str) -> Option<Day> {
         return None;
     }
     if date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Day::new(date[..4].parse().ok()?, date[4..6].parse().ok()?, date[6..].parse().ok()?);
+        return Day::new(
+            date[..4].parse().ok()?,
+            date[4..6].parse().ok()?,
+            date[6..].parse().ok()?,
+        );
     }
     let (year, month, day) = parts(date)?;
     (year.len() == 4 && month.len() <= 2 && day.len() <= 2).then_some(())?;
     let number = |part: &str| -> Option<i64> {
-        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+        part.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| part.parse().ok())?
     };
     Day::new(number(year)?, number(month)?, number(day)?)
 }
@@ -99,18 +114,23 @@ fn is_time(time: &str) -> bool {
     time.is_empty()
         || (time.is_ascii()
             && time.contains(':')
-            && time.bytes().all(|byte| byte.is_ascii_digit() || b":.Z+- ".contains(&byte))
+            && time
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || b":.Z+- ".contains(&byte))
             && ordered(time))
 }
 
 /// The days of a column of dates, times or written dates; `None` for other types. What cannot be read is null.
 pub(crate) fn days(values: &dyn Array) -> Option<Date32Array> {
-    let from_ticks = |ticks: i64, ticks_a_day: i64| i32::try_from(ticks.div_euclid(ticks_a_day)).ok();
+    let from_ticks =
+        |ticks: i64, ticks_a_day: i64| i32::try_from(ticks.div_euclid(ticks_a_day)).ok();
     match values.data_type() {
         DataType::Date32 => Some(values.as_primitive::<Date32Type>().clone()),
-        DataType::Date64 => {
-            Some(values.as_primitive::<Date64Type>().unary_opt(|ticks| from_ticks(ticks, 86_400_000)))
-        }
+        DataType::Date64 => Some(
+            values
+                .as_primitive::<Date64Type>()
+                .unary_opt(|ticks| from_ticks(ticks, 86_400_000)),
+        ),
         DataType::Timestamp(unit, _) => Some(match unit {
             TimeUnit::Second => values
                 .as_primitive::<TimestampSecondType>()
@@ -131,7 +151,10 @@ pub(crate) fn days(values: &dyn Array) -> Option<Date32Array> {
                 texts
                     .as_string::<i32>()
                     .iter()
-                    .map(|text| text.and_then(parse_day).and_then(|day| i32::try_from(day.to_epoch()).ok()))
+                    .map(|text| {
+                        text.and_then(parse_day)
+                            .and_then(|day| i32::try_from(day.to_epoch()).ok())
+                    })
                     .collect(),
             )
         }
@@ -179,8 +202,18 @@ mod tests {
             assert_eq!(read(text), Some((2023, 1, 5)), "{text}");
         }
         for text in [
-            "2023-02-30", "2023-13-01", "0000-00-00", "23-01-05", "2023-01", "2023-01-05x", "2023-1-5 abc",
-            "2023-01-05 25:00", "", "年月日", "2023--5", "+023-01-05",
+            "2023-02-30",
+            "2023-13-01",
+            "0000-00-00",
+            "23-01-05",
+            "2023-01",
+            "2023-01-05x",
+            "2023-1-5 abc",
+            "2023-01-05 25:00",
+            "",
+            "年月日",
+            "2023--5",
+            "+023-01-05",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

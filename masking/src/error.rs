@@ -40,19 +40,33 @@ impl Fault {
         message: Bilingual,
         remedy: Bilingual,
     ) -> Self {
-        Self { code: code.to_owned(), column: Some(column.into()), message, remedy }
+        Self {
+            code: code.to_owned(),
+            column: Some(column.into()),
+            message,
+            remedy,
+        }
     }
 
     /// A fault about no column in particular.
     pub(crate) fn general(code: &str, message: Bilingual, remedy: Bilingual) -> Self {
-        Self { code: code.to_owned(), column: None, message, remedy }
+        Self {
+            code: code.to_owned(),
+            column: None,
+            message,
+            remedy,
+        }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.column {
-            Some(column) => write!(formatter, "column {column:?}: {}: {}", self.message, self.remedy),
+            Some(column) => write!(
+                formatter,
+                "column {column:?}: {}: {}",
+                self.message, self.remedy
+            ),
             None => write!(formatter, "{}: {}", self.message, self.remedy),
         }
     }

@@ -36,7 +36,10 @@ impl Folded {
 
     /// The bytes of the original text that a range of folded characters came from.
     pub(crate) fn origin(&self, range: Range<usize>) -> Range<usize> {
-        let start = self.origins.get(range.start).map_or(0, |origin| origin.start);
+        let start = self
+            .origins
+            .get(range.start)
+            .map_or(0, |origin| origin.start);
         let end = range
             .end
             .checked_sub(1)
@@ -53,7 +56,11 @@ pub(crate) fn fold(text: &str) -> String {
         fold_char(original, |char| folded.push(char));
     }
     let trimmed = folded.trim();
-    if trimmed.len() == folded.len() { folded } else { trimmed.to_owned() }
+    if trimmed.len() == folded.len() {
+        folded
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 /// The folded form without any blank or hyphen: what identifiers are compared in.

@@ -136,13 +136,22 @@ impl RootKey {
 /// HKDF-SHA256 (RFC 5869) to one block of 32 bytes.
 fn expand(salt: Option<&[u8]>, secret: &[u8], info: &[u8]) -> [u8; 32] {
     let mut key = [0; 32];
-    #[expect(clippy::expect_used, reason = "32 bytes are one block; HKDF gives up to 255 blocks")]
-    Hkdf::<Sha256>::new(salt, secret).expand(info, &mut key).expect("one block of HKDF");
+    #[expect(
+        clippy::expect_used,
+        reason = "32 bytes are one block; HKDF gives up to 255 blocks"
+    )]
+    Hkdf::<Sha256>::new(salt, secret)
+        .expand(info, &mut key)
+        .expect("one block of HKDF");
     key
 }
 
 fn commit(label: &[u8], key: &[u8; 32]) -> [u8; 32] {
-    Sha256::new().chain_update(label).chain_update(key).finalize().into()
+    Sha256::new()
+        .chain_update(label)
+        .chain_update(key)
+        .finalize()
+        .into()
 }
 
 /// Makes the tokens of one purpose, value domain and epoch.
@@ -158,7 +167,11 @@ impl TokenKey {
         let commitment = commit(b"egret token key commitment v1", &key);
         let mac = keyed(&key);
         key.zeroize();
-        Self { mac, commitment, domain }
+        Self {
+            mac,
+            commitment,
+            domain,
+        }
     }
 
     /// The token of one canonical identifier: 26 characters `a-z2-7`, 128 bits.
@@ -179,7 +192,9 @@ impl TokenKey {
         let mut tokens = StringBuilder::with_capacity(texts.len(), texts.len().saturating_mul(26));
         let mut token = String::with_capacity(26);
         for value in texts {
-            let canonical = value.map(|value| canonical(&self.domain, value)).unwrap_or_default();
+            let canonical = value
+                .map(|value| canonical(&self.domain, value))
+                .unwrap_or_default();
             if canonical.is_empty() {
                 tokens.append_null();
             } else {
@@ -232,7 +247,11 @@ fn base32(bits: u128, text: &mut String) {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     for position in 0..26u32 {
         // Five bits at a time from the left; the last character holds three bits and two zeros.
-        let shifted = if position < 25 { bits >> (123 - 5 * position) } else { bits << 2 };
+        let shifted = if position < 25 {
+            bits >> (123 - 5 * position)
+        } else {
+            bits << 2
+        };
         let index = usize::try_from(shifted & 31).unwrap_or(0);
         text.push(char::from(ALPHABET[index]));
     }

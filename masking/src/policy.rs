@@ -38,7 +38,11 @@ pub struct ColumnPolicy {
 impl ColumnPolicy {
     /// A rule without a stated class.
     pub fn new(transform: Transform) -> Self {
-        Self { transform, class: None, reason: None }
+        Self {
+            transform,
+            class: None,
+            reason: None,
+        }
     }
 }
 
@@ -111,9 +115,17 @@ impl Policy {
     pub fn suggest(classes: &[ColumnClass]) -> Self {
         let columns = classes
             .iter()
-            .map(|class| (class.column.clone(), ColumnPolicy::new(suggest::transform(class))))
+            .map(|class| {
+                (
+                    class.column.clone(),
+                    ColumnPolicy::new(suggest::transform(class)),
+                )
+            })
             .collect();
-        Self { columns, unnamed: UnnamedColumns::Refuse }
+        Self {
+            columns,
+            unnamed: UnnamedColumns::Refuse,
+        }
     }
 
     /// Checks the policy against the schema and the classes of its data set.

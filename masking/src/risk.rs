@@ -83,12 +83,24 @@ impl RiskMeter {
     /// # Errors
     /// `column_missing` or `type_changed`, naming the column.
     pub fn observe(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
-        let quasi = self.quasi.iter().map(|name| column(batch, name)).collect::<Result<Vec<_>, _>>()?;
-        let sensitive = self.sensitive.as_deref().map(|name| column(batch, name)).transpose()?;
+        let quasi = self
+            .quasi
+            .iter()
+            .map(|name| column(batch, name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sensitive = self
+            .sensitive
+            .as_deref()
+            .map(|name| column(batch, name))
+            .transpose()?;
         self.check_types(&quasi, sensitive.as_ref())?;
         let classes = keys(&mut self.quasi_rows, &quasi, batch.num_rows())?;
         let values = match &sensitive {
-            Some(values) => Some(keys(&mut self.sensitive_rows, std::slice::from_ref(values), batch.num_rows())?),
+            Some(values) => Some(keys(
+                &mut self.sensitive_rows,
+                std::slice::from_ref(values),
+                batch.num_rows(),
+            )?),
             None => None,
         };
         for (row, class) in classes.iter().enumerate() {
@@ -99,7 +111,12 @@ impl RiskMeter {
                 }
                 None => 0,
             };
-            *self.classes.entry(digest(class)).or_default().entry(value).or_default() += 1;
+            *self
+                .classes
+                .entry(digest(class))
+                .or_default()
+                .entry(value)
+                .or_default() += 1;
             self.rows += 1;
         }
         Ok(())
@@ -107,14 +124,24 @@ impl RiskMeter {
 
     /// The measures. Without quasi-identifiers the whole table is one class.
     pub fn finish(self) -> RiskReport {
-        let sizes: Vec<u64> = self.classes.values().map(|values| values.values().sum()).collect();
+        let sizes: Vec<u64> = self
+            .classes
+            .values()
+            .map(|values| values.values().sum())
+            .collect();
         let mut histogram = BTreeMap::new();
         for size in &sizes {
             *histogram.entry(bucket(*size).to_owned()).or_default() += 1;
         }
         let classes = count(sizes.len());
         let k = sizes.iter().copied().min().unwrap_or(0);
-        let share = |part: u64| if self.rows == 0 { 0.0 } else { float(part) / float(self.rows) };
+        let share = |part: u64| {
+            if self.rows == 0 {
+                0.0
+            } else {
+                float(part) / float(self.rows)
+            }
+        };
         let named = self.sensitive.is_some() && self.rows > 0;
         RiskReport {
             rows: self.rows,
@@ -125,8 +152,19 @@ impl RiskMeter {
             // A class of f rows adds f times 1/f.
             prosecutor_avg: share(classes),
             marketer: share(classes),
-            l_distinct: named.then(|| self.classes.values().map(|v| count(v.len())).min().unwrap_or(0)),
-            l_entropy: named.then(|| self.classes.values().map(effective).fold(f64::INFINITY, f64::min)),
+            l_distinct: named.then(|| {
+                self.classes
+                    .values()
+                    .map(|v| count(v.len()))
+                    .min()
+                    .unwrap_or(0)
+            }),
+            l_entropy: named.then(|| {
+                self.classes
+                    .values()
+                    .map(effective)
+                    .fold(f64::INFINITY, f64::min)
+            }),
             t_closeness: named.then(|| self.closeness()),
             histogram,
             quasi: self.quasi,
@@ -134,18 +172,36 @@ impl RiskMeter {
         }
     }
 
-    fn check_types(&mut self, quasi: &[ArrayRef], sensitive: Option<&ArrayRef>) -> Result<(), MeasureError> {
-        let types: Vec<DataType> =
-            quasi.iter().chain(sensitive).map(|column| column.data_type().clone()).collect();
+    fn check_types(
+        &mut self,
+        quasi: &[ArrayRef],
+        sensitive: Option<&ArrayRef>,
+    ) -> Result<(), MeasureError> {
+        let types: Vec<DataType> = quasi
+            .iter()
+            .chain(sensitive)
+            .map(|column| column.data_type().clone())
+            .collect();
         let known = self.types.get_or_insert_with(|| types.clone());
         let names = self.quasi.iter().chain(&self.sensitive);
-        match known.iter().zip(&types).zip(names).find(|((known, given), _)| known != given) {
+        match known
+            .iter()
+            .zip(&types)
+            .zip(names)
+            .find(|((known, given), _)| known != given)
+        {
             None => Ok(()),
             Some((_, name)) => Err(MeasureError::column(
                 "type_changed",
                 name,
-                Bilingual::new("该列的类型在批次之间改变", "the column's type changed between batches"),
-                Bilingual::new("请按同一结构传入所有批次", "pass batches of one schema only"),
+                Bilingual::new(
+                    "该列的类型在批次之间改变",
+                    "the column's type changed between batches",
+                ),
+                Bilingual::new(
+                    "请按同一结构传入所有批次",
+                    "pass batches of one schema only",
+                ),
             )),
         }
     }
@@ -154,13 +210,18 @@ impl RiskMeter {
     fn closeness(&self) -> f64 {
         let mut totals = vec![0u64; self.values.len()];
         for (value, rows) in self.classes.values().flatten() {
-            if let Some(total) = usize::try_from(*value).ok().and_then(|value| totals.get_mut(value)) {
+            if let Some(total) = usize::try_from(*value)
+                .ok()
+                .and_then(|value| totals.get_mut(value))
+            {
                 *total += rows;
             }
         }
-        let ordered = self.types.as_ref().and_then(|types| types.last()).is_some_and(|data_type| {
-            data_type.is_numeric() || data_type.is_temporal()
-        });
+        let ordered = self
+            .types
+            .as_ref()
+            .and_then(|types| types.last())
+            .is_some_and(|data_type| data_type.is_numeric() || data_type.is_temporal());
         let order = if ordered { Some(self.order()) } else { None };
         self.classes
             .values()
@@ -173,7 +234,11 @@ impl RiskMeter {
 
     /// Numbers of the sensitive values in the order of the values; the encoding sorts as they do, null first.
     fn order(&self) -> Vec<u32> {
-        let mut values: Vec<(&Vec<u8>, u32)> = self.values.iter().map(|(key, value)| (key, *value)).collect();
+        let mut values: Vec<(&Vec<u8>, u32)> = self
+            .values
+            .iter()
+            .map(|(key, value)| (key, *value))
+            .collect();
         values.sort_unstable();
         values.into_iter().map(|(_, value)| value).collect()
     }
@@ -192,7 +257,9 @@ fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, MeasureError> {
     match column.data_type() {
         DataType::Float64 => {
             let values = column.as_primitive::<Float64Type>();
-            Ok(std::sync::Arc::new(values.unary::<_, Float64Type>(|value| value + 0.0)))
+            Ok(std::sync::Arc::new(
+                values.unary::<_, Float64Type>(|value| value + 0.0),
+            ))
         }
         DataType::Dictionary(_, values) => {
             cast(column, values).map_err(|error| internal("observe", &error))
@@ -211,11 +278,18 @@ fn keys(
         return Ok(vec![Vec::new(); rows]);
     }
     if converter.is_none() {
-        let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+        let fields = columns
+            .iter()
+            .map(|column| SortField::new(column.data_type().clone()))
+            .collect();
         *converter = Some(RowConverter::new(fields).map_err(|error| internal("observe", &error))?);
     }
-    let Some(converter) = converter else { return Ok(Vec::new()) };
-    let rows = converter.convert_columns(columns).map_err(|error| internal("observe", &error))?;
+    let Some(converter) = converter else {
+        return Ok(Vec::new());
+    };
+    let rows = converter
+        .convert_columns(columns)
+        .map_err(|error| internal("observe", &error))?;
     Ok(rows.iter().map(|row| row.as_ref().to_vec()).collect())
 }
 
@@ -230,7 +304,11 @@ fn digest(key: &[u8]) -> u128 {
 /// Exponential of the entropy: the number of equally frequent values that would be as mixed.
 fn effective(class: &HashMap<u32, u64>) -> f64 {
     let size = float(class.values().sum());
-    let entropy: f64 = class.values().map(|rows| float(*rows) / size).map(|share| -share * share.ln()).sum();
+    let entropy: f64 = class
+        .values()
+        .map(|rows| float(*rows) / size)
+        .map(|share| -share * share.ln())
+        .sum();
     entropy.exp()
 }
 
@@ -240,7 +318,11 @@ fn equal_distance(class: &HashMap<u32, u64>, totals: &[u64], rows: u64) -> f64 {
     let mut difference = 0.0;
     let mut seen = 0.0;
     for (value, count) in class {
-        let total = usize::try_from(*value).ok().and_then(|value| totals.get(value)).copied().unwrap_or(0);
+        let total = usize::try_from(*value)
+            .ok()
+            .and_then(|value| totals.get(value))
+            .copied()
+            .unwrap_or(0);
         let share = float(total) / float(rows);
         difference += (float(*count) / size - share).abs();
         seen += share;
@@ -256,8 +338,13 @@ fn ordered_distance(class: &HashMap<u32, u64>, totals: &[u64], order: &[u32], ro
     let size = float(class.values().sum());
     let (mut cumulative, mut distance) = (0.0, 0.0f64);
     for value in order {
-        let total = usize::try_from(*value).ok().and_then(|value| totals.get(value)).copied().unwrap_or(0);
-        cumulative += float(class.get(value).copied().unwrap_or(0)) / size - float(total) / float(rows);
+        let total = usize::try_from(*value)
+            .ok()
+            .and_then(|value| totals.get(value))
+            .copied()
+            .unwrap_or(0);
+        cumulative +=
+            float(class.get(value).copied().unwrap_or(0)) / size - float(total) / float(rows);
         distance += f64::abs(cumulative);
     }
     distance / float(count(order.len() - 1))
@@ -281,7 +368,7 @@ fn count(length: usize) -> u64 {
 }
 
 /// A count as a floating-point number, exact to 2^53.
-fn float(count: u64) -> f64 {
+pub(crate) fn float(count: u64) -> f64 {
     let high = u32::try_from(count >> 32).map_or(0.0, f64::from);
     let low = u32::try_from(count & 0xffff_ffff).map_or(0.0, f64::from);
     high * 4_294_967_296.0 + low
@@ -290,7 +377,10 @@ fn float(count: u64) -> f64 {
 fn too_many() -> MeasureError {
     MeasureError::general(
         "values_too_many",
-        Bilingual::new("敏感列的不同值超过 40 亿", "the sensitive column has over four billion distinct values"),
+        Bilingual::new(
+            "敏感列的不同值超过 40 亿",
+            "the sensitive column has over four billion distinct values",
+        ),
         Bilingual::new("先对该列归并分段", "coarsen the column first"),
     )
 }

@@ -13,10 +13,21 @@ pub fn sample_rows(batch: &RecordBatch, n: usize, seed: &[u8]) -> RecordBatch {
     if batch.num_rows() <= n {
         return batch.clone();
     }
-    let prefix = Sha256::new().chain_update(b"egret sample v1").chain_update(seed);
+    let prefix = Sha256::new()
+        .chain_update(b"egret sample v1")
+        .chain_update(seed);
     let mut ranked: Vec<([u8; 32], u64)> = (0u64..)
         .take(batch.num_rows())
-        .map(|row| (prefix.clone().chain_update(row.to_be_bytes()).finalize().into(), row))
+        .map(|row| {
+            (
+                prefix
+                    .clone()
+                    .chain_update(row.to_be_bytes())
+                    .finalize()
+                    .into(),
+                row,
+            )
+        })
         .collect();
     if n < ranked.len() {
         ranked.select_nth_unstable(n);
@@ -43,7 +54,11 @@ mod tests {
     }
 
     fn values(batch: &RecordBatch) -> Vec<i64> {
-        batch.column(0).as_primitive::<Int64Type>().values().to_vec()
+        batch
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .values()
+            .to_vec()
     }
 
     #[test]
@@ -66,7 +81,10 @@ mod tests {
             }
         }
         // Expected 600 each; the standard deviation is 20.5.
-        assert!(drawn.iter().all(|count| (500..700).contains(count)), "{drawn:?}");
+        assert!(
+            drawn.iter().all(|count| (500..700).contains(count)),
+            "{drawn:?}"
+        );
     }
 
     #[test]

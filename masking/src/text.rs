@@ -28,7 +28,10 @@ pub struct Bilingual {
 impl Bilingual {
     /// Pairs a Chinese text with its English one.
     pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { zh: zh.into(), en: en.into() }
+        Self {
+            zh: zh.into(),
+            en: en.into(),
+        }
     }
 
     /// The text in one language.

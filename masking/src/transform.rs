@@ -12,7 +12,7 @@ pub use coarsen::{BinOutput, Period, RegionLevel};
 pub use permute::Permute;
 
 pub(crate) use apply::{Step, output_type};
-pub(crate) use coarsen::{is_number, whole};
+pub(crate) use coarsen::is_number;
 pub(crate) use ff1::DOMAIN_MIN;
 pub(crate) use permute::is_too_small;
 pub(crate) use redact::masked;

@@ -76,7 +76,9 @@ pub(crate) fn credit_check(body: &[u8]) -> Option<u8> {
         sum += u32::try_from(credit_index(*byte)?).ok()? * weight;
         weight = weight * 3 % 31;
     }
-    CREDIT_ALPHABET.get(usize::try_from((31 - sum % 31) % 31).ok()?).copied()
+    CREDIT_ALPHABET
+        .get(usize::try_from((31 - sum % 31) % 31).ok()?)
+        .copied()
 }
 
 /// The place of a character in the alphabet of credit codes.

@@ -127,7 +127,9 @@ impl Classifier {
                 sketch: Sketch::default(),
             }
         });
-        Self { columns: columns.collect() }
+        Self {
+            columns: columns.collect(),
+        }
     }
 
     /// Looks at one batch.
@@ -137,9 +139,13 @@ impl Classifier {
     pub fn observe(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
         let schema = batch.schema_ref();
         let same = schema.fields().len() == self.columns.len()
-            && schema.fields().iter().zip(&self.columns).all(|(field, column)| {
-                *field.name() == column.name && *field.data_type() == column.data_type
-            });
+            && schema
+                .fields()
+                .iter()
+                .zip(&self.columns)
+                .all(|(field, column)| {
+                    *field.name() == column.name && *field.data_type() == column.data_type
+                });
         if !same {
             return Err(schema_changed());
         }
@@ -157,7 +163,9 @@ impl Classifier {
 
 impl Column {
     fn observe(&mut self, values: &ArrayRef) -> Result<(), MeasureError> {
-        if self.data_type.is_nested() || matches!(self.data_type, DataType::Boolean | DataType::Null) {
+        if self.data_type.is_nested()
+            || matches!(self.data_type, DataType::Boolean | DataType::Null)
+        {
             // Such values name nobody by their form; what they mean only their column's name tells.
             for row in 0..values.len() {
                 if values.is_null(row) {
@@ -218,7 +226,12 @@ struct Verdict {
 
 impl Verdict {
     fn new(class: Class, confidence: f64, zh: &str, en: &str) -> Self {
-        Self { identifier: None, class, confidence, reason: Bilingual::new(zh, en) }
+        Self {
+            identifier: None,
+            class,
+            confidence,
+            reason: Bilingual::new(zh, en),
+        }
     }
 }
 
@@ -259,15 +272,24 @@ fn by_values(candidate: &Candidate, examined: u64) -> Verdict {
         class,
         confidence: confidence(candidate, examined),
         reason: Bilingual::new(
-            format!("{examined} 个不同值中有 {passes} 个符合{}的格式与校验", title.zh),
-            format!("{passes} of {examined} distinct values have the form and check of a {}", title.en),
+            format!(
+                "{examined} 个不同值中有 {passes} 个符合{}的格式与校验",
+                title.zh
+            ),
+            format!(
+                "{passes} of {examined} distinct values have the form and check of a {}",
+                title.en
+            ),
         ),
     }
 }
 
 /// Identifiers among values that are something else: inside texts, or as single whole values that chance does not
 /// explain.
-fn scattered(counts: &Counts, inside_text: &BTreeMap<Identifier, u64>) -> BTreeMap<Identifier, u64> {
+fn scattered(
+    counts: &Counts,
+    inside_text: &BTreeMap<Identifier, u64>,
+) -> BTreeMap<Identifier, u64> {
     let mut scattered = inside_text.clone();
     let mostly_digits = counts.digits * 2 > counts.examined;
     for identifier in [
@@ -297,8 +319,16 @@ fn inside_text(scattered: &BTreeMap<Identifier, u64>) -> Verdict {
             Identifier::ResidentId | Identifier::CreditCode | Identifier::Email | Identifier::Plate
         )
     });
-    let zh = scattered.keys().map(|kind| kind.title().zh).collect::<Vec<_>>().join("、");
-    let en = scattered.keys().map(|kind| kind.title().en).collect::<Vec<_>>().join(", ");
+    let zh = scattered
+        .keys()
+        .map(|kind| kind.title().zh)
+        .collect::<Vec<_>>()
+        .join("、");
+    let en = scattered
+        .keys()
+        .map(|kind| kind.title().en)
+        .collect::<Vec<_>>()
+        .join(", ");
     Verdict {
         identifier: None,
         class: Class::DirectIdentifier,
@@ -315,38 +345,56 @@ fn by_meaning(counts: &Counts, column: &Column) -> Verdict {
     let named = |class, zh: &str, en: &str| Verdict::new(class, 0.8, zh, en);
     match column.meaning {
         // Numbers none of which is such an identifier disprove the name; other values may be masked or foreign ones.
-        Some(M::Identifier(identifier)) if is_text(&column.data_type) && counts.examined > 0 => Verdict {
-            reason: Bilingual::new(
-                format!("列名或说明称其为{}，但值不符合该格式", identifier.title().zh),
-                format!(
-                    "name or comment call it a {}, though the values have another form",
-                    identifier.title().en
+        Some(M::Identifier(identifier)) if is_text(&column.data_type) && counts.examined > 0 => {
+            Verdict {
+                reason: Bilingual::new(
+                    format!(
+                        "列名或说明称其为{}，但值不符合该格式",
+                        identifier.title().zh
+                    ),
+                    format!(
+                        "name or comment call it a {}, though the values have another form",
+                        identifier.title().en
+                    ),
                 ),
-            ),
-            ..Verdict::new(Class::DirectIdentifier, 0.5, "", "")
-        },
+                ..Verdict::new(Class::DirectIdentifier, 0.5, "", "")
+            }
+        }
         Some(M::SubjectNumber) => named(
             Class::DirectIdentifier,
             "列名或说明表明其为人员、企业等的编号",
             "name or comment say that it numbers persons or enterprises",
         ),
-        Some(M::BirthDate | M::Age | M::Sex | M::Region | M::Postcode | M::Demographic | M::EventDate) => {
-            named(
-                Class::QuasiIdentifier,
-                "列名或说明表明其可与其他信息结合识别个人",
-                "name or comment say that it narrows down who somebody is",
-            )
-        }
+        Some(
+            M::BirthDate
+            | M::Age
+            | M::Sex
+            | M::Region
+            | M::Postcode
+            | M::Demographic
+            | M::EventDate,
+        ) => named(
+            Class::QuasiIdentifier,
+            "列名或说明表明其可与其他信息结合识别个人",
+            "name or comment say that it narrows down who somebody is",
+        ),
         Some(M::Health | M::Finance) => named(
             Class::Sensitive,
             "列名或说明表明其为敏感信息",
             "name or comment say that it is sensitive",
         ),
-        _ if column.data_type.is_temporal() => {
-            Verdict::new(Class::QuasiIdentifier, 0.6, "日期或时间类型", "a date or a time")
-        }
+        _ if column.data_type.is_temporal() => Verdict::new(
+            Class::QuasiIdentifier,
+            0.6,
+            "日期或时间类型",
+            "a date or a time",
+        ),
         _ => {
-            let confidence = if counts.examined < DISTINCT_MIN { 0.5 } else { 0.8 };
+            let confidence = if counts.examined < DISTINCT_MIN {
+                0.5
+            } else {
+                0.8
+            };
             Verdict::new(
                 Class::Public,
                 confidence,
@@ -368,8 +416,14 @@ fn is_text(data_type: &DataType) -> bool {
 fn schema_changed() -> MeasureError {
     MeasureError::general(
         "schema_changed",
-        Bilingual::new("批次的列与分类开始时的结构不同", "the batch has other columns than the schema"),
-        Bilingual::new("请按同一结构传入所有批次", "pass batches of one schema only"),
+        Bilingual::new(
+            "批次的列与分类开始时的结构不同",
+            "the batch has other columns than the schema",
+        ),
+        Bilingual::new(
+            "请按同一结构传入所有批次",
+            "pass batches of one schema only",
+        ),
     )
 }
 

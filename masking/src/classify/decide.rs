@@ -112,8 +112,8 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
     let hinted = meaning == Some(Meaning::Identifier(identifier));
     let prior_log_odds = prior(identifier, meaning);
     let (passes, null_rate) = effective(identifier, counts, hinted);
-    let mut log_likelihood_ratio = ratio(passes, counts.examined, PASS_RATE, null_rate)
-        .min(within_shape(identifier, counts));
+    let mut log_likelihood_ratio =
+        ratio(passes, counts.examined, PASS_RATE, null_rate).min(within_shape(identifier, counts));
     if identifier == Identifier::Name {
         // A third of the people bear one of the most frequent surnames even in a list of rare ones; other words
         // begin with them by chance.
@@ -134,9 +134,12 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
 fn within_shape(identifier: Identifier, counts: &Counts) -> f64 {
     let passes = counts.of(identifier);
     match identifier {
-        Identifier::ResidentId if counts.resident_shape > 0 => {
-            ratio(passes, counts.resident_shape, SHAPE_PASS_RATE, RESIDENT_CHECK_RATE)
-        }
+        Identifier::ResidentId if counts.resident_shape > 0 => ratio(
+            passes,
+            counts.resident_shape,
+            SHAPE_PASS_RATE,
+            RESIDENT_CHECK_RATE,
+        ),
         Identifier::Mobile if counts.mobile_shape > 0 => {
             ratio(passes, counts.mobile_shape, PASS_RATE, MOBILE_SHAPE_RATE)
         }
@@ -161,9 +164,10 @@ fn effective(identifier: Identifier, counts: &Counts, hinted: bool) -> (u64, f64
     let rate = null_rate(identifier);
     match identifier {
         // Fifteen digits have no check: they need a name that says so, or company of eighteen.
-        Identifier::ResidentId if hinted || passes > counts.resident_15 / 4 => {
-            (passes + counts.resident_15, if passes > 0 { rate } else { 1.5e-2 })
-        }
+        Identifier::ResidentId if hinted || passes > counts.resident_15 / 4 => (
+            passes + counts.resident_15,
+            if passes > 0 { rate } else { 1.5e-2 },
+        ),
         // A known issuer makes chance ten times less likely.
         Identifier::BankCard if counts.known_issuer * 10 >= counts.examined * 8 => {
             (counts.known_issuer, 0.02)

@@ -118,6 +118,8 @@ impl Identifier {
 
     /// Reads a name as documents write it.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|identifier| identifier.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|identifier| identifier.as_str() == name)
     }
 }

@@ -63,12 +63,18 @@ impl Regions {
         for forms in by_first.values_mut() {
             forms.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.1.cmp(b.1)));
         }
-        Self { names, by_first, assigned }
+        Self {
+            names,
+            by_first,
+            assigned,
+        }
     }
 
     /// Whether two digits begin the code of a province.
     pub(crate) fn has_province(&self, digits: &str) -> bool {
-        digits.get(..2).is_some_and(|province| self.assigned.contains_key(province))
+        digits
+            .get(..2)
+            .is_some_and(|province| self.assigned.contains_key(province))
     }
 
     /// The name of a division, with those above it, down to a level.
@@ -101,7 +107,11 @@ impl Regions {
     /// The divisions whose name begins at a place of the text, the longest name: its length and codes.
     pub(crate) fn named_at(&self, chars: &[char]) -> Option<(usize, Vec<&'static str>)> {
         let forms = self.by_first.get(chars.first()?)?;
-        let length = forms.iter().find(|(form, _)| chars.starts_with(form))?.0.len();
+        let length = forms
+            .iter()
+            .find(|(form, _)| chars.starts_with(form))?
+            .0
+            .len();
         let codes = forms
             .iter()
             .filter(|(form, _)| form.len() == length && chars.starts_with(form))
@@ -120,8 +130,10 @@ impl Regions {
                 at += 1;
                 continue;
             };
-            let inside: Vec<&'static str> =
-                codes.into_iter().filter(|code| found.is_none_or(|outer| is_below(code, outer))).collect();
+            let inside: Vec<&'static str> = codes
+                .into_iter()
+                .filter(|code| found.is_none_or(|outer| is_below(code, outer)))
+                .collect();
             // A name that several places bear tells nothing before the place above it is known.
             if let [only] = inside.as_slice() {
                 found = Some(only);
@@ -134,9 +146,7 @@ impl Regions {
 
 /// Whether a code lies below another one.
 fn is_below(code: &str, outer: &str) -> bool {
-    let head = outer.trim_end_matches("00");
-    let head = if head.len() % 2 == 0 { head } else { &outer[..head.len() + 1] };
-    code != outer && code.starts_with(head)
+    code != outer && code.starts_with(outer.trim_end_matches("00"))
 }
 
 /// The ways a division is written: its full name, and for provinces and cities the name without its kind.
@@ -147,9 +157,17 @@ fn forms(code: &str, name: &str) -> Vec<Vec<char>> {
     let full: Vec<char> = name.chars().collect();
     let mut forms = vec![full];
     if code.ends_with("00") {
-        let short = ["维吾尔自治区", "壮族自治区", "回族自治区", "特别行政区", "自治区", "省", "市"]
-            .iter()
-            .find_map(|kind| name.strip_suffix(kind));
+        let short = [
+            "维吾尔自治区",
+            "壮族自治区",
+            "回族自治区",
+            "特别行政区",
+            "自治区",
+            "省",
+            "市",
+        ]
+        .iter()
+        .find_map(|kind| name.strip_suffix(kind));
         if let Some(short) = short
             && short.chars().count() >= 2
         {
@@ -160,7 +178,10 @@ fn forms(code: &str, name: &str) -> Vec<Vec<char>> {
 }
 
 fn is_filler(name: &str) -> bool {
-    matches!(name, "市辖区" | "县" | "省直辖县级行政区划" | "自治区直辖县级行政区划")
+    matches!(
+        name,
+        "市辖区" | "县" | "省直辖县级行政区划" | "自治区直辖县级行政区划"
+    )
 }
 
 #[cfg(test)]

@@ -90,7 +90,10 @@ impl Sketch {
 
     /// The counts that a decision rests on.
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts { examined: self.examined(), ..Counts::default() };
+        let mut counts = Counts {
+            examined: self.examined(),
+            ..Counts::default()
+        };
         for tests in self.values.values() {
             for (count, identifier) in counts.passes.iter_mut().zip(Identifier::ALL) {
                 *count += u64::from(tests.is(identifier));
@@ -119,7 +122,8 @@ impl Sketch {
         while self.values.len() > DISTINCT_MAX && self.halvings < 30 {
             self.halvings += 1;
             let halvings = self.halvings;
-            self.values.retain(|hash, _| hash.leading_zeros() >= halvings);
+            self.values
+                .retain(|hash, _| hash.leading_zeros() >= halvings);
         }
     }
 }
@@ -134,5 +138,7 @@ fn hash(value: &str) -> u64 {
 /// A cheap look before the thorough one: some digits, an `@`, or Han characters (names behind a word).
 fn could_hold_identifier(value: &str) -> bool {
     value.len() > 5
-        && value.chars().any(|char| char.is_numeric() || char == '@' || char == '＠' || is_han(char))
+        && value
+            .chars()
+            .any(|char| char.is_numeric() || char == '@' || char == '＠' || is_han(char))
 }

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 /// The lines of a data file without its comments.
 pub(crate) fn lines(file: &'static str) -> impl Iterator<Item = &'static str> {
-    file.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+    file.lines()
+        .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
 }
 
 /// Whether eleven digits begin with an allotted mobile prefix.
@@ -38,7 +39,9 @@ pub(crate) fn has_card_issuer(digits: &str) -> bool {
 }
 
 fn read_issuers() -> Vec<Issuer> {
-    lines(include_str!("../data/bank_card.tsv")).filter_map(read_issuer).collect()
+    lines(include_str!("../data/bank_card.tsv"))
+        .filter_map(read_issuer)
+        .collect()
 }
 
 fn read_issuer(line: &str) -> Option<Issuer> {
@@ -48,7 +51,11 @@ fn read_issuer(line: &str) -> Option<Issuer> {
         from: from.parse().ok()?,
         to: to.parse().ok()?,
         digits: from.len(),
-        lengths: fields.next()?.split(',').filter_map(|length| length.parse().ok()).collect(),
+        lengths: fields
+            .next()?
+            .split(',')
+            .filter_map(|length| length.parse().ok())
+            .collect(),
     })
 }
 
@@ -101,21 +108,41 @@ mod tests {
 
     #[test]
     fn tables_are_read_whole() {
-        assert_eq!(surnames().len(), lines(include_str!("../data/surnames.txt")).count());
+        assert_eq!(
+            surnames().len(),
+            lines(include_str!("../data/surnames.txt")).count()
+        );
         assert!(surnames().len() > 500);
-        assert_eq!(read_issuers().len(), lines(include_str!("../data/bank_card.tsv")).count());
+        assert_eq!(
+            read_issuers().len(),
+            lines(include_str!("../data/bank_card.tsv")).count()
+        );
         assert_eq!(PLATE_PROVINCES.chars().count(), 31);
     }
 
     #[test]
     fn unallotted_mobile_prefixes_are_refused() {
-        for prefix in ["140", "144", "154", "160", "163", "164", "168", "169", "179", "194", "120"] {
+        for prefix in [
+            "140", "144", "154", "160", "163", "164", "168", "169", "179", "194", "120",
+        ] {
             assert!(!is_mobile(&format!("{prefix}00138000")), "{prefix}");
         }
-        for number in ["16190138000", "17400138000", "17412138000", "17490138000", "19900138000"] {
+        for number in [
+            "16190138000",
+            "17400138000",
+            "17412138000",
+            "17490138000",
+            "19900138000",
+        ] {
             assert!(is_mobile(number), "{number}");
         }
-        for number in ["16180138000", "17413138000", "17450138000", "1380013800", "138001380000"] {
+        for number in [
+            "16180138000",
+            "17413138000",
+            "17450138000",
+            "1380013800",
+            "138001380000",
+        ] {
             assert!(!is_mobile(number), "{number}");
         }
     }

@@ -34,7 +34,10 @@ pub fn find_identifiers(text: &str) -> Vec<Hit> {
     place::find(chars, &mut found);
     without_overlap(found)
         .into_iter()
-        .map(|(identifier, range)| Hit { identifier, range: folded.origin(range) })
+        .map(|(identifier, range)| Hit {
+            identifier,
+            range: folded.origin(range),
+        })
         .collect()
 }
 
@@ -44,7 +47,9 @@ type Found = (Identifier, Range<usize>);
 /// Of overlapping finds the one of earlier precedence stays; at equal precedence the longer one.
 fn without_overlap(mut found: Vec<Found>) -> Vec<Found> {
     found.sort_by(|a, b| {
-        a.0.cmp(&b.0).then(b.1.len().cmp(&a.1.len())).then(a.1.start.cmp(&b.1.start))
+        a.0.cmp(&b.0)
+            .then(b.1.len().cmp(&a.1.len()))
+            .then(a.1.start.cmp(&b.1.start))
     });
     let mut kept: std::collections::BTreeMap<usize, Found> = std::collections::BTreeMap::new();
     for (identifier, range) in found {
@@ -64,7 +69,10 @@ fn is_word(char: char) -> bool {
 /// Whether one of some words stands in the few characters before a place.
 fn has_cue_before(chars: &[char], at: usize, cues: &[&str]) -> bool {
     const REACH: usize = 16;
-    let before: String = chars[at.saturating_sub(REACH)..at].iter().collect::<String>().to_lowercase();
+    let before: String = chars[at.saturating_sub(REACH)..at]
+        .iter()
+        .collect::<String>()
+        .to_lowercase();
     cues.iter().any(|cue| before.contains(cue))
 }
 

@@ -5,8 +5,12 @@ use crate::classify::check::{
     resident_birth,
 };
 use crate::classify::identifier::Identifier;
-use crate::classify::table::{ends_no_name, has_card_issuer, is_frequent_surname, is_han, is_mobile, surname_length};
-use crate::classify::text::{is_address, is_coordinates, is_email, is_ipv4, is_land_line, is_plate};
+use crate::classify::table::{
+    ends_no_name, has_card_issuer, is_frequent_surname, is_han, is_mobile, surname_length,
+};
+use crate::classify::text::{
+    is_address, is_coordinates, is_email, is_ipv4, is_land_line, is_plate,
+};
 use crate::fold::{compact, fold};
 use crate::key::{ValueDomain, canonical};
 
@@ -81,12 +85,18 @@ pub(crate) fn passes(value: &str) -> Passes {
     let word = compact(value).to_uppercase();
     let plain = fold(value);
     numbers(&word, value, &mut passes);
-    passes.set(bit(Identifier::Plate), is_plate(&canonical(&ValueDomain::known("vehicle"), value)));
+    passes.set(
+        bit(Identifier::Plate),
+        is_plate(&canonical(&ValueDomain::known("vehicle"), value)),
+    );
     passes.set(bit(Identifier::Email), is_email(&plain));
     ip(&plain, &mut passes);
     name(&plain, &mut passes);
     passes.set(bit(Identifier::Address), is_address(&plain));
-    passes.set(bit(Identifier::Coordinates), is_coordinates(plain.trim_matches(['(', ')', '[', ']'])));
+    passes.set(
+        bit(Identifier::Coordinates),
+        is_coordinates(plain.trim_matches(['(', ')', '[', ']'])),
+    );
     passes.set(Trait::Degree as u32, is_degree(&plain));
     passes
 }
@@ -96,11 +106,20 @@ fn numbers(word: &str, value: &str, passes: &mut Passes) {
     passes.set(bit(Identifier::ResidentId), resident);
     passes.set(Trait::ResidentId15 as u32, is_resident_id_15(word));
     let birth = word.len() == 18 && word.is_ascii() && resident_birth(word).is_some();
-    passes.set(Trait::ResidentShape as u32, birth && word[..17].bytes().all(|byte| byte.is_ascii_digit()));
+    passes.set(
+        Trait::ResidentShape as u32,
+        birth && word[..17].bytes().all(|byte| byte.is_ascii_digit()),
+    );
     passes.set(bit(Identifier::CreditCode), is_credit_code(word));
     passes.set(bit(Identifier::BankCard), is_luhn(word));
-    passes.set(Trait::KnownIssuer as u32, is_luhn(word) && has_card_issuer(word));
-    passes.set(bit(Identifier::OrganisationCode), is_organisation_code(word));
+    passes.set(
+        Trait::KnownIssuer as u32,
+        is_luhn(word) && has_card_issuer(word),
+    );
+    passes.set(
+        bit(Identifier::OrganisationCode),
+        is_organisation_code(word),
+    );
     let mobile = canonical(&ValueDomain::known("mobile"), value);
     passes.set(bit(Identifier::Mobile), is_mobile(&mobile));
     let eleven = mobile.len() == 11 && mobile.starts_with('1');
@@ -112,14 +131,20 @@ fn numbers(word: &str, value: &str, passes: &mut Passes) {
         bit(Identifier::LandLine),
         is_land_line(&canonical(&ValueDomain::known("landline"), value)),
     );
-    let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let digits = !word.is_empty()
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
     passes.set(Trait::Digits as u32, digits);
 }
 
 fn ip(plain: &str, passes: &mut Passes) {
     let valid = is_ipv4(plain);
     passes.set(bit(Identifier::Ipv4), valid);
-    let small = valid && plain.split('.').all(|octet| octet.parse().unwrap_or(0u32) < 32);
+    let small = valid
+        && plain
+            .split('.')
+            .all(|octet| octet.parse().unwrap_or(0u32) < 32);
     passes.set(Trait::SmallOctets as u32, small);
 }
 
@@ -137,13 +162,17 @@ fn name(plain: &str, passes: &mut Passes) {
     let regular = surname.is_some_and(|surname| (1..=2).contains(&(chars.len() - surname)))
         && !chars.last().is_some_and(|last| ends_no_name(*last));
     passes.set(bit(Identifier::Name), dotted || regular);
-    let frequent = chars.first().is_some_and(|first| is_frequent_surname(*first));
+    let frequent = chars
+        .first()
+        .is_some_and(|first| is_frequent_surname(*first));
     passes.set(Trait::FrequentSurname as u32, regular && frequent);
 }
 
 /// A number with at least three decimals inside China's longitudes or latitudes.
 fn is_degree(plain: &str) -> bool {
-    let decimals = plain.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let decimals = plain
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len());
     decimals >= 3
         && plain
             .parse::<f64>()

@@ -1,6 +1,6 @@
 //! One form per identifier before it is tokenised, so that one thing has one token.
 
-use crate::classify::check::{resident_id_15_to_18, is_resident_id_15};
+use crate::classify::check::{is_resident_id_15, resident_id_15_to_18};
 use crate::fold::{compact, fold};
 use crate::key::ValueDomain;
 
@@ -25,7 +25,11 @@ pub fn canonical(domain: &ValueDomain, raw: &str) -> String {
 
 fn person(raw: &str) -> String {
     let id = compact(raw).to_uppercase();
-    if is_resident_id_15(&id) { resident_id_15_to_18(&id).unwrap_or(id) } else { id }
+    if is_resident_id_15(&id) {
+        resident_id_15_to_18(&id).unwrap_or(id)
+    } else {
+        id
+    }
 }
 
 fn mobile(raw: &str) -> String {
@@ -41,7 +45,9 @@ fn mobile(raw: &str) -> String {
 }
 
 fn is_mobile_shape(number: &str) -> bool {
-    number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit())
+    number.len() == 11
+        && number.starts_with('1')
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn vehicle(raw: &str) -> String {
@@ -53,10 +59,17 @@ fn vehicle(raw: &str) -> String {
 }
 
 fn landline(raw: &str) -> String {
-    let number: String = compact(raw).chars().filter(|char| !matches!(char, '(' | ')')).collect();
+    let number: String = compact(raw)
+        .chars()
+        .filter(|char| !matches!(char, '(' | ')'))
+        .collect();
     for prefix in ["+86", "0086"] {
         if let Some(rest) = number.strip_prefix(prefix) {
-            return if rest.starts_with('0') { rest.to_owned() } else { format!("0{rest}") };
+            return if rest.starts_with('0') {
+                rest.to_owned()
+            } else {
+                format!("0{rest}")
+            };
         }
     }
     number

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use arrow::array::{Float64Array, Int64Array, StringArray};
 use proptest::prelude::*;
@@ -6,7 +11,10 @@ use proptest::prelude::*;
 use super::*;
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn domain(name: &str) -> ValueDomain {
@@ -18,7 +26,11 @@ fn root() -> RootKey {
 }
 
 fn texts(array: &ArrayRef) -> Vec<Option<String>> {
-    array.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect()
+    array
+        .as_string::<i32>()
+        .iter()
+        .map(|value| value.map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -73,7 +85,11 @@ fn one_person_has_one_token_however_the_number_is_written() {
         Some("  "),
     ]);
     let tokens = texts(&key.tokenise(&written).unwrap());
-    assert!(tokens[..5].iter().all(|token| token == &tokens[0] && token.is_some()));
+    assert!(
+        tokens[..5]
+            .iter()
+            .all(|token| token == &tokens[0] && token.is_some())
+    );
     assert_eq!(tokens[5..], [None, None]);
     assert_eq!(tokens[0].as_ref().unwrap().len(), 26);
 }
@@ -81,9 +97,17 @@ fn one_person_has_one_token_however_the_number_is_written() {
 #[test]
 fn one_mobile_has_one_token_in_text_and_numbers() {
     let key = root().intake(&domain("mobile"), 1);
-    let text = StringArray::from(vec!["+86 138-0013-8000", "0086 13800138000", "(+86)13800138000"]);
+    let text = StringArray::from(vec![
+        "+86 138-0013-8000",
+        "0086 13800138000",
+        "(+86)13800138000",
+    ]);
     let expected = Some(key.token(b"13800138000"));
-    assert!(texts(&key.tokenise(&text).unwrap()).iter().all(|token| token == &expected));
+    assert!(
+        texts(&key.tokenise(&text).unwrap())
+            .iter()
+            .all(|token| token == &expected)
+    );
     let number = Int64Array::from(vec![13_800_138_000]);
     assert_eq!(texts(&key.tokenise(&number).unwrap())[0], expected);
     let float = Float64Array::from(vec![13_800_138_000.0]);
@@ -93,7 +117,11 @@ fn one_mobile_has_one_token_in_text_and_numbers() {
 #[test]
 fn canonical_forms_per_domain() {
     let cases = [
-        ("enterprise-id", " 9135 0200MA31ABCD0x", "91350200MA31ABCD0X"),
+        (
+            "enterprise-id",
+            " 9135 0200MA31ABCD0x",
+            "91350200MA31ABCD0X",
+        ),
         ("vehicle", "闽d·12345", "闽D12345"),
         ("bank-card", "6222 0212-3456 7890", "6222021234567890"),
         ("email", "Li.Ming@Example.COM ", "li.ming@example.com"),
@@ -125,7 +153,10 @@ fn purposes_domains_and_epochs_have_keys_of_their_own() {
             assert_ne!(key.commitment(), other.commitment());
         }
     }
-    assert_ne!(root().commitment(), RootKey::from_bytes([8; 32]).commitment());
+    assert_ne!(
+        root().commitment(),
+        RootKey::from_bytes([8; 32]).commitment()
+    );
     assert_eq!(root().commitment(), root().commitment());
 }
 
@@ -139,7 +170,10 @@ fn tokens_of_two_scenarios_are_disjoint_and_join_inside_one() {
         let key = root().scenario(scenario, &domain("person-id"), 1);
         let staged = texts(&key.tokenise(&at_intake).unwrap());
         assert_eq!(staged, texts(&key.tokenise(&at_intake).unwrap()));
-        assert!(staged.into_iter().all(|token| seen.insert(token)), "{scenario}");
+        assert!(
+            staged.into_iter().all(|token| seen.insert(token)),
+            "{scenario}"
+        );
     }
 }
 
@@ -148,8 +182,21 @@ fn value_domain_names() {
     for good in ["person-id", "ab", "a2345678901234567890123456789012"] {
         assert_eq!(domain(good).as_str(), good);
     }
-    for bad in ["", "a", "1a", "Person", "a_b", "人员", "a23456789012345678901234567890123", "a|b"] {
-        assert_eq!(ValueDomain::parse(bad).unwrap_err().code, "value_domain_name", "{bad}");
+    for bad in [
+        "",
+        "a",
+        "1a",
+        "Person",
+        "a_b",
+        "人员",
+        "a23456789012345678901234567890123",
+        "a|b",
+    ] {
+        assert_eq!(
+            ValueDomain::parse(bad).unwrap_err().code,
+            "value_domain_name",
+            "{bad}"
+        );
     }
     assert!(serde_json::from_str::<ValueDomain>("\"a|b\"").is_err());
 }

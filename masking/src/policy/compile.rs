@@ -19,12 +19,16 @@ pub(super) fn compile(
 ) -> Result<MaskPlan, Vec<PolicyFault>> {
     let mut faults = Vec::new();
     names(policy, schema, &mut faults);
-    let classes: HashMap<&str, &ColumnClass> =
-        classes.iter().map(|class| (class.column.as_str(), class)).collect();
+    let classes: HashMap<&str, &ColumnClass> = classes
+        .iter()
+        .map(|class| (class.column.as_str(), class))
+        .collect();
     let mut steps = Vec::new();
     let mut fields = Vec::new();
     for (place, field) in schema.fields().iter().enumerate() {
-        let Some(rule) = policy.columns.get(field.name()) else { continue };
+        let Some(rule) = policy.columns.get(field.name()) else {
+            continue;
+        };
         let class = classes.get(field.name().as_str()).copied();
         faults.extend(column(field, rule, class, schema));
         if rule.transform == Transform::Drop {
@@ -53,7 +57,10 @@ fn names(policy: &Policy, schema: &Schema, faults: &mut Vec<PolicyFault>) {
                 "column_duplicate",
                 field.name(),
                 Bilingual::new("数据中有两列同名", "two columns of the data have this name"),
-                Bilingual::new("请在数据中改名后再推送", "rename one of them in the data and push again"),
+                Bilingual::new(
+                    "请在数据中改名后再推送",
+                    "rename one of them in the data and push again",
+                ),
             ));
         }
         if policy.unnamed == UnnamedColumns::Refuse && !policy.columns.contains_key(field.name()) {
@@ -68,8 +75,16 @@ fn names(policy: &Policy, schema: &Schema, faults: &mut Vec<PolicyFault>) {
             ));
         }
     }
-    let known: BTreeMap<&str, ()> = schema.fields().iter().map(|field| (field.name().as_str(), ())).collect();
-    for name in policy.columns.keys().filter(|name| !known.contains_key(name.as_str())) {
+    let known: BTreeMap<&str, ()> = schema
+        .fields()
+        .iter()
+        .map(|field| (field.name().as_str(), ()))
+        .collect();
+    for name in policy
+        .columns
+        .keys()
+        .filter(|name| !known.contains_key(name.as_str()))
+    {
         faults.push(PolicyFault::column(
             "column_missing",
             name,
@@ -83,7 +98,12 @@ fn names(policy: &Policy, schema: &Schema, faults: &mut Vec<PolicyFault>) {
 }
 
 fn listed(schema: &Schema) -> String {
-    let mut names: Vec<&str> = schema.fields().iter().take(30).map(|field| field.name().as_str()).collect();
+    let mut names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .take(30)
+        .map(|field| field.name().as_str())
+        .collect();
     if schema.fields().len() > names.len() {
         names.push("…");
     }
@@ -116,14 +136,23 @@ fn column(
 fn unclassified(field: &Field, transform: &Transform) -> Option<PolicyFault> {
     let hidden = matches!(
         transform,
-        Transform::Drop | Transform::Token { .. } | Transform::RedactConstant { .. } | Transform::Hash { .. }
+        Transform::Drop
+            | Transform::Token { .. }
+            | Transform::RedactConstant { .. }
+            | Transform::Hash { .. }
     );
     (!hidden).then(|| {
         PolicyFault::column(
             "unclassified",
             field.name(),
-            Bilingual::new("该列尚未分类，不知其是否为标识符", "the column has not been classified"),
-            Bilingual::new("先对数据分类，或使用 drop、token", "classify the data first, or use drop or token"),
+            Bilingual::new(
+                "该列尚未分类，不知其是否为标识符",
+                "the column has not been classified",
+            ),
+            Bilingual::new(
+                "先对数据分类，或使用 drop、token",
+                "classify the data first, or use drop or token",
+            ),
         )
     })
 }
@@ -133,17 +162,29 @@ fn fits(field: &Field, transform: &Transform) -> Option<PolicyFault> {
     let data_type = field.data_type();
     let (fits, zh, en) = match transform {
         Transform::Keep | Transform::Drop | Transform::RedactConstant { .. } => return None,
-        Transform::Bin { .. } | Transform::TopBottom { .. } => (is_number(data_type), "数字", "numbers"),
-        Transform::GeneraliseDate { .. } | Transform::ShiftDate { .. } => {
-            (could_hold_days(data_type), "日期或日期文本", "dates or written dates")
+        Transform::Bin { .. } | Transform::TopBottom { .. } => {
+            (is_number(data_type), "数字", "numbers")
         }
-        Transform::AgeBand { as_of: Some(_), .. } => {
-            (could_hold_days(data_type), "出生日期（已给 as_of）", "birth dates (as_of is given)")
-        }
-        Transform::AgeBand { as_of: None, .. } => {
-            (data_type.is_integer(), "整数年龄（出生日期需写 as_of）", "whole ages (birth dates need as_of)")
-        }
-        _ => (has_text_form(data_type), "文本、数字或日期", "text, numbers or dates"),
+        Transform::GeneraliseDate { .. } | Transform::ShiftDate { .. } => (
+            could_hold_days(data_type),
+            "日期或日期文本",
+            "dates or written dates",
+        ),
+        Transform::AgeBand { as_of: Some(_), .. } => (
+            could_hold_days(data_type),
+            "出生日期（已给 as_of）",
+            "birth dates (as_of is given)",
+        ),
+        Transform::AgeBand { as_of: None, .. } => (
+            data_type.is_integer(),
+            "整数年龄（出生日期需写 as_of）",
+            "whole ages (birth dates need as_of)",
+        ),
+        _ => (
+            has_text_form(data_type),
+            "文本、数字或日期",
+            "text, numbers or dates",
+        ),
     };
     (!fits).then(|| {
         PolicyFault::column(
@@ -151,7 +192,10 @@ fn fits(field: &Field, transform: &Transform) -> Option<PolicyFault> {
             field.name(),
             Bilingual::new(
                 format!("变换 {} 不适用于类型 {data_type}", transform.name()),
-                format!("{} cannot take values of type {data_type}", transform.name()),
+                format!(
+                    "{} cannot take values of type {data_type}",
+                    transform.name()
+                ),
             ),
             Bilingual::new(format!("该变换需要{zh}"), format!("it takes {en}")),
         )
@@ -175,8 +219,11 @@ fn subject(transform: &Transform, schema: &Schema) -> Option<usize> {
 }
 
 fn has_subject(field: &Field, transform: &Transform, schema: &Schema) -> Option<PolicyFault> {
-    let Transform::ShiftDate { subject: name, .. } = transform else { return None };
-    let fits = subject(transform, schema).is_some_and(|place| has_text_form(schema.field(place).data_type()));
+    let Transform::ShiftDate { subject: name, .. } = transform else {
+        return None;
+    };
+    let fits = subject(transform, schema)
+        .is_some_and(|place| has_text_form(schema.field(place).data_type()));
     (!fits).then(|| {
         PolicyFault::column(
             "subject_missing",
@@ -196,6 +243,10 @@ fn has_subject(field: &Field, transform: &Transform, schema: &Schema) -> Option<
 fn output_field(field: &Field, transform: &Transform) -> Field {
     match transform {
         Transform::Keep => field.clone(),
-        _ => Field::new(field.name(), output_type(transform, field.data_type()), true),
+        _ => Field::new(
+            field.name(),
+            output_type(transform, field.data_type()),
+            true,
+        ),
     }
 }

@@ -31,7 +31,10 @@ pub(super) fn parse(document: &str) -> Result<Policy, PolicyError> {
     if document.len() > BYTES_MAX {
         return Err(Fault::general(
             "document_too_large",
-            Bilingual::new("策略文档超过 1 MiB", "the policy document is larger than 1 MiB"),
+            Bilingual::new(
+                "策略文档超过 1 MiB",
+                "the policy document is larger than 1 MiB",
+            ),
             Bilingual::new("每列只写一条规则", "write one rule per column"),
         ));
     }
@@ -52,7 +55,10 @@ pub(super) fn parse(document: &str) -> Result<Policy, PolicyError> {
         Some(_) => {
             return Err(Fault::general(
                 "option_value",
-                Bilingual::new("unnamed_columns 的值未知", "the value of unnamed_columns is unknown"),
+                Bilingual::new(
+                    "unnamed_columns 的值未知",
+                    "the value of unnamed_columns is unknown",
+                ),
                 Bilingual::new("写 refuse 或 drop", "write refuse or drop"),
             ));
         }
@@ -60,7 +66,16 @@ pub(super) fn parse(document: &str) -> Result<Policy, PolicyError> {
     let columns = read
         .columns
         .into_iter()
-        .map(|(name, table)| Ok((name.clone(), Options { column: name, table }.read()?)))
+        .map(|(name, table)| {
+            Ok((
+                name.clone(),
+                Options {
+                    column: name,
+                    table,
+                }
+                .read()?,
+            ))
+        })
         .collect::<Result<_, PolicyError>>()?;
     Ok(Policy { columns, unnamed })
 }
@@ -91,8 +106,7 @@ struct Options {
     table: Table,
 }
 
-const TRANSFORMS: &str =
-    "keep, drop, token, permute, redact, bin, top_bottom, generalise_date, age_band, region, shift_date";
+const TRANSFORMS: &str = "keep, drop, token, permute, redact, bin, top_bottom, generalise_date, age_band, region, shift_date";
 
 impl Options {
     fn read(mut self) -> Result<ColumnPolicy, PolicyError> {
@@ -106,7 +120,9 @@ impl Options {
         })?;
         let transform = self.transform(&name)?;
         let class = self.class()?;
-        let reason = self.text("reason")?.filter(|reason| !reason.trim().is_empty());
+        let reason = self
+            .text("reason")?
+            .filter(|reason| !reason.trim().is_empty());
         if class.is_some() && reason.is_none() {
             return Err(self.fault(
                 "reason_missing",
@@ -123,7 +139,11 @@ impl Options {
                 options_of(&name),
             ));
         }
-        Ok(ColumnPolicy { transform, class, reason })
+        Ok(ColumnPolicy {
+            transform,
+            class,
+            reason,
+        })
     }
 
     fn transform(&mut self, name: &str) -> Result<Transform, PolicyError> {
@@ -131,7 +151,9 @@ impl Options {
             "keep" => Transform::Keep,
             "drop" => Transform::Drop,
             "token" => Transform::Token {
-                value_domain: self.value_domain()?.ok_or_else(|| self.missing("value_domain", "person-id"))?,
+                value_domain: self
+                    .value_domain()?
+                    .ok_or_else(|| self.missing("value_domain", "person-id"))?,
             },
             "permute" => self.permute()?,
             "redact" => self.redact()?,
@@ -140,7 +162,11 @@ impl Options {
                 origin: self.number("origin")?.unwrap_or(0.0),
                 output: self.choice(
                     "output",
-                    &[("lower", BinOutput::Lower), ("middle", BinOutput::Middle), ("label", BinOutput::Label)],
+                    &[
+                        ("lower", BinOutput::Lower),
+                        ("middle", BinOutput::Middle),
+                        ("label", BinOutput::Label),
+                    ],
                     Some(BinOutput::Lower),
                 )?,
             },
@@ -148,7 +174,11 @@ impl Options {
             "generalise_date" => Transform::GeneraliseDate {
                 to: self.choice(
                     "to",
-                    &[("month", Period::Month), ("quarter", Period::Quarter), ("year", Period::Year)],
+                    &[
+                        ("month", Period::Month),
+                        ("quarter", Period::Quarter),
+                        ("year", Period::Year),
+                    ],
                     None,
                 )?,
             },
@@ -166,8 +196,12 @@ impl Options {
                 as_name: self.choice("output", &[("code", false), ("name", true)], Some(false))?,
             },
             "shift_date" => Transform::ShiftDate {
-                subject: self.text("subject")?.ok_or_else(|| self.missing("subject", "id_card"))?,
-                value_domain: self.value_domain()?.unwrap_or_else(|| ValueDomain::known("person-id")),
+                subject: self
+                    .text("subject")?
+                    .ok_or_else(|| self.missing("subject", "id_card"))?,
+                value_domain: self
+                    .value_domain()?
+                    .unwrap_or_else(|| ValueDomain::known("person-id")),
                 days: self.whole("days", 1, 36_500)?.unwrap_or(180),
             },
             "hash" | "md5" | "sha1" | "sha256" | "sm3" => {
@@ -186,8 +220,13 @@ impl Options {
     }
 
     fn permute(&mut self) -> Result<Transform, PolicyError> {
-        const KINDS: &[(&str, u8)] =
-            &[("resident_id", 0), ("mobile", 1), ("bank_card", 2), ("credit_code", 3), ("plate", 4)];
+        const KINDS: &[(&str, u8)] = &[
+            ("resident_id", 0),
+            ("mobile", 1),
+            ("bank_card", 2),
+            ("credit_code", 3),
+            ("plate", 4),
+        ];
         let permute = match self.choice("kind", KINDS, None)? {
             0 => Permute::ResidentId {
                 keep_region: match self.whole("keep_region", 2, 6)?.unwrap_or(6) {
@@ -199,24 +238,41 @@ impl Options {
                 birth_band_years: self.whole("birth_band_years", 1, 300)?.unwrap_or(10),
                 unassigned_region: self.flag("unassigned_region")?.unwrap_or(false),
             },
-            1 => Permute::Mobile { keep: self.length("keep", 3, 11)?.unwrap_or(3) },
-            2 => Permute::BankCard { keep: self.length("keep", 6, 19)?.unwrap_or(6) },
+            1 => Permute::Mobile {
+                keep: self.length("keep", 3, 11)?.unwrap_or(3),
+            },
+            2 => Permute::BankCard {
+                keep: self.length("keep", 6, 19)?.unwrap_or(6),
+            },
             3 => Permute::CreditCode,
             _ => Permute::Plate,
         };
-        let value_domain = self.value_domain()?.unwrap_or_else(|| permute.value_domain());
-        Ok(Transform::Permute { permute, value_domain })
+        let value_domain = self
+            .value_domain()?
+            .unwrap_or_else(|| permute.value_domain());
+        Ok(Transform::Permute {
+            permute,
+            value_domain,
+        })
     }
 
     fn redact(&mut self) -> Result<Transform, PolicyError> {
-        Ok(match self.choice("style", &[("constant", 0), ("mask", 1), ("text", 2)], Some(0))? {
-            0 => Transform::RedactConstant { text: self.text("text")?.unwrap_or_else(|| "***".to_owned()) },
-            1 => Transform::RedactMask {
-                first: self.length("first", 0, 1000)?.unwrap_or(0),
-                last: self.length("last", 0, 1000)?.unwrap_or(0),
+        Ok(
+            match self.choice(
+                "style",
+                &[("constant", 0), ("mask", 1), ("text", 2)],
+                Some(0),
+            )? {
+                0 => Transform::RedactConstant {
+                    text: self.text("text")?.unwrap_or_else(|| "***".to_owned()),
+                },
+                1 => Transform::RedactMask {
+                    first: self.length("first", 0, 1000)?.unwrap_or(0),
+                    last: self.length("last", 0, 1000)?.unwrap_or(0),
+                },
+                _ => Transform::RedactText,
             },
-            _ => Transform::RedactText,
-        })
+        )
     }
 
     fn top_bottom(&mut self) -> Result<Transform, PolicyError> {
@@ -249,10 +305,13 @@ impl Options {
     }
 
     fn value_domain(&mut self) -> Result<Option<ValueDomain>, PolicyError> {
-        let Some(name) = self.text("value_domain")? else { return Ok(None) };
-        ValueDomain::parse(&name)
-            .map(Some)
-            .map_err(|fault| Fault { column: Some(self.column.clone()), ..fault })
+        let Some(name) = self.text("value_domain")? else {
+            return Ok(None);
+        };
+        ValueDomain::parse(&name).map(Some).map_err(|fault| Fault {
+            column: Some(self.column.clone()),
+            ..fault
+        })
     }
 
     fn text(&mut self, option: &str) -> Result<Option<String>, PolicyError> {
@@ -314,7 +373,11 @@ impl Options {
         choices: &[(&str, T)],
         otherwise: Option<T>,
     ) -> Result<T, PolicyError> {
-        let names = choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let names = choices
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(", ");
         match self.text(option)? {
             None => otherwise.ok_or_else(|| self.missing(option, &names)),
             Some(text) => match choices.iter().find(|(name, _)| *name == text) {
@@ -325,7 +388,12 @@ impl Options {
     }
 
     fn missing(&self, option: &str, example: &str) -> PolicyError {
-        self.fault("option_missing", format!("缺少选项 {option}"), format!("lacks option {option}"), example)
+        self.fault(
+            "option_missing",
+            format!("缺少选项 {option}"),
+            format!("lacks option {option}"),
+            example,
+        )
     }
 
     fn value(&self, option: &str, allowed: &str) -> PolicyError {
@@ -379,12 +447,20 @@ pub(super) fn write(policy: &Policy) -> String {
     }
     for (name, rule) in &policy.columns {
         // Writing into a string cannot fail.
-        let _ = write!(text, "\n[columns.{}]\ntransform = {}\n", quoted(name), quoted(rule.transform.name()));
+        let _ = write!(
+            text,
+            "\n[columns.{}]\ntransform = {}\n",
+            quoted(name),
+            quoted(rule.transform.name())
+        );
         for (option, value) in options(&rule.transform) {
             let _ = writeln!(text, "{option} = {value}");
         }
         if let Some(class) = rule.class {
-            let name = CLASSES.iter().find(|(_, known)| *known == class).map_or("", |(name, _)| *name);
+            let name = CLASSES
+                .iter()
+                .find(|(_, known)| *known == class)
+                .map_or("", |(name, _)| *name);
             let _ = writeln!(text, "class = {}", quoted(name));
         }
         if let Some(reason) = &rule.reason {
@@ -398,10 +474,17 @@ fn options(transform: &Transform) -> Vec<(&'static str, String)> {
     match transform {
         Transform::Keep | Transform::Drop => Vec::new(),
         Transform::Token { value_domain } => vec![("value_domain", quoted(value_domain.as_str()))],
-        Transform::Permute { permute, value_domain } => {
+        Transform::Permute {
+            permute,
+            value_domain,
+        } => {
             let mut options = vec![("kind", quoted(permute.name()))];
             match permute {
-                Permute::ResidentId { keep_region, birth_band_years, unassigned_region } => {
+                Permute::ResidentId {
+                    keep_region,
+                    birth_band_years,
+                    unassigned_region,
+                } => {
                     options.push(("keep_region", keep_region.to_string()));
                     options.push(("birth_band_years", birth_band_years.to_string()));
                     options.push(("unassigned_region", unassigned_region.to_string()));
@@ -414,20 +497,30 @@ fn options(transform: &Transform) -> Vec<(&'static str, String)> {
             options.push(("value_domain", quoted(value_domain.as_str())));
             options
         }
-        Transform::RedactConstant { text } => vec![("style", quoted("constant")), ("text", quoted(text))],
+        Transform::RedactConstant { text } => {
+            vec![("style", quoted("constant")), ("text", quoted(text))]
+        }
         Transform::RedactMask { first, last } => vec![
             ("style", quoted("mask")),
             ("first", first.to_string()),
             ("last", last.to_string()),
         ],
         Transform::RedactText => vec![("style", quoted("text"))],
-        Transform::Bin { width, origin, output } => {
+        Transform::Bin {
+            width,
+            origin,
+            output,
+        } => {
             let output = match output {
                 BinOutput::Lower => "lower",
                 BinOutput::Middle => "middle",
                 BinOutput::Label => "label",
             };
-            vec![("width", float(*width)), ("origin", float(*origin)), ("output", quoted(output))]
+            vec![
+                ("width", float(*width)),
+                ("origin", float(*origin)),
+                ("output", quoted(output)),
+            ]
         }
         Transform::TopBottom { bottom, top } => [("bottom", bottom), ("top", top)]
             .into_iter()
@@ -454,9 +547,16 @@ fn options(transform: &Transform) -> Vec<(&'static str, String)> {
                 RegionLevel::City => "city",
                 RegionLevel::County => "county",
             };
-            vec![("to", quoted(to)), ("output", quoted(if *as_name { "name" } else { "code" }))]
+            vec![
+                ("to", quoted(to)),
+                ("output", quoted(if *as_name { "name" } else { "code" })),
+            ]
         }
-        Transform::ShiftDate { subject, value_domain, days } => vec![
+        Transform::ShiftDate {
+            subject,
+            value_domain,
+            days,
+        } => vec![
             ("subject", quoted(subject)),
             ("value_domain", quoted(value_domain.as_str())),
             ("days", days.to_string()),

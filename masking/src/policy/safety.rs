@@ -30,7 +30,10 @@ pub(super) fn always(column: &str, transform: &Transform) -> Option<PolicyFault>
             "domain_too_small",
             column,
             Bilingual::new(
-                format!("置换只有 {} 个可能值，少于 NIST SP 800-38G 要求的 {DOMAIN_MIN}", permute.domain_min()),
+                format!(
+                    "置换只有 {} 个可能值，少于 NIST SP 800-38G 要求的 {DOMAIN_MIN}",
+                    permute.domain_min()
+                ),
                 format!(
                     "the permutation is over {} values, fewer than the {DOMAIN_MIN} of NIST SP 800-38G",
                     permute.domain_min()
@@ -44,19 +47,31 @@ pub(super) fn always(column: &str, transform: &Transform) -> Option<PolicyFault>
 
 fn wider(permute: Permute) -> (&'static str, &'static str) {
     match permute {
-        Permute::ResidentId { .. } => {
-            ("将 birth_band_years 增至 6 以上，或改用 token", "raise birth_band_years to 6 or more, or use token")
-        }
-        Permute::Mobile { .. } => ("将 keep 减至 5 以下，或改用 token", "lower keep to 5 or less, or use token"),
-        Permute::BankCard { .. } => ("将 keep 减至 9 以下，或改用 token", "lower keep to 9 or less, or use token"),
+        Permute::ResidentId { .. } => (
+            "将 birth_band_years 增至 6 以上，或改用 token",
+            "raise birth_band_years to 6 or more, or use token",
+        ),
+        Permute::Mobile { .. } => (
+            "将 keep 减至 5 以下，或改用 token",
+            "lower keep to 5 or less, or use token",
+        ),
+        Permute::BankCard { .. } => (
+            "将 keep 减至 9 以下，或改用 token",
+            "lower keep to 9 or less, or use token",
+        ),
         Permute::CreditCode | Permute::Plate => ("改用 token", "use token"),
     }
 }
 
 /// The class that counts: the classifier's, unless a person stated a stricter one, or another one where the
 /// classifier is unsure.
-pub(super) fn effective_class(found: &ColumnClass, rule: &ColumnPolicy) -> Result<Class, PolicyFault> {
-    let Some(stated) = rule.class else { return Ok(found.class) };
+pub(super) fn effective_class(
+    found: &ColumnClass,
+    rule: &ColumnPolicy,
+) -> Result<Class, PolicyFault> {
+    let Some(stated) = rule.class else {
+        return Ok(found.class);
+    };
     let stricter = stated <= found.class;
     if stricter || found.confidence < CONFIDENT {
         return Ok(stated);
@@ -65,8 +80,16 @@ pub(super) fn effective_class(found: &ColumnClass, rule: &ColumnPolicy) -> Resul
         "class_contradicted",
         &found.column,
         Bilingual::new(
-            format!("策略称其为 {}，但数据明确表明：{}", name(stated).0, found.evidence.reason.zh),
-            format!("the policy calls it {}, but the data say clearly: {}", name(stated).1, found.evidence.reason.en),
+            format!(
+                "策略称其为 {}，但数据明确表明：{}",
+                name(stated).0,
+                found.evidence.reason.zh
+            ),
+            format!(
+                "the policy calls it {}, but the data say clearly: {}",
+                name(stated).1,
+                found.evidence.reason.en
+            ),
         ),
         Bilingual::new(
             "去掉 class，并使用 token、permute、redact 或 drop",
@@ -90,20 +113,37 @@ pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<Polic
         Some(PolicyFault::column(code, &found.column, message, remedy))
     };
     match transform {
-        Transform::Drop | Transform::Token { .. } | Transform::RedactConstant { .. } | Transform::Hash { .. } => None,
+        Transform::Drop
+        | Transform::Token { .. }
+        | Transform::RedactConstant { .. }
+        | Transform::Hash { .. } => None,
         Transform::Permute { permute, .. } => match found.identifier {
             Some(identifier) if identifier != kind(*permute) => fault(
                 "kind_differs",
                 Bilingual::new(
-                    format!("该列是{}，置换类型却是 {}", identifier.title().zh, permute.name()),
-                    format!("the column is a {}, the permutation one of {}", identifier.title().en, permute.name()),
+                    format!(
+                        "该列是{}，置换类型却是 {}",
+                        identifier.title().zh,
+                        permute.name()
+                    ),
+                    format!(
+                        "the column is a {}, the permutation one of {}",
+                        identifier.title().en,
+                        permute.name()
+                    ),
                 ),
-                Bilingual::new("改用对应的 kind，或 token", "use the kind that fits, or token"),
+                Bilingual::new(
+                    "改用对应的 kind，或 token",
+                    "use the kind that fits, or token",
+                ),
             ),
             _ => None,
         },
         Transform::Region { .. }
-            if matches!(found.identifier, Some(Identifier::ResidentId | Identifier::Address)) =>
+            if matches!(
+                found.identifier,
+                Some(Identifier::ResidentId | Identifier::Address)
+            ) =>
         {
             None
         }
@@ -121,28 +161,46 @@ pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<Polic
                 "hide at least a million possibilities (of a mobile number six digits or more), or use token",
             ),
         ),
-        Transform::RedactText if found.identifier.is_none() && !found.evidence.inside_text.is_empty() => None,
+        Transform::RedactText
+            if found.identifier.is_none() && !found.evidence.inside_text.is_empty() =>
+        {
+            None
+        }
         Transform::RedactText => fault(
             "redaction_incomplete",
             Bilingual::new(
                 "该列的值本身就是标识符，按文本查找会漏掉写错的值",
                 "the values themselves are identifiers; looking for them as in text would miss mistyped ones",
             ),
-            Bilingual::new("改用 token、permute 或 redact（constant）", "use token, permute, or redact (constant)"),
+            Bilingual::new(
+                "改用 token、permute 或 redact（constant）",
+                "use token, permute, or redact (constant)",
+            ),
         ),
         Transform::Keep => fault(
             "direct_identifier_kept",
             Bilingual::new(
                 format!("直接标识符不得原样保留：{}", found.evidence.reason.zh),
-                format!("a direct identifier may not be kept: {}", found.evidence.reason.en),
+                format!(
+                    "a direct identifier may not be kept: {}",
+                    found.evidence.reason.en
+                ),
             ),
             remedy(found),
         ),
         _ => fault(
             "direct_identifier_coarsened",
             Bilingual::new(
-                format!("变换 {} 不能隐藏直接标识符：{}", transform.name(), found.evidence.reason.zh),
-                format!("{} does not hide a direct identifier: {}", transform.name(), found.evidence.reason.en),
+                format!(
+                    "变换 {} 不能隐藏直接标识符：{}",
+                    transform.name(),
+                    found.evidence.reason.zh
+                ),
+                format!(
+                    "{} does not hide a direct identifier: {}",
+                    transform.name(),
+                    found.evidence.reason.en
+                ),
             ),
             remedy(found),
         ),
@@ -157,10 +215,16 @@ fn remedy(found: &ColumnClass) -> Bilingual {
         );
     }
     let domain = found.identifier.and_then(Identifier::value_domain);
-    let example = domain.as_ref().map_or("person-id", |domain| domain.as_str());
+    let example = domain
+        .as_ref()
+        .map_or("person-id", |domain| domain.as_str());
     Bilingual::new(
-        format!("使用 transform = \"token\", value_domain = \"{example}\"，或 permute、redact、drop"),
-        format!("use transform = \"token\" with value_domain = \"{example}\", or permute, redact, drop"),
+        format!(
+            "使用 transform = \"token\", value_domain = \"{example}\"，或 permute、redact、drop"
+        ),
+        format!(
+            "use transform = \"token\" with value_domain = \"{example}\", or permute, redact, drop"
+        ),
     )
 }
 

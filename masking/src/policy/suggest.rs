@@ -22,14 +22,19 @@ fn direct(class: &ColumnClass) -> Transform {
         _ => None,
     };
     match class.identifier.or(hinted) {
-        Some(Identifier::Address) if class.identifier.is_some() => {
-            Transform::Region { to: RegionLevel::County, as_name: true }
-        }
+        Some(Identifier::Address) if class.identifier.is_some() => Transform::Region {
+            to: RegionLevel::County,
+            as_name: true,
+        },
         Some(identifier) => identifier
             .value_domain()
-            .map_or(Transform::Drop, |value_domain| Transform::Token { value_domain }),
+            .map_or(Transform::Drop, |value_domain| Transform::Token {
+                value_domain,
+            }),
         None if is_word(data_type) && class.evidence.meaning == Some(Meaning::SubjectNumber) => {
-            Transform::Token { value_domain: ValueDomain::known("subject-number") }
+            Transform::Token {
+                value_domain: ValueDomain::known("subject-number"),
+            }
         }
         None => Transform::Drop,
     }
@@ -42,13 +47,21 @@ fn quasi(class: &ColumnClass) -> Transform {
     match (class.identifier, class.evidence.meaning) {
         (Some(Identifier::Coordinates), _) if data_type.starts_with("Float") => {
             // About a kilometre.
-            Transform::Bin { width: 0.01, origin: 0.0, output: BinOutput::Lower }
+            Transform::Bin {
+                width: 0.01,
+                origin: 0.0,
+                output: BinOutput::Lower,
+            }
         }
         (Some(_), _) => Transform::Drop,
         (_, Some(Meaning::BirthDate)) if is_date || data_type.contains("Utf8") => {
             Transform::GeneraliseDate { to: Period::Year }
         }
-        (_, Some(Meaning::Age)) if is_whole => Transform::AgeBand { width: 5, top: 90, as_of: None },
+        (_, Some(Meaning::Age)) if is_whole => Transform::AgeBand {
+            width: 5,
+            top: 90,
+            as_of: None,
+        },
         // What looks like old resident numbers is masked until somebody says what it is.
         (None, None) if !is_date => Transform::Drop,
         _ if is_date => Transform::GeneraliseDate { to: Period::Month },

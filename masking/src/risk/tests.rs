@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use std::sync::Arc;
 
@@ -10,7 +15,13 @@ use super::*;
 fn table(quasi: &[(&str, Vec<Option<&str>>)], sensitive: ArrayRef) -> RecordBatch {
     let mut columns: Vec<(&str, ArrayRef, bool)> = quasi
         .iter()
-        .map(|(name, values)| (*name, Arc::new(StringArray::from(values.clone())) as ArrayRef, true))
+        .map(|(name, values)| {
+            (
+                *name,
+                Arc::new(StringArray::from(values.clone())) as ArrayRef,
+                true,
+            )
+        })
         .collect();
     columns.push(("s", sensitive, true));
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
@@ -32,9 +43,15 @@ fn close(given: f64, expected: f64) {
 /// Tables 1 to 4 of Li, Li, Venkatasubramanian: "t-closeness" (ICDE 2007): salaries 3k to 11k.
 fn salaries() -> RecordBatch {
     let zip = vec![
-        Some("476**"), Some("476**"), Some("476**"),
-        Some("4790*"), Some("4790*"), Some("4790*"),
-        Some("4760*"), Some("4760*"), Some("4760*"),
+        Some("476**"),
+        Some("476**"),
+        Some("476**"),
+        Some("4790*"),
+        Some("4790*"),
+        Some("4790*"),
+        Some("4760*"),
+        Some("4760*"),
+        Some("4760*"),
     ];
     let salary = Int64Array::from(vec![3, 4, 5, 6, 11, 8, 7, 9, 10]);
     table(&[("zip", zip)], Arc::new(salary))
@@ -44,10 +61,19 @@ fn salaries() -> RecordBatch {
 fn classes_and_risks_of_a_small_table() {
     let age = vec![Some("30"), Some("30"), None, None, Some("40")];
     let sex = vec![Some("m"), Some("m"), Some("f"), Some("f"), None];
-    let disease = StringArray::from(vec![Some("flu"), Some("flu"), Some("flu"), None, Some("gout")]);
+    let disease = StringArray::from(vec![
+        Some("flu"),
+        Some("flu"),
+        Some("flu"),
+        None,
+        Some("gout"),
+    ]);
     let batch = table(&[("age", age), ("sex", sex)], Arc::new(disease));
     let report = measure(std::slice::from_ref(&batch), &["age", "sex"], Some("s"));
-    assert_eq!((report.rows, report.classes, report.k, report.uniques), (5, 3, 1, 1));
+    assert_eq!(
+        (report.rows, report.classes, report.k, report.uniques),
+        (5, 3, 1, 1)
+    );
     close(report.prosecutor_max, 1.0);
     close(report.prosecutor_avg, 0.6);
     close(report.marketer, 0.6);
@@ -55,9 +81,19 @@ fn classes_and_risks_of_a_small_table() {
     close(report.l_entropy.unwrap(), 1.0);
     // Shares of the table: flu .6, null .2, gout .2. The class {gout} is .8 away.
     close(report.t_closeness.unwrap(), 0.8);
-    assert_eq!(report.histogram, BTreeMap::from([("1".to_owned(), 1), ("2".to_owned(), 2)]));
+    assert_eq!(
+        report.histogram,
+        BTreeMap::from([("1".to_owned(), 1), ("2".to_owned(), 2)])
+    );
     // The same in two batches.
-    assert_eq!(measure(&[batch.slice(0, 3), batch.slice(3, 2)], &["age", "sex"], Some("s")), report);
+    assert_eq!(
+        measure(
+            &[batch.slice(0, 3), batch.slice(3, 2)],
+            &["age", "sex"],
+            Some("s")
+        ),
+        report
+    );
 }
 
 #[test]
@@ -79,7 +115,10 @@ fn ordered_closeness_is_that_of_the_paper() {
     let second = measure(&[salaries()], &["zip"], Some("s"));
     assert_eq!(second.k, 3);
     let only: HashMap<u32, u64> = HashMap::from([(3, 1), (5, 1), (8, 1)]);
-    close(ordered_distance(&only, &[1; 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8], 9), 1.0 / 6.0);
+    close(
+        ordered_distance(&only, &[1; 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8], 9),
+        1.0 / 6.0,
+    );
 }
 
 #[test]
@@ -95,7 +134,10 @@ fn without_quasi_identifiers_and_without_rows() {
     assert_eq!((report.classes, report.k), (1, 9));
     close(report.t_closeness.unwrap(), 0.0);
     let empty = measure(&[salaries().slice(0, 0)], &["zip"], Some("s"));
-    assert_eq!((empty.rows, empty.classes, empty.k, empty.l_distinct), (0, 0, 0, None));
+    assert_eq!(
+        (empty.rows, empty.classes, empty.k, empty.l_distinct),
+        (0, 0, 0, None)
+    );
     close(empty.prosecutor_max, 0.0);
     assert_eq!(measure(&[], &["zip"], Some("s")).rows, 0);
 }
@@ -104,12 +146,21 @@ fn without_quasi_identifiers_and_without_rows() {
 fn missing_columns_and_changed_types_are_named() {
     let mut meter = RiskMeter::new(&["nobody".to_owned()], None);
     let fault = meter.observe(&salaries()).unwrap_err();
-    assert_eq!((fault.code.as_str(), fault.column.as_deref()), ("column_missing", Some("nobody")));
+    assert_eq!(
+        (fault.code.as_str(), fault.column.as_deref()),
+        ("column_missing", Some("nobody"))
+    );
     let mut meter = RiskMeter::new(&["zip".to_owned()], Some("s"));
     meter.observe(&salaries()).unwrap();
-    let words = table(&[("zip", vec![Some("1")])], Arc::new(StringArray::from(vec!["a"])));
+    let words = table(
+        &[("zip", vec![Some("1")])],
+        Arc::new(StringArray::from(vec!["a"])),
+    );
     let fault = meter.observe(&words).unwrap_err();
-    assert_eq!((fault.code.as_str(), fault.column.as_deref()), ("type_changed", Some("s")));
+    assert_eq!(
+        (fault.code.as_str(), fault.column.as_deref()),
+        ("type_changed", Some("s"))
+    );
 }
 
 #[test]

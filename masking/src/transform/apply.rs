@@ -44,7 +44,11 @@ pub(crate) struct Step {
 
 impl MaskPlan {
     pub(crate) fn new(input: SchemaRef, output: SchemaRef, steps: Vec<Step>) -> Self {
-        Self { input, output, steps }
+        Self {
+            input,
+            output,
+            steps,
+        }
     }
 
     /// The schema of masked batches: the kept columns in the order of the input.
@@ -54,12 +58,16 @@ impl MaskPlan {
 
     /// Columns of the output that hold intake tokens, with their value domains.
     pub fn tokens(&self) -> Vec<(String, ValueDomain)> {
-        let tokens = self.steps.iter().zip(self.output.fields()).filter_map(|(step, field)| {
-            match &step.transform {
-                Transform::Token { value_domain } => Some((field.name().clone(), value_domain.clone())),
+        let tokens = self
+            .steps
+            .iter()
+            .zip(self.output.fields())
+            .filter_map(|(step, field)| match &step.transform {
+                Transform::Token { value_domain } => {
+                    Some((field.name().clone(), value_domain.clone()))
+                }
                 _ => None,
-            }
-        });
+            });
         tokens.collect()
     }
 
@@ -75,7 +83,8 @@ impl MaskPlan {
         epoch: u32,
         batch: &RecordBatch,
     ) -> Result<RecordBatch, MaskError> {
-        self.apply_counted(root, epoch, batch).map(|masked| masked.batch)
+        self.apply_counted(root, epoch, batch)
+            .map(|masked| masked.batch)
     }
 
     /// Masks one batch and counts the values that had to become null.
@@ -99,7 +108,10 @@ impl MaskPlan {
             })?;
             let lost = column.null_count().saturating_sub(input.null_count());
             if lost > 0 {
-                nulled.push((field.name().clone(), u64::try_from(lost).unwrap_or(u64::MAX)));
+                nulled.push((
+                    field.name().clone(),
+                    u64::try_from(lost).unwrap_or(u64::MAX),
+                ));
             }
             columns.push(column);
         }
@@ -111,17 +123,26 @@ impl MaskPlan {
 
     fn check_schema(&self, schema: &Schema) -> Result<(), MaskError> {
         let same = schema.fields().len() == self.input.fields().len()
-            && schema.fields().iter().zip(self.input.fields()).all(|(given, known)| {
-                given.name() == known.name() && given.data_type() == known.data_type()
-            });
+            && schema
+                .fields()
+                .iter()
+                .zip(self.input.fields())
+                .all(|(given, known)| {
+                    given.name() == known.name() && given.data_type() == known.data_type()
+                });
         if same {
             return Ok(());
         }
-        let differing = self.input.fields().iter().enumerate().find(|(place, known)| {
-            schema.fields().get(*place).is_none_or(|given| {
-                given.name() != known.name() || given.data_type() != known.data_type()
-            })
-        });
+        let differing = self
+            .input
+            .fields()
+            .iter()
+            .enumerate()
+            .find(|(place, known)| {
+                schema.fields().get(*place).is_none_or(|given| {
+                    given.name() != known.name() || given.data_type() != known.data_type()
+                })
+            });
         let message = Bilingual::new(
             "批次的列与编译策略时的结构不同",
             "the batch has other columns than those that the policy was compiled for",
@@ -138,12 +159,20 @@ impl MaskPlan {
 }
 
 impl Step {
-    fn apply(&self, root: &RootKey, epoch: u32, batch: &RecordBatch) -> Result<ArrayRef, MaskError> {
+    fn apply(
+        &self,
+        root: &RootKey,
+        epoch: u32,
+        batch: &RecordBatch,
+    ) -> Result<ArrayRef, MaskError> {
         let values = batch.column(self.column);
         match &self.transform {
             Transform::Keep => Ok(Arc::clone(values)),
             Transform::Token { value_domain } => root.intake(value_domain, epoch).tokenise(values),
-            Transform::Permute { permute, value_domain } => {
+            Transform::Permute {
+                permute,
+                value_domain,
+            } => {
                 let mut permuter = Permuter::new(*permute, root.permutation(value_domain, epoch));
                 let texts = text_values(values)?;
                 let mut permuted = StringBuilder::new();
@@ -155,20 +184,32 @@ impl Step {
             Transform::RedactConstant { text } => Ok(redact::constant(values, text)),
             Transform::RedactMask { first, last } => redact::mask(values, *first, *last),
             Transform::RedactText => redact::text(values),
-            Transform::Bin { width, origin, output } => coarsen::bin(values, *width, *origin, *output),
+            Transform::Bin {
+                width,
+                origin,
+                output,
+            } => coarsen::bin(values, *width, *origin, *output),
             Transform::TopBottom { bottom, top } => coarsen::top_bottom(values, *bottom, *top),
             Transform::GeneraliseDate { to } => Ok(coarsen::generalise_date(values, *to)
-                .map_or_else(|| nulls(&DataType::Date32, values.len()), |dates| Arc::new(dates))),
+                .map_or_else(
+                    || nulls(&DataType::Date32, values.len()),
+                    |dates| Arc::new(dates),
+                )),
             Transform::AgeBand { width, top, as_of } => {
                 coarsen::age_band(values, *width, *top, as_of.and_then(day))
             }
             Transform::Region { to, as_name } => coarsen::region(values, *to, *as_name),
-            Transform::ShiftDate { value_domain, days, .. } => match self.subject {
+            Transform::ShiftDate {
+                value_domain, days, ..
+            } => match self.subject {
                 Some(subject) => {
                     let key = root.date_shift(value_domain, epoch);
                     coarsen::shift_date(values, batch.column(subject), &key, *days)
                 }
-                None => Ok(nulls(&coarsen::shift_type(values.data_type()), values.len())),
+                None => Ok(nulls(
+                    &coarsen::shift_type(values.data_type()),
+                    values.len(),
+                )),
             },
             // A plan never holds these; nothing of the column is passed on.
             Transform::Drop | Transform::Hash { .. } => Ok(nulls(&DataType::Utf8, values.len())),
@@ -184,7 +225,11 @@ fn nulls(data_type: &DataType, length: usize) -> ArrayRef {
 pub(crate) fn output_type(transform: &Transform, input: &DataType) -> DataType {
     match transform {
         Transform::Keep => input.clone(),
-        Transform::Bin { width, origin, output } => coarsen::bin_type(input, *width, *origin, *output),
+        Transform::Bin {
+            width,
+            origin,
+            output,
+        } => coarsen::bin_type(input, *width, *origin, *output),
         Transform::TopBottom { bottom, top } => coarsen::top_bottom_type(input, *bottom, *top),
         Transform::GeneraliseDate { .. } => DataType::Date32,
         Transform::ShiftDate { .. } => coarsen::shift_type(input),

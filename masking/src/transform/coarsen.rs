@@ -63,10 +63,18 @@ pub(crate) fn is_number(data_type: &DataType) -> bool {
 }
 
 /// The bin of each number. Whole numbers stay whole; what no bin holds (infinite, not a number) becomes null.
-pub(crate) fn bin(values: &dyn Array, width: f64, origin: f64, output: BinOutput) -> Result<ArrayRef, MaskError> {
-    if let (true, Some(width), Some(origin), false) =
-        (is_whole(values.data_type()), whole(width), whole(origin), output == BinOutput::Middle)
-    {
+pub(crate) fn bin(
+    values: &dyn Array,
+    width: f64,
+    origin: f64,
+    output: BinOutput,
+) -> Result<ArrayRef, MaskError> {
+    if let (true, Some(width), Some(origin), false) = (
+        is_whole(values.data_type()),
+        whole(width),
+        whole(origin),
+        output == BinOutput::Middle,
+    ) {
         let lower = whole_numbers(values)?.unary_opt::<_, Int64Type>(|value| {
             let bins = value.checked_sub(origin)?.checked_div_euclid(width)?;
             bins.checked_mul(width)?.checked_add(origin)
@@ -85,9 +93,11 @@ pub(crate) fn bin(values: &dyn Array, width: f64, origin: f64, output: BinOutput
     Ok(match output {
         BinOutput::Lower => Arc::new(lower),
         BinOutput::Middle => Arc::new(lower.unary::<_, Float64Type>(|lower| lower + width / 2.0)),
-        BinOutput::Label => {
-            labels(lower.iter().map(|lower| lower.map(|lower| format!("[{lower},{})", lower + width))))
-        }
+        BinOutput::Label => labels(
+            lower
+                .iter()
+                .map(|lower| lower.map(|lower| format!("[{lower},{})", lower + width))),
+        ),
     })
 }
 
@@ -96,7 +106,11 @@ pub(crate) fn bin_type(input: &DataType, width: f64, origin: f64, output: BinOut
     match output {
         BinOutput::Label => DataType::Utf8,
         BinOutput::Middle => DataType::Float64,
-        BinOutput::Lower if is_whole(input) && whole(width).is_some() && whole(origin).is_some() => DataType::Int64,
+        BinOutput::Lower
+            if is_whole(input) && whole(width).is_some() && whole(origin).is_some() =>
+        {
+            DataType::Int64
+        }
         BinOutput::Lower => DataType::Float64,
     }
 }
@@ -127,8 +141,15 @@ pub(crate) fn top_bottom(
 
 /// The type of [`top_bottom`]'s result.
 pub(crate) fn top_bottom_type(input: &DataType, bottom: Option<f64>, top: Option<f64>) -> DataType {
-    let whole_bounds = [bottom, top].into_iter().flatten().all(|bound| whole(bound).is_some());
-    if is_whole(input) && whole_bounds { DataType::Int64 } else { DataType::Float64 }
+    let whole_bounds = [bottom, top]
+        .into_iter()
+        .flatten()
+        .all(|bound| whole(bound).is_some());
+    if is_whole(input) && whole_bounds {
+        DataType::Int64
+    } else {
+        DataType::Float64
+    }
 }
 
 /// The first day of each date's period. What is no date becomes null.
@@ -140,7 +161,15 @@ pub(crate) fn generalise_date(values: &dyn Array, period: Period) -> Option<Date
             Period::Quarter => (month - 1) / 3 * 3 + 1,
             Period::Year => 1,
         };
-        i32::try_from(Day { year, month, day: 1 }.to_epoch()).ok()
+        i32::try_from(
+            Day {
+                year,
+                month,
+                day: 1,
+            }
+            .to_epoch(),
+        )
+        .ok()
     }))
 }
 
@@ -153,9 +182,8 @@ pub(crate) fn age_band(
 ) -> Result<ArrayRef, MaskError> {
     let (width, top) = (i64::from(width.max(1)), i64::from(top));
     let ages = match as_of.and_then(|as_of| Some((as_of, days(values)?))) {
-        Some((as_of, births)) => {
-            births.unary_opt::<_, Int64Type>(|birth| Some(age(Day::from_epoch(i64::from(birth)), as_of)))
-        }
+        Some((as_of, births)) => births
+            .unary_opt::<_, Int64Type>(|birth| Some(age(Day::from_epoch(i64::from(birth)), as_of))),
         None => whole_numbers(values)?,
     };
     Ok(labels(ages.iter().map(|age| {
@@ -177,7 +205,11 @@ fn age(birth: Day, as_of: Day) -> i64 {
 
 /// The region of each code, resident number or address, as its six-digit code or its name. What names no region, or
 /// names it less finely than asked, is told as finely as it can be; what names none becomes null.
-pub(crate) fn region(values: &dyn Array, level: RegionLevel, as_name: bool) -> Result<ArrayRef, MaskError> {
+pub(crate) fn region(
+    values: &dyn Array,
+    level: RegionLevel,
+    as_name: bool,
+) -> Result<ArrayRef, MaskError> {
     let texts = text_values(values)?;
     let level = match level {
         RegionLevel::Province => Level::Province,
@@ -187,13 +219,18 @@ pub(crate) fn region(values: &dyn Array, level: RegionLevel, as_name: bool) -> R
     Ok(labels(texts.as_string::<i32>().iter().map(|text| {
         let code = region_code(text?)?;
         let code = format!("{:0<6}", code.get(..level.digits())?);
-        if as_name { regions().name(&code) } else { Some(code) }
+        if as_name {
+            regions().name(&code)
+        } else {
+            Some(code)
+        }
     })))
 }
 
 fn region_code(text: &str) -> Option<String> {
     let word = canonical(&ValueDomain::known("person-id"), text);
-    let is_code = matches!(word.len(), 2 | 4 | 6 | 9 | 12) && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_code =
+        matches!(word.len(), 2 | 4 | 6 | 9 | 12) && word.bytes().all(|byte| byte.is_ascii_digit());
     if (is_code || is_resident_id(&word)) && regions().has_province(&word) {
         let head = word.get(..word.len().min(6))?;
         return Some(format!("{head:0<6}"));
@@ -201,7 +238,9 @@ fn region_code(text: &str) -> Option<String> {
     if is_code {
         return None;
     }
-    regions().resolve(&crate::fold::fold(text)).map(str::to_owned)
+    regions()
+        .resolve(&crate::fold::fold(text))
+        .map(str::to_owned)
 }
 
 /// Each date moved by its subject's own number of days, from 1 to `days` back or forth. The same subject moves by the
@@ -213,20 +252,26 @@ pub(crate) fn shift_date(
     days_max: u32,
 ) -> Result<ArrayRef, MaskError> {
     let subjects = text_values(subjects)?;
-    let shifts: Vec<Option<i64>> =
-        subjects.as_string::<i32>().iter().map(|subject| shift(subject?, key, days_max)).collect();
+    let shifts: Vec<Option<i64>> = subjects
+        .as_string::<i32>()
+        .iter()
+        .map(|subject| shift(subject?, key, days_max))
+        .collect();
     macro_rules! shift_ticks {
         ($type:ty, $ticks_a_day:expr, $timezone:expr) => {{
             let column = values.as_primitive::<$type>();
-            let moved = column.iter().zip(&shifts).map(|(ticks, shift)| {
-                ticks?.checked_add((*shift)?.checked_mul($ticks_a_day)?)
-            });
+            let moved = column
+                .iter()
+                .zip(&shifts)
+                .map(|(ticks, shift)| ticks?.checked_add((*shift)?.checked_mul($ticks_a_day)?));
             let moved: arrow::array::PrimitiveArray<$type> = moved.collect();
             Ok(Arc::new(moved.with_timezone_opt($timezone)) as ArrayRef)
         }};
     }
     match values.data_type() {
-        DataType::Timestamp(TimeUnit::Second, zone) => shift_ticks!(TimestampSecondType, 86_400, zone.clone()),
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            shift_ticks!(TimestampSecondType, 86_400, zone.clone())
+        }
         DataType::Timestamp(TimeUnit::Millisecond, zone) => {
             shift_ticks!(TimestampMillisecondType, 86_400_000, zone.clone())
         }
@@ -275,7 +320,11 @@ fn shift(subject: &str, key: &TokenKey, days_max: u32) -> Option<i64> {
     let drawn = key.digest(subject.as_bytes()) % (2 * u128::from(days_max));
     let drawn = i64::try_from(drawn).ok()?;
     let days = i64::from(days_max);
-    Some(if drawn < days { drawn - days } else { drawn - days + 1 })
+    Some(if drawn < days {
+        drawn - days
+    } else {
+        drawn - days + 1
+    })
 }
 
 fn labels(labels: impl Iterator<Item = Option<String>>) -> ArrayRef {
@@ -302,7 +351,7 @@ fn is_nan(values: &Float64Array) -> arrow::array::BooleanArray {
 }
 
 /// A floating-point number as a whole one, if it is one that is held exactly.
-pub(crate) fn whole(number: f64) -> Option<i64> {
+fn whole(number: f64) -> Option<i64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     if number.fract() != 0.0 || number.abs() > EXACT_MAX {
         return None;

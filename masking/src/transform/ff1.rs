@@ -83,7 +83,9 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ff1<C> {
         let mut q = tweak.to_vec();
         q.resize(length, 0);
         let mut blocks = q.chunks_exact(16).map(|block| {
-            block.iter().fold(0u128, |number, byte| (number << 8) | u128::from(*byte))
+            block
+                .iter()
+                .fold(0u128, |number, byte| (number << 8) | u128::from(*byte))
         });
         let last = blocks.next_back().unwrap_or(0);
         for block in blocks {
@@ -136,7 +138,11 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ff1<C> {
 
 impl Tweaked {
     fn modulus(&self, round: u32) -> u128 {
-        if round % 2 == 0 { self.halves.left_modulus } else { self.halves.right_modulus }
+        if round.is_multiple_of(2) {
+            self.halves.left_modulus
+        } else {
+            self.halves.right_modulus
+        }
     }
 }
 
@@ -159,11 +165,19 @@ impl Permutation {
             return None;
         }
         let bits = u128::BITS - (size - 1).leading_zeros();
-        Some(Self { tweaked: ff1.tweaked(Halves::new(2, bits)?, tweak), size })
+        Some(Self {
+            tweaked: ff1.tweaked(Halves::new(2, bits)?, tweak),
+            size,
+        })
     }
 
     /// Where a number goes; `allowed` narrows the permutation to a part of the numbers that holds the given one.
-    pub(crate) fn of<C>(&self, ff1: &Ff1<C>, number: u128, allowed: impl Fn(u128) -> bool) -> Option<u128>
+    pub(crate) fn of<C>(
+        &self,
+        ff1: &Ff1<C>,
+        number: u128,
+        allowed: impl Fn(u128) -> bool,
+    ) -> Option<u128>
     where
         C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>,
     {
@@ -195,7 +209,10 @@ mod tests {
     use super::*;
 
     fn bytes(hex: &str) -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     fn number(numerals: &str, radix: u32) -> u128 {
@@ -216,9 +233,17 @@ mod tests {
             (number(left, radix), number(right, radix))
         };
         let (left, right) = split(plain);
-        assert_eq!(ff1.forward(&tweaked, left, right), split(cipher), "{cipher}");
+        assert_eq!(
+            ff1.forward(&tweaked, left, right),
+            split(cipher),
+            "{cipher}"
+        );
         let (left, right) = split(cipher);
-        assert_eq!(ff1.backward(&tweaked, left, right), split(plain), "{cipher}");
+        assert_eq!(
+            ff1.backward(&tweaked, left, right),
+            split(plain),
+            "{cipher}"
+        );
     }
 
     /// Samples 1 to 9 of NIST's FF1 examples.

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use crate::classify::check::{
-    CREDIT_ALPHABET, calendar_date, credit_check, credit_index, is_credit_code, is_luhn, is_resident_id,
-    luhn_check, organisation_check, resident_check,
+    CREDIT_ALPHABET, calendar_date, credit_check, credit_index, is_credit_code, is_luhn,
+    is_resident_id, luhn_check, organisation_check, resident_check,
 };
 use crate::classify::region::regions;
 use crate::classify::table::is_mobile;
@@ -87,13 +87,21 @@ impl Permute {
     /// 16 digits; shorter ones that would fall below the limit become null).
     pub(crate) fn domain_min(self) -> u128 {
         match self {
-            Self::ResidentId { birth_band_years, .. } => (1800..2100)
+            Self::ResidentId {
+                birth_band_years, ..
+            } => (1800..2100)
                 .filter_map(|year| band(year, birth_band_years))
                 .map(|(_, days)| 500 * u128::try_from(days).unwrap_or(0))
                 .min()
                 .unwrap_or(0),
             // 161 and 174 are allotted in part: 1619 alone has ten million numbers.
-            Self::Mobile { keep } => if keep <= 4 { 10_000_000 } else { power(10, 11usize.saturating_sub(keep)) },
+            Self::Mobile { keep } => {
+                if keep <= 4 {
+                    10_000_000
+                } else {
+                    power(10, 11usize.saturating_sub(keep))
+                }
+            }
             Self::BankCard { keep } => power(10, 15usize.saturating_sub(keep)),
             Self::CreditCode => power(31, 8),
             // Large new-energy vehicles: five digits and one of ten letters.
@@ -105,9 +113,11 @@ impl Permute {
     fn split(self, value: &str) -> Option<Split> {
         let value = canonical(&self.value_domain(), value);
         match self {
-            Self::ResidentId { keep_region, birth_band_years, unassigned_region } => {
-                split_resident(&value, keep_region, birth_band_years, unassigned_region)
-            }
+            Self::ResidentId {
+                keep_region,
+                birth_band_years,
+                unassigned_region,
+            } => split_resident(&value, keep_region, birth_band_years, unassigned_region),
             Self::Mobile { keep } => {
                 is_mobile(&value).then(|| Split::digits(&value, keep, value.len()))?
             }
@@ -123,10 +133,11 @@ impl Permute {
     /// allotted); the permutation walks on over them.
     fn join(self, split: &Split, number: u128) -> Option<String> {
         match self {
-            Self::ResidentId { unassigned_region, .. } => join_resident(split, number, unassigned_region),
-            Self::Mobile { .. } => {
-                Some(format!("{}{}", split.kept, decimal(number, split.free))).filter(|value| is_mobile(value))
-            }
+            Self::ResidentId {
+                unassigned_region, ..
+            } => join_resident(split, number, unassigned_region),
+            Self::Mobile { .. } => Some(format!("{}{}", split.kept, decimal(number, split.free)))
+                .filter(|value| is_mobile(value)),
             Self::BankCard { .. } => {
                 let body = format!("{}{}", split.kept, decimal(number, split.free));
                 let check = luhn_check(body.as_bytes())?;
@@ -192,7 +203,13 @@ fn split_resident(value: &str, keep_region: usize, years: u32, unassigned: bool)
     }
     let birth = calendar_date(value.get(6..14)?)?;
     let (from, days) = band(i64::from(birth.year()), years)?;
-    let day = Day::new(birth.year().into(), birth.month().into(), birth.day().into())?.to_epoch() - from;
+    let day = Day::new(
+        birth.year().into(),
+        birth.month().into(),
+        birth.day().into(),
+    )?
+    .to_epoch()
+        - from;
     let order: u128 = value.get(14..17)?.parse().ok()?;
     // A region that is not in the table has no number in it, and stays whole.
     let counties = counties(region.get(..keep_region)?);
@@ -218,12 +235,21 @@ fn join_resident(split: &Split, number: u128, unassigned: bool) -> Option<String
     let order = number % 500 * 2 + sex.parse::<u128>().ok()?;
     let day = Day::from_epoch(from.parse::<i64>().ok()? + i64::try_from(number / 500 % days).ok()?);
     let region = if region.len() < 6 {
-        counties(region).get(usize::try_from(number / 500 / days).ok()?).copied()?
+        counties(region)
+            .get(usize::try_from(number / 500 / days).ok()?)
+            .copied()?
     } else {
         region
     };
-    let region = if unassigned { unassigned_image(region)? } else { region.to_owned() };
-    let body = format!("{region}{:04}{:02}{:02}{order:03}", day.year, day.month, day.day);
+    let region = if unassigned {
+        unassigned_image(region)?
+    } else {
+        region.to_owned()
+    };
+    let body = format!(
+        "{region}{:04}{:02}{:02}{order:03}",
+        day.year, day.month, day.day
+    );
     let check = resident_check(body.as_bytes())?;
     Some(format!("{body}{}", char::from(check)))
 }
@@ -242,7 +268,10 @@ fn counties(head: &str) -> Vec<&'static str> {
 /// the cities 71 to 80, digits that GB/T 2260 has never given.
 fn unassigned_image(region: &str) -> Option<String> {
     let province = region.get(..2)?;
-    let place = regions().assigned(province).iter().position(|code| *code == region)?;
+    let place = regions()
+        .assigned(province)
+        .iter()
+        .position(|code| *code == region)?;
     (place < 1000).then(|| format!("{province}{:04}", 7100 + place))
 }
 
@@ -252,7 +281,12 @@ fn split_credit(value: &str) -> Option<Split> {
     for byte in body.bytes() {
         number = number * 31 + u128::try_from(credit_index(byte)?).ok()?;
     }
-    Some(Split { kept: value.get(..8)?.to_owned(), size: power(31, 8), number, free: 8 })
+    Some(Split {
+        kept: value.get(..8)?.to_owned(),
+        size: power(31, 8),
+        number,
+        free: 8,
+    })
 }
 
 /// Kept is province and letter, then the kind: `n` ordinary, `s` special with its last character, `e` new energy of
@@ -265,13 +299,26 @@ fn split_plate(plate: &str) -> Option<Split> {
         let small = !body.starts_with(|first: char| first.is_ascii_digit());
         let alphabets = energy_alphabets(small);
         let (number, size) = mixed(body.as_bytes(), &alphabets)?;
-        return Some(Split { kept: format!("{head}|{}", if small { "e" } else { "l" }), size, number, free: 6 });
+        return Some(Split {
+            kept: format!("{head}|{}", if small { "e" } else { "l" }),
+            size,
+            number,
+            free: 6,
+        });
     }
     let special = chars.last().copied().filter(|last| !last.is_ascii());
     let free = body.bytes().filter(u8::is_ascii).count();
-    let (number, size) = mixed(&body.as_bytes()[..free], &vec![PLATE_ALPHABET.as_slice(); free])?;
+    let (number, size) = mixed(
+        &body.as_bytes()[..free],
+        &vec![PLATE_ALPHABET.as_slice(); free],
+    )?;
     let kind = special.map_or_else(|| "n".to_owned(), |last| format!("s{last}"));
-    Some(Split { kept: format!("{head}|{kind}"), size, number, free })
+    Some(Split {
+        kept: format!("{head}|{kind}"),
+        size,
+        number,
+        free,
+    })
 }
 
 fn join_plate(split: &Split, number: u128) -> Option<String> {
@@ -326,7 +373,10 @@ fn decimal(number: u128, width: usize) -> String {
 }
 
 fn power(base: u128, exponent: usize) -> u128 {
-    u32::try_from(exponent).ok().and_then(|exponent| base.checked_pow(exponent)).unwrap_or(u128::MAX)
+    u32::try_from(exponent)
+        .ok()
+        .and_then(|exponent| base.checked_pow(exponent))
+        .unwrap_or(u128::MAX)
 }
 
 /// Permutes the values of one column under one key.
@@ -340,7 +390,11 @@ impl Permuter {
     pub(crate) fn new(permute: Permute, mut key: [u8; 32]) -> Self {
         let ff1 = Ff1::new(Aes256::new(&key.into()));
         key.zeroize();
-        Self { permute, ff1, ready: HashMap::new() }
+        Self {
+            permute,
+            ff1,
+            ready: HashMap::new(),
+        }
     }
 
     /// The identifier in place of a valid one; `None` in place of any other value, and of a card so short that fewer
@@ -360,7 +414,9 @@ impl Permuter {
         let inside = |number| permute.join(&split, number).is_some();
         let image = match permute {
             // Every number is an identifier here; trying is not needed.
-            Permute::ResidentId { .. } | Permute::CreditCode => permutation.of(ff1, split.number, |_| true)?,
+            Permute::ResidentId { .. } | Permute::CreditCode => {
+                permutation.of(ff1, split.number, |_| true)?
+            }
             _ => permutation.of(ff1, split.number, inside)?,
         };
         permute.join(&split, image)

@@ -30,10 +30,20 @@ pub(crate) fn text(values: &dyn Array) -> Result<ArrayRef, MaskError> {
 pub(crate) fn masked(text: &str, first: usize, last: usize) -> String {
     let length = text.chars().count();
     let shown = first.saturating_add(last);
-    let (first, last) = if shown >= length { (0, 0) } else { (first, last) };
+    let (first, last) = if shown >= length {
+        (0, 0)
+    } else {
+        (first, last)
+    };
     text.chars()
         .enumerate()
-        .map(|(place, char)| if place < first || place >= length - last { char } else { '*' })
+        .map(|(place, char)| {
+            if place < first || place >= length - last {
+                char
+            } else {
+                '*'
+            }
+        })
         .collect()
 }
 
@@ -90,7 +100,10 @@ mod tests {
     #[test]
     fn identifiers_in_remarks_go_and_the_rest_stays() {
         let text = "患者王小明，身份证11010519491231002X，电话１３８００１３８０００，血压正常";
-        assert_eq!(redacted(text), "患者【姓名】，身份证【身份证号】，电话【手机号】，血压正常");
+        assert_eq!(
+            redacted(text),
+            "患者【姓名】，身份证【身份证号】，电话【手机号】，血压正常"
+        );
         assert_eq!(redacted("无"), "无");
         assert_eq!(redacted(""), "");
     }
@@ -107,7 +120,11 @@ mod tests {
     #[test]
     fn nulls_stay_null() {
         let values = StringArray::from(vec![Some("a"), None]);
-        for redacted in [constant(&values, "*"), mask(&values, 0, 0).unwrap(), text(&values).unwrap()] {
+        for redacted in [
+            constant(&values, "*"),
+            mask(&values, 0, 0).unwrap(),
+            text(&values).unwrap(),
+        ] {
             assert_eq!((redacted.len(), redacted.null_count()), (2, 1));
             assert!(redacted.is_null(1));
         }

@@ -26,9 +26,18 @@ pub(crate) fn text_values(values: &dyn Array) -> Result<ArrayRef, MaskError> {
         _ => {}
     }
     // What has no text form (bytes that are no UTF-8, a day beyond the calendar) becomes null.
-    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let options = CastOptions {
+        safe: true,
+        ..CastOptions::default()
+    };
     cast_with_options(values, &DataType::Utf8, &options)
-        .or_else(|error| if values.data_type().is_temporal() { one_by_one(values) } else { Err(error) })
+        .or_else(|error| {
+            if values.data_type().is_temporal() {
+                one_by_one(values)
+            } else {
+                Err(error)
+            }
+        })
         .map_err(|_| not_text(values.data_type()))
 }
 
@@ -38,7 +47,11 @@ fn one_by_one(values: &dyn Array) -> Result<ArrayRef, ArrowError> {
     let formatter = ArrayFormatter::try_new(values, &options)?;
     let mut texts = StringBuilder::new();
     for row in 0..values.len() {
-        let text = if values.is_valid(row) { formatter.value(row).try_to_string().ok() } else { None };
+        let text = if values.is_valid(row) {
+            formatter.value(row).try_to_string().ok()
+        } else {
+            None
+        };
         texts.append_option(text);
     }
     Ok(Arc::new(texts.finish()))

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use std::sync::Arc;
 
@@ -28,12 +33,16 @@ impl Draws {
     }
 
     fn digits(&mut self, count: usize) -> String {
-        (0..count).map(|_| char::from_digit(u32::try_from(self.below(10)).unwrap(), 10).unwrap()).collect()
+        (0..count)
+            .map(|_| char::from_digit(u32::try_from(self.below(10)).unwrap(), 10).unwrap())
+            .collect()
     }
 
     fn of(&mut self, alphabet: &[u8], count: usize) -> String {
         let length = u64::try_from(alphabet.len()).unwrap();
-        (0..count).map(|_| char::from(alphabet[usize::try_from(self.below(length)).unwrap()])).collect()
+        (0..count)
+            .map(|_| char::from(alphabet[usize::try_from(self.below(length)).unwrap()]))
+            .collect()
     }
 
     fn resident_id(&mut self) -> String {
@@ -45,7 +54,10 @@ impl Draws {
             1 + self.below(28),
             self.below(1000)
         );
-        format!("{body}{}", char::from(check::resident_check(body.as_bytes()).unwrap()))
+        format!(
+            "{body}{}",
+            char::from(check::resident_check(body.as_bytes()).unwrap())
+        )
     }
 
     fn credit_code(&mut self) -> String {
@@ -54,7 +66,10 @@ impl Draws {
             "91350200{organisation}{}",
             char::from(check::organisation_check(organisation.as_bytes()).unwrap())
         );
-        format!("{head}{}", char::from(check::credit_check(head.as_bytes()).unwrap()))
+        format!(
+            "{head}{}",
+            char::from(check::credit_check(head.as_bytes()).unwrap())
+        )
     }
 
     fn mobile(&mut self) -> String {
@@ -63,16 +78,26 @@ impl Draws {
 
     fn card(&mut self) -> String {
         let body = format!("622202{}", self.digits(12));
-        format!("{body}{}", char::from(check::luhn_check(body.as_bytes()).unwrap()))
+        format!(
+            "{body}{}",
+            char::from(check::luhn_check(body.as_bytes()).unwrap())
+        )
     }
 
     fn name(&mut self) -> String {
         let surnames = ["王", "李", "张", "刘", "陈", "欧阳", "林", "黄", "郑", "苏"];
-        let given = ["伟", "芳", "娜", "秀英", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "建国", "志明"];
+        let given = [
+            "伟", "芳", "娜", "秀英", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰",
+            "建国", "志明",
+        ];
         let pick = |list: &[&str], place: u64| {
             list[usize::try_from(place).unwrap() % list.len()].to_owned()
         };
-        format!("{}{}", pick(&surnames, self.below(10)), pick(&given, self.below(16)))
+        format!(
+            "{}{}",
+            pick(&surnames, self.below(10)),
+            pick(&given, self.below(16))
+        )
     }
 }
 
@@ -83,7 +108,10 @@ fn classify(name: &str, comment: &str, values: Vec<String>) -> ColumnClass {
 
 fn classify_array(name: &str, comment: &str, column: ArrayRef) -> ColumnClass {
     let batch = RecordBatch::try_from_iter([(name, column)]).unwrap();
-    let hints = [ColumnHint { name: name.to_owned(), comment: comment.to_owned() }];
+    let hints = [ColumnHint {
+        name: name.to_owned(),
+        comment: comment.to_owned(),
+    }];
     let mut classifier = Classifier::new(batch.schema_ref(), &hints);
     classifier.observe(&batch).unwrap();
     classifier.finish().remove(0)
@@ -102,10 +130,31 @@ fn identifiers_are_told_without_any_hint() {
         (I::Mobile, many(100, Draws::mobile)),
         (I::BankCard, many(100, Draws::card)),
         (I::Name, many(100, Draws::name)),
-        (I::Plate, many(100, |draws| format!("闽{}{}", draws.of(b"ABCDE", 1), draws.digits(5)))),
-        (I::Email, many(100, |draws| format!("{}@qq.com", draws.digits(9)))),
-        (I::LandLine, many(100, |draws| format!("0592-5{}", draws.digits(6)))),
-        (I::Ipv4, many(100, |draws| format!("10.{}.{}.{}", draws.below(256), draws.below(256), draws.below(256)))),
+        (
+            I::Plate,
+            many(100, |draws| {
+                format!("闽{}{}", draws.of(b"ABCDE", 1), draws.digits(5))
+            }),
+        ),
+        (
+            I::Email,
+            many(100, |draws| format!("{}@qq.com", draws.digits(9))),
+        ),
+        (
+            I::LandLine,
+            many(100, |draws| format!("0592-5{}", draws.digits(6))),
+        ),
+        (
+            I::Ipv4,
+            many(100, |draws| {
+                format!(
+                    "10.{}.{}.{}",
+                    draws.below(256),
+                    draws.below(256),
+                    draws.below(256)
+                )
+            }),
+        ),
     ];
     for (expected, values) in cases {
         let class = classify("c1", "", values);
@@ -127,8 +176,17 @@ fn dirty_and_mixed_columns_are_still_told() {
         }
     });
     assert_eq!(classify("x", "", dirty).identifier, Some(I::ResidentId));
-    let mixed = many(100, |draws| if draws.below(2) == 0 { draws.resident_id() } else { draws.credit_code() });
-    assert_eq!(classify("证件号码", "", mixed).identifier, Some(I::ResidentId));
+    let mixed = many(100, |draws| {
+        if draws.below(2) == 0 {
+            draws.resident_id()
+        } else {
+            draws.credit_code()
+        }
+    });
+    assert_eq!(
+        classify("证件号码", "", mixed).identifier,
+        Some(I::ResidentId)
+    );
     let spaced = many(50, |draws| {
         let mobile = draws.mobile();
         format!("+86 {} {} {}", &mobile[..3], &mobile[3..7], &mobile[7..])
@@ -138,48 +196,156 @@ fn dirty_and_mixed_columns_are_still_told() {
 
 #[test]
 fn fifteen_digits_need_a_word() {
-    let old = || many(60, |draws| {
-        let id = draws.resident_id();
-        format!("{}{}{}", &id[..6], &id[8..14], &id[14..17])
-    });
-    assert_eq!(classify("身份证号", "", old()).identifier, Some(I::ResidentId));
+    let old = || {
+        many(60, |draws| {
+            let id = draws.resident_id();
+            format!("{}{}{}", &id[..6], &id[8..14], &id[14..17])
+        })
+    };
+    assert_eq!(
+        classify("身份证号", "", old()).identifier,
+        Some(I::ResidentId)
+    );
     let unsaid = classify("c9", "", old());
-    assert_eq!((unsaid.identifier, unsaid.class), (None, Class::QuasiIdentifier));
+    assert_eq!(
+        (unsaid.identifier, unsaid.class),
+        (None, Class::QuasiIdentifier)
+    );
 }
 
 #[test]
 fn numbers_that_only_look_like_identifiers() {
     let decoys: [(&str, Vec<String>); 10] = [
-        ("c0", many(400, |draws| format!("350203{}{:02}{}", 1950 + draws.below(60), 1 + draws.below(12), 10 + draws.below(18)) + &draws.digits(4))),
+        (
+            "c0",
+            many(400, |draws| {
+                format!(
+                    "350203{}{:02}{}",
+                    1950 + draws.below(60),
+                    1 + draws.below(12),
+                    10 + draws.below(18)
+                ) + &draws.digits(4)
+            }),
+        ),
         ("c1", many(200, |draws| format!("1{}", draws.digits(10)))),
         ("c2", many(200, |draws| draws.digits(18))),
         ("c3", many(200, |draws| draws.digits(16))),
         ("c4", many(200, |draws| draws.digits(9))),
-        ("c5", (0..200).map(|n| (13_800_000_000u64 + n).to_string()).collect()),
-        ("c6", (0..200).map(|n| format!("1.{}.{}.{}", n % 7, n % 13, n % 29)).collect()),
-        ("c7", (0..200).map(|n| (1_673_749_230_123u64 + n * 7919).to_string()).collect()),
-        ("订单号", many(200, |draws| format!("2024{}", draws.digits(14)))),
-        ("amount", many(200, |draws| format!("{}.{}", draws.below(1000), draws.digits(2)))),
+        (
+            "c5",
+            (0..200)
+                .map(|n| (13_800_000_000u64 + n).to_string())
+                .collect(),
+        ),
+        (
+            "c6",
+            (0..200)
+                .map(|n| format!("1.{}.{}.{}", n % 7, n % 13, n % 29))
+                .collect(),
+        ),
+        (
+            "c7",
+            (0..200)
+                .map(|n| (1_673_749_230_123u64 + n * 7919).to_string())
+                .collect(),
+        ),
+        (
+            "订单号",
+            many(200, |draws| format!("2024{}", draws.digits(14))),
+        ),
+        (
+            "amount",
+            many(200, |draws| {
+                format!("{}.{}", draws.below(1000), draws.digits(2))
+            }),
+        ),
     ];
     for (name, values) in decoys {
         let class = classify(name, "", values);
-        assert_eq!((class.identifier, class.class), (None, Class::Public), "{name} {:?}", class.evidence);
+        assert_eq!(
+            (class.identifier, class.class),
+            (None, Class::Public),
+            "{name} {:?}",
+            class.evidence
+        );
     }
 }
 
 #[test]
 fn words_that_only_look_like_names() {
     let diseases = [
-        "高血压", "白内障", "糖尿病", "冠心病", "胃炎", "肺炎", "支气管炎", "哮喘", "肝炎", "脂肪肝", "胆结石", "肾结石",
-        "骨折", "关节炎", "颈椎病", "腰椎病", "贫血", "甲亢", "甲减", "痛风", "湿疹", "荨麻疹", "鼻炎", "咽炎", "中耳炎",
-        "近视", "青光眼", "抑郁症", "焦虑症", "失眠", "偏头痛", "脑梗死", "脑出血", "心肌梗死", "心律失常", "房颤",
+        "高血压",
+        "白内障",
+        "糖尿病",
+        "冠心病",
+        "胃炎",
+        "肺炎",
+        "支气管炎",
+        "哮喘",
+        "肝炎",
+        "脂肪肝",
+        "胆结石",
+        "肾结石",
+        "骨折",
+        "关节炎",
+        "颈椎病",
+        "腰椎病",
+        "贫血",
+        "甲亢",
+        "甲减",
+        "痛风",
+        "湿疹",
+        "荨麻疹",
+        "鼻炎",
+        "咽炎",
+        "中耳炎",
+        "近视",
+        "青光眼",
+        "抑郁症",
+        "焦虑症",
+        "失眠",
+        "偏头痛",
+        "脑梗死",
+        "脑出血",
+        "心肌梗死",
+        "心律失常",
+        "房颤",
     ];
     let class = classify("c1", "", diseases.map(str::to_owned).to_vec());
     assert_eq!(class.identifier, None, "{:?}", class.evidence);
     let cities = [
-        "厦门市", "福州市", "泉州市", "漳州市", "莆田市", "龙岩市", "三明市", "南平市", "宁德市", "北京市", "上海市", "天津市",
-        "重庆市", "广州市", "深圳市", "杭州市", "南京市", "苏州市", "武汉市", "成都市", "西安市", "长沙市", "郑州市", "济南市",
-        "青岛市", "大连市", "沈阳市", "合肥市", "南昌市", "昆明市", "贵阳市", "安康市",
+        "厦门市",
+        "福州市",
+        "泉州市",
+        "漳州市",
+        "莆田市",
+        "龙岩市",
+        "三明市",
+        "南平市",
+        "宁德市",
+        "北京市",
+        "上海市",
+        "天津市",
+        "重庆市",
+        "广州市",
+        "深圳市",
+        "杭州市",
+        "南京市",
+        "苏州市",
+        "武汉市",
+        "成都市",
+        "西安市",
+        "长沙市",
+        "郑州市",
+        "济南市",
+        "青岛市",
+        "大连市",
+        "沈阳市",
+        "合肥市",
+        "南昌市",
+        "昆明市",
+        "贵阳市",
+        "安康市",
     ];
     let class = classify("c2", "", cities.map(str::to_owned).to_vec());
     assert_eq!(class.identifier, None, "{:?}", class.evidence);
@@ -187,32 +353,59 @@ fn words_that_only_look_like_names() {
 
 #[test]
 fn an_identifier_hidden_in_remarks_makes_the_column_direct() {
-    let mut remarks: Vec<String> = (0..1000).map(|n| format!("第{n}次随访，情况良好")).collect();
+    let mut remarks: Vec<String> = (0..1000)
+        .map(|n| format!("第{n}次随访，情况良好"))
+        .collect();
     assert_eq!(classify("remark", "", remarks.clone()).class, Class::Public);
     remarks[777] = "本人身份证11010519491231002X，随访".to_owned();
     let class = classify("remark", "", remarks);
-    assert_eq!((class.identifier, class.class), (None, Class::DirectIdentifier));
+    assert_eq!(
+        (class.identifier, class.class),
+        (None, Class::DirectIdentifier)
+    );
     assert_eq!(class.evidence.inside_text[&I::ResidentId], 1);
     assert!(class.confidence > 0.9);
 }
 
 #[test]
 fn a_lone_number_among_words_counts_as_well() {
-    let mut notes: Vec<String> = (0..200).map(|n| format!("事项{}", "甲".repeat(n % 20 + 1))).collect();
+    let mut notes: Vec<String> = (0..200)
+        .map(|n| format!("事项{}", "甲".repeat(n % 20 + 1)))
+        .collect();
     notes[3] = "13800138000".to_owned();
     assert_eq!(classify("x", "", notes).class, Class::DirectIdentifier);
 }
 
 #[test]
 fn names_and_comments_give_the_other_classes() {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let words = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
     let cases = [
-        ("c1", "出生日期", words(&["1990-01-01"]), Class::QuasiIdentifier),
+        (
+            "c1",
+            "出生日期",
+            words(&["1990-01-01"]),
+            Class::QuasiIdentifier,
+        ),
         ("sex", "", words(&["男", "女"]), Class::QuasiIdentifier),
         ("诊断", "", words(&["痛风"]), Class::Sensitive),
         ("income", "", words(&["10"]), Class::Sensitive),
-        ("patient_id", "", words(&["A1", "A2"]), Class::DirectIdentifier),
-        ("姓名", "", words(&["Alice Smith", "Bob Jones"]), Class::DirectIdentifier),
+        (
+            "patient_id",
+            "",
+            words(&["A1", "A2"]),
+            Class::DirectIdentifier,
+        ),
+        (
+            "姓名",
+            "",
+            words(&["Alice Smith", "Bob Jones"]),
+            Class::DirectIdentifier,
+        ),
         ("flight", "", words(&["MF8101"]), Class::Public),
     ];
     for (name, comment, values, expected) in cases {
@@ -223,15 +416,25 @@ fn names_and_comments_give_the_other_classes() {
 #[test]
 fn numeric_columns_and_coordinates() {
     let mut draws = Draws(7);
-    let mobiles = Int64Array::from_iter_values((0..100).map(|_| draws.mobile().parse::<i64>().unwrap()));
-    assert_eq!(classify_array("x", "", Arc::new(mobiles)).identifier, Some(I::Mobile));
+    let mobiles =
+        Int64Array::from_iter_values((0..100).map(|_| draws.mobile().parse::<i64>().unwrap()));
+    assert_eq!(
+        classify_array("x", "", Arc::new(mobiles)).identifier,
+        Some(I::Mobile)
+    );
     let mut draws = Draws(7);
     let degrees = Float64Array::from_iter_values(
         (0..100).map(|_| format!("118.{}1", draws.digits(5)).parse::<f64>().unwrap()),
     );
     let class = classify_array("longitude", "", Arc::new(degrees.clone()));
-    assert_eq!((class.identifier, class.class), (Some(I::Coordinates), Class::QuasiIdentifier));
-    assert_eq!(classify_array("weight", "", Arc::new(degrees)).identifier, None);
+    assert_eq!(
+        (class.identifier, class.class),
+        (Some(I::Coordinates), Class::QuasiIdentifier)
+    );
+    assert_eq!(
+        classify_array("weight", "", Arc::new(degrees)).identifier,
+        None
+    );
 }
 
 #[test]
@@ -241,7 +444,10 @@ fn few_values_decide_only_with_a_hint_or_a_strong_check() {
     let hinted = classify("手机号", "", mobiles());
     assert_eq!(hinted.identifier, Some(I::Mobile));
     assert!(hinted.confidence <= 0.75 && hinted.evidence.few_values);
-    assert_eq!(classify("x", "", many(5, Draws::resident_id)).identifier, Some(I::ResidentId));
+    assert_eq!(
+        classify("x", "", many(5, Draws::resident_id)).identifier,
+        Some(I::ResidentId)
+    );
 }
 
 #[test]
@@ -270,7 +476,10 @@ fn another_schema_is_refused() {
     let batch = RecordBatch::try_from_iter([("a", Arc::clone(&column))]).unwrap();
     let other = RecordBatch::try_from_iter([("b", column)]).unwrap();
     let mut classifier = Classifier::new(batch.schema_ref(), &[]);
-    assert_eq!(classifier.observe(&other).unwrap_err().code, "schema_changed");
+    assert_eq!(
+        classifier.observe(&other).unwrap_err().code,
+        "schema_changed"
+    );
 }
 
 /// The rates that decisions are taken against, measured over 200,000 random values.
@@ -283,14 +492,22 @@ fn null_rates_are_what_chance_gives() {
     };
     let luhn = rate(&check::is_luhn, &|draws| draws.digits(16));
     assert!((luhn - 0.1).abs() < 0.003, "{luhn}");
-    let mobile = rate(&crate::classify::table::is_mobile, &|draws| draws.digits(11));
-    assert!((mobile - decide::null_rate(I::Mobile)).abs() < 0.005, "{mobile}");
+    let mobile = rate(&crate::classify::table::is_mobile, &|draws| {
+        draws.digits(11)
+    });
+    assert!(
+        (mobile - decide::null_rate(I::Mobile)).abs() < 0.005,
+        "{mobile}"
+    );
     let organisation = rate(&check::is_organisation_code, &|draws| {
         draws.of(b"0123456789ABCDEFGHJKLMNPQRTUWXY", 8) + &draws.of(b"0123456789X", 1)
     });
     assert!((organisation - 1.0 / 11.0).abs() < 0.003, "{organisation}");
     let resident = rate(&check::is_resident_id, &|draws| draws.digits(18));
-    assert!(resident <= decide::null_rate(I::ResidentId) * 1.5, "{resident}");
+    assert!(
+        resident <= decide::null_rate(I::ResidentId) * 1.5,
+        "{resident}"
+    );
     // Valid IDs that pass other checks: why precedence matters.
     let also_luhn = rate(&check::is_luhn, &Draws::resident_id);
     assert!((also_luhn - 0.091).abs() < 0.004, "{also_luhn}");
@@ -299,12 +516,23 @@ fn null_rates_are_what_chance_gives() {
 #[test]
 fn check_digits_of_published_examples() {
     // GB 11643, annex; GB 32100, annex; GB 11714; ISO/IEC 7812-1.
-    assert!(check::is_resident_id("11010519491231002X") && check::is_resident_id("440524188001010014"));
-    assert_eq!(check::resident_id_15_to_18("110105491231002").unwrap(), "11010519491231002X");
+    assert!(
+        check::is_resident_id("11010519491231002X") && check::is_resident_id("440524188001010014")
+    );
+    assert_eq!(
+        check::resident_id_15_to_18("110105491231002").unwrap(),
+        "11010519491231002X"
+    );
     assert!(check::is_credit_code("91350100M000100Y43"));
     assert!(check::is_organisation_code("D2143569X"));
     assert!(check::is_luhn("4111111111111111") && !check::is_luhn("0000000000000000"));
-    for bad in ["11010519491231002Y", "110105194902300028", "01010519491231002X", "11010519491231002", ""] {
+    for bad in [
+        "11010519491231002Y",
+        "110105194902300028",
+        "01010519491231002X",
+        "11010519491231002",
+        "",
+    ] {
         assert!(!check::is_resident_id(bad), "{bad}");
     }
     assert!(is_valid(I::ResidentId, "110105491231002"));

@@ -3,13 +3,30 @@
 use std::ops::Range;
 
 use crate::classify::identifier::Identifier;
-use crate::classify::table::{ends_no_name, PLATE_PROVINCES, is_han, surname_length};
+use crate::classify::table::{PLATE_PROVINCES, ends_no_name, is_han, surname_length};
 use crate::classify::text::{Found, is_word};
 
 /// Words before a name.
 const BEFORE: &[&str] = &[
-    "姓名", "患者", "病人", "联系人", "申请人", "户主", "法定代表人", "法人代表", "经办人", "当事人", "负责人",
-    "收件人", "投诉人", "举报人", "家属", "监护人", "参保人", "持卡人", "本人",
+    "姓名",
+    "患者",
+    "病人",
+    "联系人",
+    "申请人",
+    "户主",
+    "法定代表人",
+    "法人代表",
+    "经办人",
+    "当事人",
+    "负责人",
+    "收件人",
+    "投诉人",
+    "举报人",
+    "家属",
+    "监护人",
+    "参保人",
+    "持卡人",
+    "本人",
 ];
 /// Words after a name.
 const AFTER: &[&str] = &["先生", "女士", "小姐", "同志", "老师", "医生", "大夫"];
@@ -32,9 +49,7 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
         {
             found.push((Identifier::Name, range));
         }
-        if let Some(range) =
-            word_at(chars, at, AFTER).and_then(|_| name_before(chars, at))
-        {
+        if let Some(range) = word_at(chars, at, AFTER).and_then(|_| name_before(chars, at)) {
             found.push((Identifier::Name, range));
         }
     }
@@ -58,9 +73,19 @@ fn plate(chars: &[char], at: usize) -> Option<usize> {
     if matches!(chars.get(start), Some('·' | '•' | '.' | '・' | '-' | ' ')) {
         start += 1;
     }
-    let run = chars[start..].iter().take(7).take_while(|char| is_word(**char)).count();
-    let body: String = chars[start..start + run].iter().map(char::to_ascii_uppercase).collect();
-    let special = matches!(chars.get(start + run), Some('挂' | '学' | '警' | '港' | '澳'));
+    let run = chars[start..]
+        .iter()
+        .take(7)
+        .take_while(|char| is_word(**char))
+        .count();
+    let body: String = chars[start..start + run]
+        .iter()
+        .map(char::to_ascii_uppercase)
+        .collect();
+    let special = matches!(
+        chars.get(start + run),
+        Some('挂' | '学' | '警' | '港' | '澳')
+    );
     let valid = match run {
         4 if special => is_plate_body(&body),
         5 => is_plate_body(&body),
@@ -77,7 +102,8 @@ fn is_plate_letter(char: char) -> bool {
 
 /// Characters of an ordinary plate after province and letter; some digit is among them.
 fn is_plate_body(body: &str) -> bool {
-    body.chars().all(|char| char.is_ascii_digit() || is_plate_letter(char))
+    body.chars()
+        .all(|char| char.is_ascii_digit() || is_plate_letter(char))
         && body.chars().any(|char| char.is_ascii_digit())
 }
 
@@ -99,23 +125,35 @@ pub(crate) fn is_energy_body(body: &str) -> bool {
 /// Whether a whole value, folded and without separators, is a plate.
 pub(crate) fn is_plate(value: &str) -> bool {
     let chars: Vec<char> = value.chars().take(10).collect();
-    chars.first().is_some_and(|first| PLATE_PROVINCES.contains(*first))
+    chars
+        .first()
+        .is_some_and(|first| PLATE_PROVINCES.contains(*first))
         && plate(&chars, 0) == Some(chars.len())
 }
 
 /// The name after a cue word, a colon or blank or 为/是 between them.
 fn name_after(chars: &[char], mut at: usize) -> Option<Range<usize>> {
     let mut marked = false;
-    while matches!(chars.get(at), Some(':' | ' ' | '为' | '是' | ',' | '(' | '"' | '“')) {
+    while matches!(
+        chars.get(at),
+        Some(':' | ' ' | '为' | '是' | ',' | '(' | '"' | '“')
+    ) {
         marked |= chars[at] == ':';
         at += 1;
     }
-    let run = chars[at..].iter().take(5).take_while(|char| is_han(**char)).count();
+    let run = chars[at..]
+        .iter()
+        .take(5)
+        .take_while(|char| is_han(**char))
+        .count();
     let surname = surname_length(&chars[at..at + run])?;
     // After a colon a short run of Han characters is the whole name.
     if marked && (2..=4).contains(&run) && run > surname && run <= surname + 3 {
         let ends = (surname + 1..=run).find(|end| {
-            chars.get(at + end).is_some_and(|next| GOES_ON.contains(*next)) && *end > surname + 1
+            chars
+                .get(at + end)
+                .is_some_and(|next| GOES_ON.contains(*next))
+                && *end > surname + 1
         });
         return Some(at..at + ends.unwrap_or(run).min(surname + 2));
     }
@@ -127,7 +165,9 @@ fn name_after(chars: &[char], mut at: usize) -> Option<Range<usize>> {
 /// How many characters belong to the given name: two, or one when the next goes on with the sentence.
 fn given_length(chars: &[char], at: usize) -> Option<usize> {
     let is_given = |place: usize| {
-        chars.get(place).is_some_and(|char| is_han(*char) && !GOES_ON.contains(*char))
+        chars
+            .get(place)
+            .is_some_and(|char| is_han(*char) && !GOES_ON.contains(*char))
     };
     match (is_given(at), is_given(at + 1)) {
         (true, true) => Some(2),

@@ -27,7 +27,13 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
 /// The address around an `@` (RFC 5321's lengths, the characters in common use).
 fn email(chars: &[char], at: usize) -> Option<Range<usize>> {
     let is_local = |char: &&char| is_word(**char) || matches!(char, '.' | '_' | '%' | '+' | '-');
-    let mut start = at - chars[..at].iter().rev().take(65).take_while(is_local).count();
+    let mut start = at
+        - chars[..at]
+            .iter()
+            .rev()
+            .take(65)
+            .take_while(is_local)
+            .count();
     while start < at && !is_word(chars[start]) {
         start += 1;
     }
@@ -35,7 +41,11 @@ fn email(chars: &[char], at: usize) -> Option<Range<usize>> {
         return None;
     }
     let is_domain = |char: &&char| is_word(**char) || matches!(char, '.' | '-');
-    let run = chars[at + 1..].iter().take(255).take_while(is_domain).count();
+    let run = chars[at + 1..]
+        .iter()
+        .take(255)
+        .take_while(is_domain)
+        .count();
     let mut end = at + 1 + run;
     while end > at + 1 && !is_word(chars[end - 1]) {
         end -= 1;
@@ -56,7 +66,11 @@ fn ipv4(chars: &[char], start: usize) -> Option<Range<usize>> {
     }
     let mut at = start;
     for part in 0..4 {
-        let run = chars[at..].iter().take(4).take_while(|char| char.is_ascii_digit()).count();
+        let run = chars[at..]
+            .iter()
+            .take(4)
+            .take_while(|char| char.is_ascii_digit())
+            .count();
         let number: String = chars[at..at + run].iter().collect();
         let zero_led = run > 1 && number.starts_with('0');
         if zero_led || number.parse::<u16>().ok().is_none_or(|number| number > 255) {
@@ -82,7 +96,11 @@ fn ipv4(chars: &[char], start: usize) -> Option<Range<usize>> {
 fn land_line(chars: &[char], start: usize) -> Option<Range<usize>> {
     let bracket = chars[start] == '(';
     let mut at = start + usize::from(bracket);
-    let run = chars[at..].iter().take(13).take_while(|char| char.is_ascii_digit()).count();
+    let run = chars[at..]
+        .iter()
+        .take(13)
+        .take_while(|char| char.is_ascii_digit())
+        .count();
     let mut digits: String = chars[at..at + run].iter().collect();
     at += run;
     let separated = run <= 4;
@@ -96,7 +114,11 @@ fn land_line(chars: &[char], start: usize) -> Option<Range<usize>> {
         if chars.get(at).is_some_and(|char| matches!(char, ' ' | '-')) {
             at += 1;
         }
-        let local = chars[at..].iter().take(9).take_while(|char| char.is_ascii_digit()).count();
+        let local = chars[at..]
+            .iter()
+            .take(9)
+            .take_while(|char| char.is_ascii_digit())
+            .count();
         digits.extend(&chars[at..at + local]);
         at += local;
     } else if bracket {
@@ -108,7 +130,9 @@ fn land_line(chars: &[char], start: usize) -> Option<Range<usize>> {
 
 /// Whether digits are an area code of mainland China and a local number.
 pub(crate) fn is_land_line(digits: &str) -> bool {
-    let Some(local) = area_length(digits).and_then(|area| digits.get(area..)) else { return false };
+    let Some(local) = area_length(digits).and_then(|area| digits.get(area..)) else {
+        return false;
+    };
     matches!(local.len(), 7 | 8)
         && local.bytes().all(|byte| byte.is_ascii_digit())
         && matches!(local.as_bytes()[0], b'2'..=b'8')
@@ -132,7 +156,10 @@ fn coordinates(chars: &[char], start: usize) -> Option<Range<usize>> {
     let (first, at) = decimal(chars, start)?;
     let mut next = at;
     let mut separators = 0;
-    while chars.get(next).is_some_and(|char| matches!(char, ',' | ' ' | ';' | '、')) {
+    while chars
+        .get(next)
+        .is_some_and(|char| matches!(char, ',' | ' ' | ';' | '、'))
+    {
         next += 1;
         separators += 1;
     }
@@ -140,17 +167,26 @@ fn coordinates(chars: &[char], start: usize) -> Option<Range<usize>> {
         return None;
     }
     let (second, end) = decimal(chars, next)?;
-    let inside = |east: f64, north: f64| (73.0..=136.0).contains(&east) && (3.0..=54.0).contains(&north);
+    let inside =
+        |east: f64, north: f64| (73.0..=136.0).contains(&east) && (3.0..=54.0).contains(&north);
     (inside(first, second) || inside(second, first)).then_some(start..end)
 }
 
 fn decimal(chars: &[char], start: usize) -> Option<(f64, usize)> {
-    let whole = chars[start..].iter().take(4).take_while(|char| char.is_ascii_digit()).count();
+    let whole = chars[start..]
+        .iter()
+        .take(4)
+        .take_while(|char| char.is_ascii_digit())
+        .count();
     if !(1..=3).contains(&whole) || chars.get(start + whole) != Some(&'.') {
         return None;
     }
     let from = start + whole + 1;
-    let decimals = chars[from..].iter().take(17).take_while(|char| char.is_ascii_digit()).count();
+    let decimals = chars[from..]
+        .iter()
+        .take(17)
+        .take_while(|char| char.is_ascii_digit())
+        .count();
     let end = from + decimals;
     if !(3..=16).contains(&decimals) || chars.get(end).is_some_and(|next| is_word(*next)) {
         return None;
@@ -161,7 +197,12 @@ fn decimal(chars: &[char], start: usize) -> Option<(f64, usize)> {
 
 /// Whether a whole value is an e-mail address.
 pub(crate) fn is_email(value: &str) -> bool {
-    whole(value, |chars| chars.iter().position(|char| *char == '@').and_then(|at| email(chars, at)))
+    whole(value, |chars| {
+        chars
+            .iter()
+            .position(|char| *char == '@')
+            .and_then(|at| email(chars, at))
+    })
 }
 
 /// Whether a whole value is an IPv4 address.

@@ -7,7 +7,9 @@ use crate::classify::identifier::Identifier;
 use crate::classify::table::{has_card_issuer, is_mobile};
 use crate::classify::text::{Found, has_cue_before, is_word};
 
-const RESIDENT_CUES: &[&str] = &["身份", "证件", "公民", "id card", "idcard", "identity", "id no", "sfz"];
+const RESIDENT_CUES: &[&str] = &[
+    "身份", "证件", "公民", "id card", "idcard", "identity", "id no", "sfz",
+];
 const CARD_CUES: &[&str] = &["卡号", "银行卡", "账号", "账户", "card", "account"];
 const ORGANISATION_CUES: &[&str] = &["组织机构", "机构代码", "org", "organisation code"];
 /// The longest identifier is a card of 19 digits; two more for a country code.
@@ -21,10 +23,18 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
             at += 1;
             continue;
         }
-        let end = at + chars[at..].iter().take_while(|char| is_word(**char)).count();
+        let end = at
+            + chars[at..]
+                .iter()
+                .take_while(|char| is_word(**char))
+                .count();
         if let Some((identifier, end)) = at_word(chars, at, end) {
             // A country code's plus sign belongs to the number.
-            let start = if at > 0 && chars[at - 1] == '+' { at - 1 } else { at };
+            let start = if at > 0 && chars[at - 1] == '+' {
+                at - 1
+            } else {
+                at
+            };
             found.push((identifier, start..end));
             at = end;
         } else {
@@ -38,7 +48,10 @@ fn at_word(chars: &[char], start: usize, word_end: usize) -> Option<(Identifier,
     if word_end - start > CHARACTERS_MAX {
         return None;
     }
-    let word: String = chars[start..word_end].iter().collect::<String>().to_uppercase();
+    let word: String = chars[start..word_end]
+        .iter()
+        .collect::<String>()
+        .to_uppercase();
     if let Some(identifier) = whole(&word, chars, start) {
         return Some((identifier, word_end));
     }
@@ -88,7 +101,8 @@ fn grouped(chars: &[char], start: usize) -> Option<(Identifier, usize)> {
             if word.len() > CHARACTERS_MAX {
                 break;
             }
-        } else if matches!(char, ' ' | '-') && chars.get(at + 1).is_some_and(|next| is_word(*next)) {
+        } else if matches!(char, ' ' | '-') && chars.get(at + 1).is_some_and(|next| is_word(*next))
+        {
             groups.push(0);
         } else {
             break;
@@ -124,7 +138,9 @@ fn from_groups(word: &str, groups: &[usize], chars: &[char], start: usize) -> Op
         15 if groups[0] == 4 && word.starts_with("0086") && is_mobile(&word[4..]) => {
             Some(Identifier::Mobile)
         }
-        13..=19 if (singles || is_card_grouping(groups)) && is_luhn(word) && has_card_issuer(word) => {
+        13..=19
+            if (singles || is_card_grouping(groups)) && is_luhn(word) && has_card_issuer(word) =>
+        {
             Some(Identifier::BankCard)
         }
         _ => None,
@@ -133,6 +149,8 @@ fn from_groups(word: &str, groups: &[usize], chars: &[char], start: usize) -> Op
 
 /// Cards are printed in fours, or with the issuer's six digits first.
 fn is_card_grouping(groups: &[usize]) -> bool {
-    let Some((last, heads)) = groups.split_last() else { return false };
+    let Some((last, heads)) = groups.split_last() else {
+        return false;
+    };
     (heads.iter().all(|group| *group == 4) && *last <= 4) || (groups[0] == 6 && groups.len() == 2)
 }

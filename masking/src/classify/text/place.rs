@@ -8,10 +8,14 @@ use crate::classify::table::is_han;
 use crate::classify::text::Found;
 
 /// Words that end a street, village or estate.
-const STREETS: &[&str] =
-    &["路", "街", "大道", "巷", "弄", "胡同", "村", "小区", "花园", "新村", "公寓", "里", "镇", "乡", "大厦", "广场", "园", "苑"];
+const STREETS: &[&str] = &[
+    "路", "街", "大道", "巷", "弄", "胡同", "村", "小区", "花园", "新村", "公寓", "里", "镇", "乡",
+    "大厦", "广场", "园", "苑",
+];
 /// Words that end a house or a room, after its number.
-const HOUSES: &[&str] = &["号楼", "号", "室", "栋", "幢", "单元", "座", "层", "楼", "组", "弄", "房"];
+const HOUSES: &[&str] = &[
+    "号楼", "号", "室", "栋", "幢", "单元", "座", "层", "楼", "组", "弄", "房",
+];
 /// An address is no longer than this.
 const CHARACTERS_MAX: usize = 60;
 
@@ -23,7 +27,11 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
             at += 1;
             continue;
         }
-        let end = at + chars[at..].iter().take_while(|char| is_part(**char)).count();
+        let end = at
+            + chars[at..]
+                .iter()
+                .take_while(|char| is_part(**char))
+                .count();
         let mut from = at;
         while let Some(range) = in_run(chars, from..end) {
             from = range.end;
@@ -35,8 +43,13 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
 
 /// Whether a whole value is an address: a known place or a street, and a house number or a street below a place.
 pub(crate) fn is_address(value: &str) -> bool {
-    let chars: Vec<char> = value.chars().filter(|char| *char != ' ').take(100).collect();
-    if !(6..100).contains(&chars.len()) || !chars.iter().all(|char| is_part(*char) || *char == ',') {
+    let chars: Vec<char> = value
+        .chars()
+        .filter(|char| *char != ' ')
+        .take(100)
+        .collect();
+    if !(6..100).contains(&chars.len()) || !chars.iter().all(|char| is_part(*char) || *char == ',')
+    {
         return false;
     }
     let place = named_place(&chars, 0..chars.len().min(CHARACTERS_MAX));
@@ -44,7 +57,9 @@ pub(crate) fn is_address(value: &str) -> bool {
     let street = street_end(&chars, street_from..chars.len());
     match (place, street) {
         (Some(_), Some(_)) => true,
-        (_, street) => last_house(&chars, street.unwrap_or(0)..chars.len()).is_some() && street.is_some(),
+        (_, street) => {
+            last_house(&chars, street.unwrap_or(0)..chars.len()).is_some() && street.is_some()
+        }
     }
 }
 
@@ -85,7 +100,9 @@ fn named_place(chars: &[char], range: Range<usize>) -> Option<Range<usize>> {
         };
         let start = at;
         at += length;
-        while at < range.end && let Some((length, _)) = regions().named_at(&chars[at..range.end]) {
+        while at < range.end
+            && let Some((length, _)) = regions().named_at(&chars[at..range.end])
+        {
             at += length;
         }
         return Some(start..at);
@@ -105,7 +122,12 @@ fn street_end(chars: &[char], range: Range<usize>) -> Option<usize> {
 
 /// Without a known place, an address begins a few characters before its street's last word.
 fn street_start(chars: &[char], range: Range<usize>) -> usize {
-    let before = chars[range.clone()].iter().rev().take(8).take_while(|char| is_han(**char)).count();
+    let before = chars[range.clone()]
+        .iter()
+        .rev()
+        .take(8)
+        .take_while(|char| is_han(**char))
+        .count();
     range.end - before
 }
 
@@ -120,7 +142,10 @@ fn last_house(chars: &[char], range: Range<usize>) -> Option<usize> {
     const GAP_MAX: usize = 6;
     let mut last = houses(chars, range.clone()).next()?;
     for end in houses(chars, last..range.end) {
-        let gap = chars[last..end].iter().take_while(|char| !is_number_part(**char)).count();
+        let gap = chars[last..end]
+            .iter()
+            .take_while(|char| !is_number_part(**char))
+            .count();
         let number = number_length(&chars[last + gap..range.end]);
         let word = longest_at(chars, last + gap + number, HOUSES);
         let follows = gap <= GAP_MAX
@@ -147,7 +172,8 @@ fn houses(chars: &[char], range: Range<usize>) -> impl Iterator<Item = usize> {
                 continue;
             }
             let after = at + digits;
-            let word = longest_at(chars, after, HOUSES).filter(|length| after + length <= range.end);
+            let word =
+                longest_at(chars, after, HOUSES).filter(|length| after + length <= range.end);
             let is_room = house_end == Some(at);
             at = after + word.unwrap_or(0);
             if word.is_some() || is_room {
@@ -161,13 +187,21 @@ fn houses(chars: &[char], range: Range<usize>) -> impl Iterator<Item = usize> {
 
 /// Digits, Chinese numerals or a letter, with hyphens: "12-3", "三", "A".
 fn number_length(chars: &[char]) -> usize {
-    let run = chars.iter().take(10).take_while(|char| is_number_part(**char)).count();
-    let has_number = chars[..run].iter().any(|char| char.is_ascii_alphanumeric() || "一二三四五六七八九十百".contains(*char));
+    let run = chars
+        .iter()
+        .take(10)
+        .take_while(|char| is_number_part(**char))
+        .count();
+    let has_number = chars[..run]
+        .iter()
+        .any(|char| char.is_ascii_alphanumeric() || "一二三四五六七八九十百".contains(*char));
     if has_number { run } else { 0 }
 }
 
 fn is_number_part(char: char) -> bool {
-    char.is_ascii_alphanumeric() || matches!(char, '-' | '#') || "一二三四五六七八九十百".contains(char)
+    char.is_ascii_alphanumeric()
+        || matches!(char, '-' | '#')
+        || "一二三四五六七八九十百".contains(char)
 }
 
 fn longest_at(chars: &[char], at: usize, words: &[&str]) -> Option<usize> {

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use proptest::prelude::*;
 
@@ -8,39 +13,77 @@ use Identifier as I;
 fn check(text: &str, expected: &[(Identifier, &str)]) {
     let found: Vec<(Identifier, &str)> = find_identifiers(text)
         .into_iter()
-        .map(|hit| (hit.identifier, text.get(hit.range).expect("a slice of the text")))
+        .map(|hit| {
+            (
+                hit.identifier,
+                text.get(hit.range).expect("a slice of the text"),
+            )
+        })
         .collect();
     assert_eq!(found, expected, "{text}");
 }
 
 #[test]
 fn beside_han_characters() {
-    check("患者身份证11010519491231002X已核", &[(I::ResidentId, "11010519491231002X")]);
+    check(
+        "患者身份证11010519491231002X已核",
+        &[(I::ResidentId, "11010519491231002X")],
+    );
     check("请拨13800138000联系", &[(I::Mobile, "13800138000")]);
-    check("卡号6222021234567890128已挂失", &[(I::BankCard, "6222021234567890128")]);
+    check(
+        "卡号6222021234567890128已挂失",
+        &[(I::BankCard, "6222021234567890128")],
+    );
     check("车牌闽D12345违停", &[(I::Plate, "闽D12345")]);
-    check("新能源车闽DD12345和闽D12345F", &[(I::Plate, "闽DD12345"), (I::Plate, "闽D12345F")]);
-    check("邮箱li.ming@example.com。", &[(I::Email, "li.ming@example.com")]);
+    check(
+        "新能源车闽DD12345和闽D12345F",
+        &[(I::Plate, "闽DD12345"), (I::Plate, "闽D12345F")],
+    );
+    check(
+        "邮箱li.ming@example.com。",
+        &[(I::Email, "li.ming@example.com")],
+    );
     check("来自192.168.1.10的请求", &[(I::Ipv4, "192.168.1.10")]);
     check("座机0592-2345678转", &[(I::LandLine, "0592-2345678")]);
     check("座机（010）62345678", &[(I::LandLine, "（010）62345678")]);
     check("代码91350200MA2XYG7U6D公司", &[]);
-    check("位置118.0894,24.4798处", &[(I::Coordinates, "118.0894,24.4798")]);
+    check(
+        "位置118.0894,24.4798处",
+        &[(I::Coordinates, "118.0894,24.4798")],
+    );
 }
 
 #[test]
 fn written_in_other_ways() {
-    check("１３８００１３８０００", &[(I::Mobile, "１３８００１３８０００")]);
+    check(
+        "１３８００１３８０００",
+        &[(I::Mobile, "１３８００１３８０００")],
+    );
     check("138 0013 8000", &[(I::Mobile, "138 0013 8000")]);
     check("138-0013-8000。", &[(I::Mobile, "138-0013-8000")]);
-    check("1 3 8 0 0 1 3 8 0 0 0", &[(I::Mobile, "1 3 8 0 0 1 3 8 0 0 0")]);
+    check(
+        "1 3 8 0 0 1 3 8 0 0 0",
+        &[(I::Mobile, "1 3 8 0 0 1 3 8 0 0 0")],
+    );
     check("+86 138 0013 8000", &[(I::Mobile, "+86 138 0013 8000")]);
     check("+8613800138000", &[(I::Mobile, "+8613800138000")]);
     check("008613800138000", &[(I::Mobile, "008613800138000")]);
-    check("138\u{200b}0013\u{200b}8000", &[(I::Mobile, "138\u{200b}0013\u{200b}8000")]);
-    check("110105 19491231 002x", &[(I::ResidentId, "110105 19491231 002x")]);
-    check("身份证号：110105491231002", &[(I::ResidentId, "110105491231002")]);
-    check("6222 0212 3456 7890 128", &[(I::BankCard, "6222 0212 3456 7890 128")]);
+    check(
+        "138\u{200b}0013\u{200b}8000",
+        &[(I::Mobile, "138\u{200b}0013\u{200b}8000")],
+    );
+    check(
+        "110105 19491231 002x",
+        &[(I::ResidentId, "110105 19491231 002x")],
+    );
+    check(
+        "身份证号：110105491231002",
+        &[(I::ResidentId, "110105491231002")],
+    );
+    check(
+        "6222 0212 3456 7890 128",
+        &[(I::BankCard, "6222 0212 3456 7890 128")],
+    );
     check("闽D·12345", &[(I::Plate, "闽D·12345")]);
     check("闽d12345", &[(I::Plate, "闽d12345")]);
     check("粤Z1234港", &[(I::Plate, "粤Z1234港")]);
@@ -54,9 +97,15 @@ fn neighbours_and_several() {
     );
     check(
         "13800138000,11010519491231002X",
-        &[(I::Mobile, "13800138000"), (I::ResidentId, "11010519491231002X")],
+        &[
+            (I::Mobile, "13800138000"),
+            (I::ResidentId, "11010519491231002X"),
+        ],
     );
-    check("电话13800138000/0592-2345678", &[(I::Mobile, "13800138000"), (I::LandLine, "0592-2345678")]);
+    check(
+        "电话13800138000/0592-2345678",
+        &[(I::Mobile, "13800138000"), (I::LandLine, "0592-2345678")],
+    );
 }
 
 #[test]
@@ -107,7 +156,10 @@ fn cards_need_issuer_or_word() {
 #[test]
 fn a_resident_number_that_passes_other_checks_is_a_resident_number() {
     // Passes Luhn as well.
-    check("350203199001010018", &[(I::ResidentId, "350203199001010018")]);
+    check(
+        "350203199001010018",
+        &[(I::ResidentId, "350203199001010018")],
+    );
 }
 
 #[test]
@@ -126,8 +178,14 @@ fn addresses() {
         "家住福建省厦门市思明区湖滨南路1号，电话",
         &[(I::Address, "福建省厦门市思明区湖滨南路1号")],
     );
-    check("厦门市集美区杏林湾路12号3栋502室", &[(I::Address, "厦门市集美区杏林湾路12号3栋502室")]);
-    check("寄到思明区莲前西路2号楼301", &[(I::Address, "思明区莲前西路2号楼301")]);
+    check(
+        "厦门市集美区杏林湾路12号3栋502室",
+        &[(I::Address, "厦门市集美区杏林湾路12号3栋502室")],
+    );
+    check(
+        "寄到思明区莲前西路2号楼301",
+        &[(I::Address, "思明区莲前西路2号楼301")],
+    );
 }
 
 #[test]

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};
 use arrow::datatypes::Date32Type;
@@ -17,15 +22,34 @@ fn wholes(array: &ArrayRef) -> Vec<Option<i64>> {
 
 #[test]
 fn whole_numbers_fall_into_bins_on_both_sides_of_zero() {
-    let values = Int64Array::from(vec![Some(-1), Some(0), Some(9), Some(10), None, Some(i64::MIN)]);
+    let values = Int64Array::from(vec![
+        Some(-1),
+        Some(0),
+        Some(9),
+        Some(10),
+        None,
+        Some(i64::MIN),
+    ]);
     let lower = bin(&values, 10.0, 0.0, BinOutput::Lower).unwrap();
-    assert_eq!(wholes(&lower), [Some(-10), Some(0), Some(0), Some(10), None, None]);
+    assert_eq!(
+        wholes(&lower),
+        [Some(-10), Some(0), Some(0), Some(10), None, None]
+    );
     let label = bin(&values, 10.0, 5.0, BinOutput::Label).unwrap();
-    assert_eq!(texts(&label)[..3], [Some("[-5,5)"), Some("[-5,5)"), Some("[5,15)")]);
+    assert_eq!(
+        texts(&label)[..3],
+        [Some("[-5,5)"), Some("[-5,5)"), Some("[5,15)")]
+    );
     let middle = bin(&values, 10.0, 0.0, BinOutput::Middle).unwrap();
-    assert_eq!(middle.as_primitive::<Float64Type>().value(2).to_bits(), 5.0f64.to_bits());
+    assert_eq!(
+        middle.as_primitive::<Float64Type>().value(2).to_bits(),
+        5.0f64.to_bits()
+    );
     let large = UInt64Array::from(vec![u64::MAX]);
-    assert_eq!(wholes(&bin(&large, 10.0, 0.0, BinOutput::Lower).unwrap()), [None]);
+    assert_eq!(
+        wholes(&bin(&large, 10.0, 0.0, BinOutput::Lower).unwrap()),
+        [None]
+    );
 }
 
 #[test]
@@ -50,7 +74,12 @@ fn bounds_hold() {
 
 #[test]
 fn dates_become_the_first_day_of_their_period() {
-    let written = StringArray::from(vec![Some("2023-08-17"), Some("２０２３年2月1日"), Some("2023-02-30"), None]);
+    let written = StringArray::from(vec![
+        Some("2023-08-17"),
+        Some("２０２３年2月1日"),
+        Some("2023-02-30"),
+        None,
+    ]);
     let first = |period| -> Vec<Option<String>> {
         generalise_date(&written, period)
             .unwrap()
@@ -62,18 +91,51 @@ fn dates_become_the_first_day_of_their_period() {
             .collect()
     };
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(first(Period::Month), [some("2023-8-1"), some("2023-2-1"), None, None]);
-    assert_eq!(first(Period::Quarter), [some("2023-7-1"), some("2023-1-1"), None, None]);
-    assert_eq!(first(Period::Year), [some("2023-1-1"), some("2023-1-1"), None, None]);
+    assert_eq!(
+        first(Period::Month),
+        [some("2023-8-1"), some("2023-2-1"), None, None]
+    );
+    assert_eq!(
+        first(Period::Quarter),
+        [some("2023-7-1"), some("2023-1-1"), None, None]
+    );
+    assert_eq!(
+        first(Period::Year),
+        [some("2023-1-1"), some("2023-1-1"), None, None]
+    );
     let before_epoch = TimestampMicrosecondArray::from(vec![-1]);
-    assert_eq!(generalise_date(&before_epoch, Period::Year).unwrap().value(0), -365);
+    assert_eq!(
+        generalise_date(&before_epoch, Period::Year)
+            .unwrap()
+            .value(0),
+        -365
+    );
 }
 
 #[test]
 fn ages_fall_into_bands() {
-    let ages = Int64Array::from(vec![Some(0), Some(39), Some(90), Some(150), Some(151), Some(-1), None]);
+    let ages = Int64Array::from(vec![
+        Some(0),
+        Some(39),
+        Some(90),
+        Some(150),
+        Some(151),
+        Some(-1),
+        None,
+    ]);
     let bands = age_band(&ages, 10, 90, None).unwrap();
-    assert_eq!(texts(&bands), [Some("0-9"), Some("30-39"), Some("90+"), Some("90+"), None, None, None]);
+    assert_eq!(
+        texts(&bands),
+        [
+            Some("0-9"),
+            Some("30-39"),
+            Some("90+"),
+            Some("90+"),
+            None,
+            None,
+            None
+        ]
+    );
     let uneven = age_band(&Int64Array::from(vec![84, 85]), 10, 85, None).unwrap();
     assert_eq!(texts(&uneven), [Some("80-84"), Some("85+")]);
     let births = StringArray::from(vec!["1990-06-15", "1990-06-16", "2030-01-01"]);
@@ -95,12 +157,23 @@ fn regions_from_codes_resident_numbers_and_addresses() {
     let city = region(&values, RegionLevel::City, false).unwrap();
     assert_eq!(
         texts(&city),
-        [Some("350200"), Some("110100"), Some("350200"), Some("350000"), None, None, None]
+        [
+            Some("350200"),
+            Some("110100"),
+            Some("350200"),
+            Some("350000"),
+            None,
+            None,
+            None
+        ]
     );
     let name = region(&values, RegionLevel::County, true).unwrap();
     assert_eq!(texts(&name)[0], Some("福建省厦门市思明区"));
     let numbers = Int64Array::from(vec![350_203]);
-    assert_eq!(texts(&region(&numbers, RegionLevel::Province, true).unwrap()), [Some("福建省")]);
+    assert_eq!(
+        texts(&region(&numbers, RegionLevel::Province, true).unwrap()),
+        [Some("福建省")]
+    );
 }
 
 #[test]
@@ -123,10 +196,19 @@ fn a_subjects_dates_move_together_and_never_stay() {
 #[test]
 fn shifted_times_keep_type_and_time_of_day_and_the_subjects_spelling_does_not_matter() {
     let key = RootKey::from_bytes([1; 32]).date_shift(&ValueDomain::known("person-id"), 1);
-    let times = TimestampMicrosecondArray::from(vec![Some(3_600_000_000), Some(3_600_000_000), Some(1), None])
-        .with_timezone("+08:00");
-    let subjects =
-        StringArray::from(vec![Some("11010519491231002X"), Some("110105491231002"), None, Some("a")]);
+    let times = TimestampMicrosecondArray::from(vec![
+        Some(3_600_000_000),
+        Some(3_600_000_000),
+        Some(1),
+        None,
+    ])
+    .with_timezone("+08:00");
+    let subjects = StringArray::from(vec![
+        Some("11010519491231002X"),
+        Some("110105491231002"),
+        None,
+        Some("a"),
+    ]);
     let moved = shift_date(&times, &subjects, &key, 365).unwrap();
     assert_eq!(moved.data_type(), times.data_type());
     let moved = moved.as_primitive::<TimestampMicrosecondType>();

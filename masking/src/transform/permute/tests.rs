@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use std::collections::HashSet;
 
@@ -6,8 +11,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RESIDENT: Permute =
-    Permute::ResidentId { keep_region: 6, birth_band_years: 10, unassigned_region: false };
+/// A kind, the n-th identifier of it, its check, and how many characters stay.
+type Case = (Permute, fn(u64) -> String, fn(&str) -> bool, usize);
+
+const RESIDENT: Permute = Permute::ResidentId {
+    keep_region: 6,
+    birth_band_years: 10,
+    unassigned_region: false,
+};
 
 fn permuter(permute: Permute) -> Permuter {
     Permuter::new(permute, [3; 32])
@@ -15,8 +26,14 @@ fn permuter(permute: Permute) -> Permuter {
 
 fn resident_id(region: &str, days: i64, order: u32) -> String {
     let day = Day::from_epoch(days);
-    let body = format!("{region}{:04}{:02}{:02}{order:03}", day.year, day.month, day.day);
-    format!("{body}{}", char::from(resident_check(body.as_bytes()).unwrap()))
+    let body = format!(
+        "{region}{:04}{:02}{:02}{order:03}",
+        day.year, day.month, day.day
+    );
+    format!(
+        "{body}{}",
+        char::from(resident_check(body.as_bytes()).unwrap())
+    )
 }
 
 #[test]
@@ -38,7 +55,12 @@ fn fifteen_digits_and_eighteen_are_one_person() {
     let mut permuter = permuter(RESIDENT);
     let image = permuter.permuted("11010519491231002X").unwrap();
     assert_eq!(permuter.permuted("110105491231002").unwrap(), image);
-    assert_eq!(permuter.permuted("１１０１０５１９４９１２３１００２ｘ").unwrap(), image);
+    assert_eq!(
+        permuter
+            .permuted("１１０１０５１９４９１２３１００２ｘ")
+            .unwrap(),
+        image
+    );
 }
 
 #[test]
@@ -50,9 +72,16 @@ fn a_whole_band_is_permuted_one_to_one() {
     let mut seen = vec![false; 1_826_000];
     for days in (from..to).step_by(61) {
         for order in (1..1000).step_by(2) {
-            let image = permuter.permuted(&resident_id("350203", days, order)).unwrap();
+            let image = permuter
+                .permuted(&resident_id("350203", days, order))
+                .unwrap();
             let birth = calendar_date(&image[6..14]).unwrap();
-            let day = Day::new(birth.year().into(), birth.month().into(), birth.day().into()).unwrap();
+            let day = Day::new(
+                birth.year().into(),
+                birth.month().into(),
+                birth.day().into(),
+            )
+            .unwrap();
             let order: i64 = image[14..17].parse().unwrap();
             let place = usize::try_from((day.to_epoch() - from) * 500 + order / 2).unwrap();
             assert!(!seen[place], "{image}");
@@ -72,14 +101,20 @@ fn a_region_that_is_not_kept_moves_inside_its_province() {
     let mut regions_seen = HashSet::new();
     let mut seen = HashSet::new();
     for days in 7305..7805 {
-        let image = permuter.permuted(&resident_id("350203", days, 123)).unwrap();
-        assert!(is_resident_id(&image) && image.starts_with("35") && regions().is_assigned(&image[..6]));
+        let image = permuter
+            .permuted(&resident_id("350203", days, 123))
+            .unwrap();
+        assert!(
+            is_resident_id(&image) && image.starts_with("35") && regions().is_assigned(&image[..6])
+        );
         regions_seen.insert(image[..6].to_owned());
         assert!(seen.insert(image));
     }
     assert!(regions_seen.len() > 50);
     // A historic code keeps its region, and stays apart from those that move.
-    let historic = permuter.permuted(&resident_id("359999", 7305, 123)).unwrap();
+    let historic = permuter
+        .permuted(&resident_id("359999", 7305, 123))
+        .unwrap();
     assert!(historic.starts_with("359999") && is_resident_id(&historic));
 }
 
@@ -98,16 +133,29 @@ fn unassigned_regions_are_nobodys_and_one_to_one() {
         assert!(heads.insert(image[..6].to_owned()));
     }
     assert_eq!(permuter.permuted(&resident_id("359999", 7305, 123)), None);
-    for code in ["11", "35", "44", "65"].iter().flat_map(|province| regions().assigned(province)) {
+    for code in ["11", "35", "44", "65"]
+        .iter()
+        .flat_map(|province| regions().assigned(province))
+    {
         assert!(!regions().is_assigned(&unassigned_image(code).unwrap()));
     }
 }
 
 #[test]
 fn mobiles_cards_codes_and_plates_stay_valid_and_apart() {
-    let cases: [(Permute, fn(u64) -> String, fn(&str) -> bool, usize); 6] = [
-        (Permute::Mobile { keep: 3 }, |n| format!("138{:08}", n * 7919), is_mobile, 3),
-        (Permute::Mobile { keep: 3 }, |n| format!("1619{:07}", n * 7919 % 10_000_000), is_mobile, 3),
+    let cases: [Case; 6] = [
+        (
+            Permute::Mobile { keep: 3 },
+            |n| format!("138{:08}", n * 7919),
+            is_mobile,
+            3,
+        ),
+        (
+            Permute::Mobile { keep: 3 },
+            |n| format!("1619{:07}", n * 7919 % 10_000_000),
+            is_mobile,
+            3,
+        ),
         (
             Permute::BankCard { keep: 6 },
             |n| {
@@ -125,7 +173,10 @@ fn mobiles_cards_codes_and_plates_stay_valid_and_apart() {
                     "91350200{body}{}",
                     char::from(organisation_check(body.as_bytes()).unwrap())
                 );
-                format!("{head}{}", char::from(credit_check(head.as_bytes()).unwrap()))
+                format!(
+                    "{head}{}",
+                    char::from(credit_check(head.as_bytes()).unwrap())
+                )
             },
             is_credit_code,
             8,
@@ -155,25 +206,50 @@ fn mobiles_cards_codes_and_plates_stay_valid_and_apart() {
 fn kinds_of_plates_stay() {
     let mut permuter = permuter(Permute::Plate);
     for (plate, is_kind) in [
-        ("粤Z1A34港", (|plate: &str| plate.ends_with('港')) as fn(&str) -> bool),
+        (
+            "粤Z1A34港",
+            (|plate: &str| plate.ends_with('港')) as fn(&str) -> bool,
+        ),
         ("闽D1234学", |plate| plate.ends_with('学')),
-        ("闽D12345F", |plate| plate.chars().count() == 8 && !plate.ends_with(|last: char| last.is_ascii_digit())),
-        ("闽DA12345", |plate| plate.chars().nth(2).is_some_and(|third| third.is_ascii_uppercase())),
+        ("闽D12345F", |plate| {
+            plate.chars().count() == 8 && !plate.ends_with(|last: char| last.is_ascii_digit())
+        }),
+        ("闽DA12345", |plate| {
+            plate
+                .chars()
+                .nth(2)
+                .is_some_and(|third| third.is_ascii_uppercase())
+        }),
     ] {
         let image = permuter.permuted(plate).unwrap();
         assert!(is_plate(&image) && is_kind(&image), "{plate} {image}");
     }
-    assert_eq!(permuter.permuted("闽d·12345"), permuter.permuted("闽D12345"));
+    assert_eq!(
+        permuter.permuted("闽d·12345"),
+        permuter.permuted("闽D12345")
+    );
 }
 
 #[test]
 fn what_is_no_identifier_has_no_image() {
     for (permute, values) in [
-        (RESIDENT, ["11010519491231002Y", "", "张三", "350203199002300011"]),
-        (Permute::Mobile { keep: 3 }, ["15400138000", "1380013800", "abc", "138001380000"]),
+        (
+            RESIDENT,
+            ["11010519491231002Y", "", "张三", "350203199002300011"],
+        ),
+        (
+            Permute::Mobile { keep: 3 },
+            ["15400138000", "1380013800", "abc", "138001380000"],
+        ),
         // A card of twelve digits has 10^5 twins: too few.
-        (Permute::BankCard { keep: 6 }, ["6222021234567890127", "622202123458", "", "x"]),
-        (Permute::CreditCode, ["91350200M000100Y44", "9135", "", "身份"]),
+        (
+            Permute::BankCard { keep: 6 },
+            ["6222021234567890127", "622202123458", "", "x"],
+        ),
+        (
+            Permute::CreditCode,
+            ["91350200M000100Y44", "9135", "", "身份"],
+        ),
         (Permute::Plate, ["闽I12345", "闽DABCDE", "D12345", ""]),
     ] {
         for value in values {
@@ -185,7 +261,11 @@ fn what_is_no_identifier_has_no_image() {
 #[test]
 fn keys_and_kept_parts_make_different_permutations() {
     let images: HashSet<String> = (0..20)
-        .map(|key| Permuter::new(Permute::Mobile { keep: 3 }, [key; 32]).permuted("13800138000").unwrap())
+        .map(|key| {
+            Permuter::new(Permute::Mobile { keep: 3 }, [key; 32])
+                .permuted("13800138000")
+                .unwrap()
+        })
         .collect();
     assert!(images.len() > 18);
     let mut permuter = permuter(Permute::Mobile { keep: 3 });
@@ -205,8 +285,13 @@ fn domain_sizes() {
     };
     assert_eq!(resident(10).domain_min(), 1_826_000);
     assert!(is_too_small(resident(5)) && !is_too_small(resident(6)));
-    assert!(is_too_small(Permute::Mobile { keep: 6 }) && !is_too_small(Permute::Mobile { keep: 5 }));
-    assert!(is_too_small(Permute::BankCard { keep: 10 }) && !is_too_small(Permute::BankCard { keep: 9 }));
+    assert!(
+        is_too_small(Permute::Mobile { keep: 6 }) && !is_too_small(Permute::Mobile { keep: 5 })
+    );
+    assert!(
+        is_too_small(Permute::BankCard { keep: 10 })
+            && !is_too_small(Permute::BankCard { keep: 9 })
+    );
     assert!(!is_too_small(Permute::CreditCode) && !is_too_small(Permute::Plate));
 }
 

@@ -1,0 +1,90 @@
+//! What a check reports.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Bilingual;
+
+/// What was done about a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The value was repaired.
+    Repaired,
+    /// The row was left out.
+    Dropped,
+    /// The row was kept as it is.
+    Kept,
+}
+
+/// One problem of one row, as it is reported back to the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The row's number in the push, as the caller counts.
+    pub row: u64,
+    /// The column, for rules about one.
+    pub column: Option<String>,
+    /// The rule's or repair's name.
+    pub rule: String,
+    /// What was done.
+    pub action: Action,
+    /// The value with all but its ends hidden.
+    pub masked_value: String,
+    /// What is wrong.
+    pub message: Bilingual,
+}
+
+/// How often one rule was broken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleCount {
+    /// The rule's name.
+    pub rule: String,
+    /// What the rule is about: `completeness`, `uniqueness`, `validity`, `consistency` or `volume`.
+    pub dimension: String,
+    /// The columns that it looks at.
+    pub columns: Vec<String>,
+    /// Rows that it looked at.
+    pub checked: u64,
+    /// Rows that broke it.
+    pub failed: u64,
+    /// Whether breaking it beyond its tolerance keeps the push from becoming a version.
+    pub blocking: bool,
+}
+
+/// The quality of a push.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QualityReport {
+    /// Version of the rules.
+    pub rules_version: u32,
+    /// Rows that came in.
+    pub rows_in: u64,
+    /// Rows that stayed.
+    pub rows_kept: u64,
+    /// Values that were repaired.
+    pub repaired: u64,
+    /// Score per dimension that has rules, from 0 to 1: the share of looks that found nothing wrong.
+    pub dimensions: BTreeMap<String, f64>,
+    /// Score per column, from 0 to 1: its share of non-null values times the share of looks at it that found nothing
+    /// wrong.
+    pub columns: BTreeMap<String, f64>,
+    /// Each rule's counts, in the order of the rules.
+    pub rules: Vec<RuleCount>,
+    /// Names of the blocking rules that were broken: when there is any, the push becomes no version.
+    pub blocking: Vec<String>,
+    /// Mean of the dimensions' scores; 1 without rules.
+    pub score: f64,
+}
+
+/// A value as it may be shown: its first and last character when it is long enough to hide the rest, stars between,
+/// never more than 24 characters.
+pub(super) fn shown(value: &str) -> String {
+    const LENGTH_MAX: usize = 24;
+    let cut: String = value.chars().take(LENGTH_MAX).collect();
+    let ends = usize::from(cut.chars().count() >= 6);
+    let clean: String = cut
+        .chars()
+        .map(|char| if char.is_control() { '*' } else { char })
+        .collect();
+    crate::transform::masked(&clean, ends, ends)
+}

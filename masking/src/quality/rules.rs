@@ -1,0 +1,569 @@
+//! The document of rules, read with a place and a remedy for every error.
+
+use std::collections::BTreeSet;
+
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use crate::classify::Identifier;
+use crate::date::{Day, parse_day};
+use crate::error::{Fault, QualityError};
+use crate::text::Bilingual;
+
+/// Quality rules and repairs of a data set.
+///
+/// ```
+/// let rules = masking::QualityRules::parse(
+///     r#"
+///     version = 3
+///
+///     [[repairs]]
+///     kind = "trim"
+///     columns = ["id_card", "name"]
+///
+///     [[rules]]
+///     name = "id-valid"
+///     kind = "identifier"
+///     column = "id_card"
+///     identifier = "resident_id"
+///     on_fail = "drop"
+///
+///     [[rules]]
+///     name = "one-row-per-visit"
+///     kind = "unique"
+///     columns = ["id_card", "visited"]
+///     on_fail = "drop"
+///
+///     [[rules]]
+///     name = "enough"
+///     kind = "row_count"
+///     min = 100
+///     blocking = true
+///     "#,
+/// )?;
+/// assert_eq!(rules.version(), 3);
+/// # Ok::<(), masking::QualityError>(())
+/// ```
+///
+/// Rules by `kind`: `not_null` · `unique` (columns; the first row of a key stays) · `type` (`data_type`: `integer`,
+/// `number`, `date`, `boolean`) · `date` (min, max) · `identifier` (a resident ID, a credit code …: form and check) ·
+/// `regex` (pattern, on the whole value) · `range` (min, max) · `allowed` (values) · `order` (columns: each not after
+/// the next; `strict`) · `row_count` (min, max). Every rule has `name`, `on_fail` (`keep`, the default, or `drop`),
+/// `blocking` and `tolerance`, the share of rows that may fail before a blocking rule blocks. All rules but `not_null`
+/// pass over nulls, `unique` over keys that are null in every column.
+///
+/// Repairs by `kind`, in their order and before the rules: `trim` · `half_width` · `date` (to `2023-01-05`) · `upper` ·
+/// `fill` (value) · `map` (from, to).
+#[derive(Clone, Debug, Default)]
+pub struct QualityRules {
+    version: u32,
+    pub(super) repairs: Vec<Repair>,
+    pub(super) rules: Vec<Rule>,
+}
+
+/// A repair of one or more columns.
+#[derive(Clone, Debug)]
+pub(super) struct Repair {
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    pub(super) kind: RepairKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum RepairKind {
+    Trim,
+    HalfWidth,
+    Date,
+    Upper,
+    Fill(String),
+    Map(Vec<(String, String)>),
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    pub(super) check: Check,
+    pub(super) drop: bool,
+    pub(super) blocking: bool,
+    pub(super) tolerance: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Check {
+    NotNull,
+    Unique,
+    Type(ValueType),
+    Date { min: Option<Day>, max: Option<Day> },
+    Identifier(Identifier),
+    Regex(Regex),
+    Range { min: Option<f64>, max: Option<f64> },
+    Allowed(Vec<String>),
+    Order { strict: bool },
+    RowCount { min: Option<u64>, max: Option<u64> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ValueType {
+    Integer,
+    Number,
+    Date,
+    Boolean,
+}
+
+impl Check {
+    pub(super) fn dimension(&self) -> &'static str {
+        match self {
+            Self::NotNull => "completeness",
+            Self::Unique => "uniqueness",
+            Self::Order { .. } => "consistency",
+            Self::RowCount { .. } => "volume",
+            _ => "validity",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    #[serde(default)]
+    repairs: Vec<RepairTable>,
+    #[serde(default)]
+    rules: Vec<RuleTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepairTable {
+    kind: String,
+    name: Option<String>,
+    column: Option<String>,
+    #[serde(default)]
+    columns: Vec<String>,
+    value: Option<String>,
+    #[serde(default)]
+    from: Vec<String>,
+    #[serde(default)]
+    to: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleTable {
+    name: String,
+    kind: String,
+    column: Option<String>,
+    #[serde(default)]
+    columns: Vec<String>,
+    on_fail: Option<String>,
+    #[serde(default)]
+    blocking: bool,
+    tolerance: Option<f64>,
+    data_type: Option<String>,
+    identifier: Option<String>,
+    pattern: Option<String>,
+    min: Option<toml::Value>,
+    max: Option<toml::Value>,
+    values: Option<Vec<String>>,
+    strict: Option<bool>,
+}
+
+/// A document of rules larger than this, or with more rules, is a mistake.
+const BYTES_MAX: usize = 1 << 20;
+const RULES_MAX: usize = 1000;
+
+impl QualityRules {
+    /// Reads a document of rules (TOML).
+    ///
+    /// # Errors
+    /// Names the line, or the rule and the option, that cannot be read, and what would do.
+    pub fn parse(document: &str) -> Result<Self, QualityError> {
+        if document.len() > BYTES_MAX {
+            return Err(too_large());
+        }
+        let read: Document =
+            toml::from_str(document).map_err(|error| unreadable(document, &error))?;
+        if read.rules.len() + read.repairs.len() > RULES_MAX {
+            return Err(too_large());
+        }
+        let repairs = read
+            .repairs
+            .into_iter()
+            .map(RepairTable::read)
+            .collect::<Result<_, _>>()?;
+        let rules = read
+            .rules
+            .into_iter()
+            .map(RuleTable::read)
+            .collect::<Result<Vec<_>, _>>()?;
+        for (place, rule) in rules.iter().enumerate() {
+            if rules[..place]
+                .iter()
+                .any(|earlier| earlier.name == rule.name)
+            {
+                return Err(fault(
+                    "rule_duplicate",
+                    &rule.name,
+                    None,
+                    "name",
+                    "另取名称",
+                    "another name",
+                ));
+            }
+        }
+        Ok(Self {
+            version: read.version,
+            repairs,
+            rules,
+        })
+    }
+
+    /// The version that the document states.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+impl RepairTable {
+    fn read(self) -> Result<Repair, QualityError> {
+        let name = self
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("repair-{}", self.kind.replace('_', "-")));
+        let columns = columns(&name, self.column.as_ref(), &self.columns, true)?;
+        let bad = |option: &str, zh: &str, en: &str| {
+            Err(fault(
+                "option_value",
+                &name,
+                columns.first().map(String::as_str),
+                option,
+                zh,
+                en,
+            ))
+        };
+        let has_map = !self.from.is_empty() || !self.to.is_empty();
+        if has_map && self.kind != "map" {
+            return bad("from", "仅用于 map", "only with map");
+        }
+        if self.kind != "fill" && self.value.is_some() {
+            return bad("value", "仅用于 fill", "only with fill");
+        }
+        let kind = match self.kind.as_str() {
+            "trim" => RepairKind::Trim,
+            "half_width" => RepairKind::HalfWidth,
+            "date" => RepairKind::Date,
+            "upper" => RepairKind::Upper,
+            "fill" => match self.value {
+                Some(value) => RepairKind::Fill(value),
+                None => return bad("value", "填充的值", "the value to fill in"),
+            },
+            "map" if self.from.len() == self.to.len() && !self.from.is_empty() => {
+                RepairKind::Map(self.from.into_iter().zip(self.to).collect())
+            }
+            "map" => return bad("to", "与 from 一一对应", "as many values as in from"),
+            _ => {
+                let known = "trim, half_width, date, upper, fill, map";
+                return bad("kind", known, known);
+            }
+        };
+        Ok(Repair {
+            name,
+            columns,
+            kind,
+        })
+    }
+}
+
+impl RuleTable {
+    fn read(self) -> Result<Rule, QualityError> {
+        let name = self.name.clone();
+        if name.trim().is_empty() || name.len() > 100 {
+            return Err(fault(
+                "rule_name",
+                &name,
+                None,
+                "name",
+                "1 至 100 个字节",
+                "1 to 100 bytes",
+            ));
+        }
+        let columns = columns(
+            &name,
+            self.column.as_ref(),
+            &self.columns,
+            self.kind != "row_count",
+        )?;
+        let drop = match self.on_fail.as_deref() {
+            None | Some("keep") => false,
+            Some("drop") if self.kind != "row_count" => true,
+            Some(_) => {
+                let known = if self.kind == "row_count" {
+                    "keep"
+                } else {
+                    "keep, drop"
+                };
+                return Err(fault("option_value", &name, None, "on_fail", known, known));
+            }
+        };
+        let tolerance = self.tolerance.unwrap_or(0.0);
+        if !(0.0..=1.0).contains(&tolerance) {
+            return Err(fault(
+                "option_value",
+                &name,
+                None,
+                "tolerance",
+                "0 … 1",
+                "0 … 1",
+            ));
+        }
+        let blocking = self.blocking;
+        let check = self.check(&columns)?;
+        Ok(Rule {
+            name,
+            columns,
+            check,
+            drop,
+            blocking,
+            tolerance,
+        })
+    }
+
+    fn check(&self, columns: &[String]) -> Result<Check, QualityError> {
+        let used: &[&str] = match self.kind.as_str() {
+            "not_null" | "unique" => &[],
+            "type" => &["data_type"],
+            "date" | "range" | "row_count" => &["min", "max"],
+            "identifier" => &["identifier"],
+            "regex" => &["pattern"],
+            "allowed" => &["values"],
+            "order" => &["strict"],
+            _ => {
+                let known = "not_null, unique, type, date, identifier, regex, range, allowed, order, row_count";
+                return Err(self.bad(columns, "kind", known, known));
+            }
+        };
+        let given = [
+            ("data_type", self.data_type.is_some()),
+            ("identifier", self.identifier.is_some()),
+            ("pattern", self.pattern.is_some()),
+            ("min", self.min.is_some()),
+            ("max", self.max.is_some()),
+            ("values", self.values.is_some()),
+            ("strict", self.strict.is_some()),
+        ];
+        if let Some((option, _)) = given
+            .iter()
+            .find(|(option, given)| *given && !used.contains(option))
+        {
+            return Err(self.bad(
+                columns,
+                option,
+                "不属于该类规则",
+                "nothing: it does not belong to this kind",
+            ));
+        }
+        if used == ["min", "max"] && self.min.is_none() && self.max.is_none() && self.kind != "date"
+        {
+            return Err(self.bad(columns, "min", "min 或 max", "min or max"));
+        }
+        self.check_of_kind(columns)
+    }
+
+    fn check_of_kind(&self, columns: &[String]) -> Result<Check, QualityError> {
+        Ok(match self.kind.as_str() {
+            "not_null" => Check::NotNull,
+            "unique" => Check::Unique,
+            "type" => Check::Type(match self.data_type.as_deref() {
+                Some("integer") => ValueType::Integer,
+                Some("number") => ValueType::Number,
+                Some("date") => ValueType::Date,
+                Some("boolean") => ValueType::Boolean,
+                _ => {
+                    let known = "integer, number, date, boolean";
+                    return Err(self.bad(columns, "data_type", known, known));
+                }
+            }),
+            "date" => Check::Date {
+                min: self.day(columns, "min", self.min.as_ref())?,
+                max: self.day(columns, "max", self.max.as_ref())?,
+            },
+            "identifier" => match self.identifier.as_deref().and_then(Identifier::parse) {
+                Some(identifier) => Check::Identifier(identifier),
+                None => {
+                    let known = Identifier::ALL.map(Identifier::as_str).join(", ");
+                    return Err(self.bad(columns, "identifier", &known, &known));
+                }
+            },
+            "regex" => Check::Regex(self.regex(columns)?),
+            "range" => Check::Range {
+                min: self.number(columns, "min", self.min.as_ref())?,
+                max: self.number(columns, "max", self.max.as_ref())?,
+            },
+            "allowed" => match &self.values {
+                Some(values) if !values.is_empty() => {
+                    let mut values = values.clone();
+                    values.sort_unstable();
+                    Check::Allowed(values)
+                }
+                _ => return Err(self.bad(columns, "values", "至少一个值", "at least one value")),
+            },
+            "order" if columns.len() < 2 => {
+                return Err(self.bad(columns, "columns", "至少两列", "at least two columns"));
+            }
+            "order" => Check::Order {
+                strict: self.strict.unwrap_or(false),
+            },
+            _ => Check::RowCount {
+                min: self.whole(columns, "min", self.min.as_ref())?,
+                max: self.whole(columns, "max", self.max.as_ref())?,
+            },
+        })
+    }
+
+    /// The pattern, bound to the whole value; its size is limited, and matching takes linear time.
+    fn regex(&self, columns: &[String]) -> Result<Regex, QualityError> {
+        let pattern = self.pattern.as_deref().unwrap_or("");
+        RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
+            .size_limit(1 << 20)
+            .nest_limit(50)
+            .build()
+            .ok()
+            .filter(|_| !pattern.is_empty())
+            .ok_or_else(|| {
+                self.bad(
+                    columns,
+                    "pattern",
+                    "合规的正则表达式（无环视与反向引用），例如 [A-Z]\\d{8}",
+                    "a regular expression without look-around or back-references, such as [A-Z]\\d{8}",
+                )
+            })
+    }
+
+    fn day(
+        &self,
+        columns: &[String],
+        option: &str,
+        value: Option<&toml::Value>,
+    ) -> Result<Option<Day>, QualityError> {
+        let text = match value {
+            None => return Ok(None),
+            Some(toml::Value::String(text)) => text.clone(),
+            Some(toml::Value::Datetime(day)) => day.to_string(),
+            Some(_) => String::new(),
+        };
+        match parse_day(&text) {
+            Some(day) => Ok(Some(day)),
+            None => Err(self.bad(columns, option, "\"2023-01-05\"", "\"2023-01-05\"")),
+        }
+    }
+
+    fn number(
+        &self,
+        columns: &[String],
+        option: &str,
+        value: Option<&toml::Value>,
+    ) -> Result<Option<f64>, QualityError> {
+        match value {
+            None => Ok(None),
+            Some(toml::Value::Float(number)) if number.is_finite() => Ok(Some(*number)),
+            // Written and read back, a whole number is the nearest floating-point one.
+            Some(toml::Value::Integer(number)) => Ok(number.to_string().parse().ok()),
+            Some(_) => Err(self.bad(columns, option, "数字", "a number")),
+        }
+    }
+
+    fn whole(
+        &self,
+        columns: &[String],
+        option: &str,
+        value: Option<&toml::Value>,
+    ) -> Result<Option<u64>, QualityError> {
+        match value {
+            None => Ok(None),
+            Some(toml::Value::Integer(number)) if *number >= 0 => Ok(u64::try_from(*number).ok()),
+            Some(_) => Err(self.bad(columns, option, "非负整数", "a whole number, 0 or more")),
+        }
+    }
+
+    fn bad(&self, columns: &[String], option: &str, zh: &str, en: &str) -> QualityError {
+        fault(
+            "option_value",
+            &self.name,
+            columns.first().map(String::as_str),
+            option,
+            zh,
+            en,
+        )
+    }
+}
+
+fn columns(
+    rule: &str,
+    column: Option<&String>,
+    columns: &[String],
+    needed: bool,
+) -> Result<Vec<String>, QualityError> {
+    let all: Vec<String> = column.into_iter().chain(columns).cloned().collect();
+    let distinct: BTreeSet<&String> = all.iter().collect();
+    if all.is_empty() == needed || distinct.len() != all.len() {
+        let (zh, en) = if needed {
+            ("列名，各写一次", "column names, each once")
+        } else {
+            ("不写列", "no column")
+        };
+        return Err(fault("option_value", rule, None, "columns", zh, en));
+    }
+    Ok(all)
+}
+
+fn fault(
+    code: &str,
+    rule: &str,
+    column: Option<&str>,
+    option: &str,
+    zh: &str,
+    en: &str,
+) -> QualityError {
+    let rule: String = rule.chars().take(100).collect();
+    Fault {
+        code: code.to_owned(),
+        column: column.map(str::to_owned),
+        message: Bilingual::new(
+            format!("质量规则 {rule:?} 的选项 {option} 不合规"),
+            format!("quality rule {rule:?} has an option {option} that is not allowed"),
+        ),
+        remedy: Bilingual::new(format!("可写：{zh}"), format!("write: {en}")),
+    }
+}
+
+fn too_large() -> QualityError {
+    Fault::general(
+        "document_too_large",
+        Bilingual::new(
+            "质量规则超过 1 MiB 或 1000 条",
+            "the quality rules are larger than 1 MiB, or more than 1000",
+        ),
+        Bilingual::new("减少规则", "write fewer rules"),
+    )
+}
+
+fn unreadable(document: &str, error: &toml::de::Error) -> QualityError {
+    let line = error
+        .span()
+        .and_then(|span| document.get(..span.start))
+        .map_or(1, |before| before.matches('\n').count() + 1);
+    let message = error.message();
+    Fault::general(
+        "document_unreadable",
+        Bilingual::new(
+            format!("质量规则第 {line} 行无法读取：{message}"),
+            format!("line {line} of the quality rules cannot be read: {message}"),
+        ),
+        Bilingual::new(
+            "文档为 TOML：version，[[repairs]] 与 [[rules]]，每条写明 kind",
+            "write TOML: version, [[repairs]] and [[rules]], each with its kind",
+        ),
+    )
+}
