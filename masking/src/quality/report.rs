@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quality::rules::{Check, Rule, ValueType};
 use crate::text::Bilingual;
 
 /// What was done about a problem.
@@ -87,4 +88,58 @@ pub(super) fn shown(value: &str) -> String {
         .map(|char| if char.is_control() { '*' } else { char })
         .collect();
     crate::transform::masked(&clean, ends, ends)
+}
+
+/// The record of one row that broke a rule.
+pub(super) fn problem(rule: &Rule, row: u64, column: Option<String>, value: &str) -> Problem {
+    let (zh, en) = match &rule.check {
+        Check::NotNull => ("缺少必填的值".to_owned(), "a value is missing".to_owned()),
+        Check::Unique => (
+            "键重复，先到者保留".to_owned(),
+            "the key was seen before; the first row stays".to_owned(),
+        ),
+        Check::Type(wanted) => match wanted {
+            ValueType::Integer => ("不是整数".to_owned(), "no whole number".to_owned()),
+            ValueType::Number => ("不是数字".to_owned(), "no number".to_owned()),
+            ValueType::Date => ("不是真实日期".to_owned(), "no real date".to_owned()),
+            ValueType::Boolean => ("不是布尔值".to_owned(), "no boolean".to_owned()),
+        },
+        Check::Date { .. } => (
+            "不是真实日期或超出范围".to_owned(),
+            "no real date, or one out of range".to_owned(),
+        ),
+        Check::Identifier(identifier) => {
+            let title = identifier.title();
+            (
+                format!("不是有效的{}", title.zh),
+                format!("no valid {}", title.en),
+            )
+        }
+        Check::Regex(_) => (
+            "格式不符".to_owned(),
+            "does not have the required form".to_owned(),
+        ),
+        Check::Range { .. } => ("超出取值范围".to_owned(), "out of range".to_owned()),
+        Check::Allowed(_) => (
+            "不在允许的取值内".to_owned(),
+            "none of the allowed values".to_owned(),
+        ),
+        Check::Order { .. } => (
+            format!("{} 的先后次序不成立", rule.columns.join(" ≤ ")),
+            format!("{} do not hold in this order", rule.columns.join(" ≤ ")),
+        ),
+        Check::RowCount { .. } => ("行数不符".to_owned(), "wrong number of rows".to_owned()),
+    };
+    Problem {
+        row,
+        column,
+        rule: rule.name.clone(),
+        action: if rule.drop {
+            Action::Dropped
+        } else {
+            Action::Kept
+        },
+        masked_value: shown(value),
+        message: Bilingual::new(zh, en),
+    }
 }

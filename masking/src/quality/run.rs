@@ -1,0 +1,280 @@
+//! One rule over one batch.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use arrow::record_batch::RecordBatch;
+use arrow::row::RowConverter;
+use sha2::{Digest, Sha256};
+
+use crate::date::{could_hold_days, days};
+use crate::error::{Fault, QualityError, internal};
+use crate::quality::count;
+use crate::quality::rules::{Check, Rule};
+use crate::quality::value::{numbers, passing, value_at};
+use crate::text::Bilingual;
+use crate::transform::text_values;
+
+/// Distinct keys that one push's unique rules may hold together: about 3 GiB of digests.
+const KEYS_MAX: usize = 60_000_000;
+
+/// What is counted for one rule.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) places: Vec<usize>,
+    pub(super) checked: u64,
+    pub(super) failed: u64,
+    /// Keys of a unique rule that were seen.
+    pub(super) keys: HashSet<[u8; 16]>,
+    pub(super) rows: Option<RowConverter>,
+}
+
+/// What one rule found in one batch.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Looks, and those that failed, per column.
+    pub(super) columns: Vec<(usize, u64, u64)>,
+    /// Looks of the rule.
+    pub(super) checked: u64,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// A row that broke a rule.
+pub(super) struct Failure {
+    pub(super) row: usize,
+    /// Place of the column, for rules that look at each value by itself.
+    pub(super) column: Option<usize>,
+    pub(super) value: String,
+}
+
+impl State {
+    /// Runs a rule over the rows that stay so far; a row that an earlier rule left out is not looked at again.
+    pub(super) fn run(
+        &mut self,
+        rule: &Rule,
+        batch: &RecordBatch,
+        stays: &[bool],
+    ) -> Result<Outcome, QualityError> {
+        let columns: Vec<&ArrayRef> = self
+            .places
+            .iter()
+            .map(|place| batch.column(*place))
+            .collect();
+        match &rule.check {
+            Check::RowCount { .. } => Ok(Outcome::default()),
+            Check::Unique => self.unique(rule, &columns, stays),
+            Check::Order { strict } => ordered(&columns, &self.places, *strict, stays),
+            check => {
+                let mut outcome = Outcome::default();
+                for (values, place) in columns.into_iter().zip(&self.places) {
+                    each(check, values, *place, stays, &mut outcome)?;
+                }
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn unique(
+        &mut self,
+        rule: &Rule,
+        columns: &[&ArrayRef],
+        stays: &[bool],
+    ) -> Result<Outcome, QualityError> {
+        let Some(converter) = &self.rows else {
+            return Ok(Outcome::default());
+        };
+        let owned: Vec<ArrayRef> = columns.iter().map(|column| Arc::clone(column)).collect();
+        let rows = converter
+            .convert_columns(&owned)
+            .map_err(|error| internal("check", &error))?;
+        let texts = columns
+            .first()
+            .map(|column| text_values(column.as_ref()))
+            .transpose()?;
+        let mut outcome = Outcome::default();
+        for (row, key) in rows.iter().enumerate() {
+            if !stays[row] || columns.iter().all(|column| column.is_null(row)) {
+                continue;
+            }
+            outcome.checked += 1;
+            if !self.keys.insert(digest(key.as_ref())) {
+                let value = texts
+                    .as_ref()
+                    .map_or("", |texts| value_at(texts, row))
+                    .to_owned();
+                let column = if self.places.len() == 1 {
+                    self.places.first().copied()
+                } else {
+                    None
+                };
+                outcome.failures.push(Failure { row, column, value });
+            }
+        }
+        outcome.count_for(&self.places);
+        if self.keys.len() > KEYS_MAX {
+            return Err(Fault {
+                column: rule.columns.first().cloned(),
+                ..Fault::general(
+                    "keys_too_many",
+                    Bilingual::new(
+                        format!("唯一性规则 {:?} 的不同键超过 {KEYS_MAX} 个", rule.name),
+                        format!(
+                            "unique rule {:?} has more than {KEYS_MAX} distinct keys",
+                            rule.name
+                        ),
+                    ),
+                    Bilingual::new(
+                        "分批推送，或去掉该规则",
+                        "push in parts, or remove the rule",
+                    ),
+                )
+            });
+        }
+        Ok(outcome)
+    }
+}
+
+/// 128 bits of SHA-256 of a key: two different keys meet with a chance below 2^-64 at sixty million keys.
+fn digest(key: &[u8]) -> [u8; 16] {
+    let bytes: [u8; 32] = Sha256::digest(key).into();
+    let mut head = [0; 16];
+    head.copy_from_slice(&bytes[..16]);
+    head
+}
+
+impl Outcome {
+    /// Counts a rule about several columns together for each of them.
+    fn count_for(&mut self, places: &[usize]) {
+        let (checked, failed) = (self.checked, count(self.failures.len()));
+        self.columns = places
+            .iter()
+            .map(|place| (*place, checked, failed))
+            .collect();
+    }
+}
+
+/// A rule that looks at each value of a column by itself.
+fn each(
+    check: &Check,
+    values: &ArrayRef,
+    place: usize,
+    stays: &[bool],
+    outcome: &mut Outcome,
+) -> Result<(), QualityError> {
+    let passes = passing(check, values)?;
+    let (mut checked, mut failed) = (0, 0);
+    let mut texts = None;
+    for row in (0..values.len()).filter(|row| stays[*row]) {
+        if values.is_null(row) && !matches!(check, Check::NotNull) {
+            continue;
+        }
+        checked += 1;
+        if passes(row) {
+            continue;
+        }
+        failed += 1;
+        // The text form is made once a value has to be shown.
+        if texts.is_none() {
+            texts = Some(text_values(values.as_ref())?);
+        }
+        let value = texts
+            .as_ref()
+            .map_or("", |texts| value_at(texts, row))
+            .to_owned();
+        outcome.failures.push(Failure {
+            row,
+            column: Some(place),
+            value,
+        });
+    }
+    outcome.checked += checked;
+    outcome.columns.push((place, checked, failed));
+    Ok(())
+}
+
+/// Each column not after the next, as dates where the columns hold dates, as numbers elsewhere. A value that cannot be
+/// read is no fault of the order; its own rule tells.
+fn ordered(
+    columns: &[&ArrayRef],
+    places: &[usize],
+    strict: bool,
+    stays: &[bool],
+) -> Result<Outcome, QualityError> {
+    let mut series: Vec<Float64Array> = Vec::with_capacity(columns.len());
+    for column in columns {
+        series.push(moments(column)?);
+    }
+    let mut outcome = Outcome::default();
+    let mut texts = None;
+    for row in (0..stays.len()).filter(|row| stays[*row]) {
+        let present: Vec<f64> = series
+            .iter()
+            .filter(|values| values.is_valid(row))
+            .map(|values| values.value(row))
+            .collect();
+        if present.len() < 2 {
+            continue;
+        }
+        outcome.checked += 1;
+        let in_order = present.windows(2).all(|pair| {
+            if strict {
+                pair[0] < pair[1]
+            } else {
+                pair[0] <= pair[1]
+            }
+        });
+        if !in_order {
+            if texts.is_none() {
+                texts = columns
+                    .first()
+                    .map(|column| text_values(column.as_ref()))
+                    .transpose()?;
+            }
+            let value = texts
+                .as_ref()
+                .map_or("", |texts| value_at(texts, row))
+                .to_owned();
+            outcome.failures.push(Failure {
+                row,
+                column: None,
+                value,
+            });
+        }
+    }
+    outcome.count_for(places);
+    Ok(outcome)
+}
+
+/// Values on one line: microseconds for times, days in microseconds for dates and written dates, numbers as they are.
+fn moments(values: &ArrayRef) -> Result<Float64Array, QualityError> {
+    const MICROSECONDS_A_DAY: f64 = 86_400_000_000.0;
+    match values.data_type() {
+        DataType::Timestamp(_, _) => {
+            let micros = cast(
+                values,
+                &DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
+            )
+            .and_then(|micros| cast(&micros, &DataType::Int64))
+            .map_err(|error| internal("check", &error))?;
+            numbers(&micros)
+        }
+        data_type if could_hold_days(data_type) => {
+            let dates = days(values.as_ref());
+            let dates = dates.unwrap_or_else(|| arrow::array::Date32Array::new_null(values.len()));
+            let numbers = match values.data_type() {
+                // Text may hold numbers as well; a column is read as dates when any value is one.
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+                    if dates.null_count() == dates.len() =>
+                {
+                    return numbers(values);
+                }
+                _ => dates.unary::<_, Float64Type>(|day| f64::from(day) * MICROSECONDS_A_DAY),
+            };
+            Ok(numbers)
+        }
+        _ => numbers(values),
+    }
+}
