@@ -1,0 +1,341 @@
+//! Signing in and out, and the account behind a request.
+
+use jiff::{SignedDuration, Timestamp};
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+use sqlx::Row as _;
+
+use crate::{
+    access::{Actor, Object, Operation, OrganisationKind, RoleSet, SystemOperation, system},
+    clock::micros,
+    error::Error,
+    id::{AccountId, OrganisationId, SessionId},
+    ledger::LeafDraft,
+    platform::Platform,
+    storage::{Tx, storage_error},
+};
+
+/// How long a session lasts.
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// Failed sign-ins before an account is locked.
+const FAILURES_MAX: i64 = 5;
+/// How long it is locked then.
+const LOCK: SignedDuration = SignedDuration::from_mins(15);
+
+/// A new session.
+pub struct Session {
+    /// The secret; it is in this answer alone.
+    pub token: String,
+    /// When the session ends.
+    pub expires_at: Timestamp,
+    /// Who signed in.
+    pub actor: Actor,
+}
+
+/// An account as a sign-in sees it.
+#[derive(Clone)]
+struct Candidate {
+    id: AccountId,
+    organisation: OrganisationId,
+    kind: OrganisationKind,
+    roles: RoleSet,
+    hash: String,
+    disabled: bool,
+    failed: i64,
+    locked_until: i64,
+}
+
+impl Platform {
+    /// Signs in with name and password.
+    ///
+    /// # Errors
+    /// The same words for an unknown account, a wrong password and a shut account. After five failures in a row the account is
+    /// locked for a quarter of an hour.
+    pub async fn sign_in(&self, name: &str, password: &str) -> Result<Session, Error> {
+        let candidate = self.candidate(name).await?;
+        let hash = candidate.as_ref().map(|found| found.hash.clone());
+        let fits = self.passwords().verify(password, hash).await?;
+        let now = micros(self.clock().now());
+        let Some(candidate) = candidate else { return Err(refused()) };
+        if candidate.locked_until > now {
+            return Err(locked());
+        }
+        if !fits || candidate.disabled {
+            self.count_failure(candidate).await?;
+            return Err(refused());
+        }
+        self.open_session(name.to_owned(), candidate).await
+    }
+
+    async fn open_session(&self, name: String, found: Candidate) -> Result<Session, Error> {
+        let secret = self.new_secret("egs");
+        let credential = credential_of(&secret);
+        let id = SessionId::new(self.clock(), self.entropy());
+        let expires_at = later(self.clock().now(), SESSION);
+        let actor = Actor {
+            account: found.id,
+            name,
+            organisation: found.organisation,
+            organisation_kind: found.kind,
+            roles: found.roles,
+            credential: credential.clone(),
+        };
+        self.store()
+            .act(system(SystemOperation::SignIn), "sign_in", move |tx| {
+                let credential = credential.clone();
+                Box::pin(async move {
+                    let failed = |source| storage_error("open a session", source);
+                    sqlx::query(
+                        "UPDATE accounts SET failed_sign_ins = 0, locked_until = 0 WHERE id = $1",
+                    )
+                    .bind(found.id.to_string())
+                    .execute(tx.conn())
+                    .await
+                    .map_err(failed)?;
+                    insert_token(tx, &id.to_string(), "session", found.id, "", &credential, expires_at)
+                        .await?;
+                    Ok(((), LeafDraft::new("session.open", json!({})).person(found.id).subject(id)))
+                })
+            })
+            .await?;
+        Ok(Session { token: secret, expires_at, actor })
+    }
+
+    async fn count_failure(&self, found: Candidate) -> Result<(), Error> {
+        let failures = found.failed + 1;
+        let locks = failures >= FAILURES_MAX;
+        let until = if locks { micros(later(self.clock().now(), LOCK)) } else { 0 };
+        self.store()
+            .act(system(SystemOperation::SignIn), "count_failure", move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE accounts SET failed_sign_ins = CASE WHEN $2 = 1 THEN 0 ELSE \
+                         failed_sign_ins + 1 END, locked_until = $3 WHERE id = $1",
+                    )
+                    .bind(found.id.to_string())
+                    .bind(i64::from(locks))
+                    .bind(until)
+                    .execute(tx.conn())
+                    .await
+                    .map_err(|source| storage_error("count a failed sign-in", source))?;
+                    let detail = json!({ "failures": failures, "locked": locks });
+                    Ok(((), LeafDraft::new("session.refuse", detail).person(found.id)))
+                })
+            })
+            .await
+    }
+
+    async fn candidate(&self, name: &str) -> Result<Option<Candidate>, Error> {
+        let name = name.to_owned();
+        self.store()
+            .read("candidate", move |conn| {
+                Box::pin(async move {
+                    let failed = |source| storage_error("find an account", source);
+                    let row = sqlx::query(
+                        "SELECT a.id, a.organisation_id, o.kind, a.roles, a.password_hash, a.disabled, \
+                         a.failed_sign_ins, a.locked_until FROM accounts a \
+                         JOIN organisations o ON o.id = a.organisation_id WHERE a.name = $1",
+                    )
+                    .bind(name.as_str())
+                    .fetch_optional(&mut *conn)
+                    .await
+                    .map_err(failed)?;
+                    let Some(row) = row else { return Ok(None) };
+                    let (id, organisation, kind, roles) = who(&row)?;
+                    let disabled: i64 = row.try_get(5).map_err(failed)?;
+                    Ok(Some(Candidate {
+                        id,
+                        organisation,
+                        kind,
+                        roles,
+                        hash: row.try_get(4).map_err(failed)?,
+                        disabled: disabled != 0,
+                        failed: row.try_get(6).map_err(failed)?,
+                        locked_until: row.try_get(7).map_err(failed)?,
+                    }))
+                })
+            })
+            .await
+    }
+
+    /// The account behind a session or a personal token.
+    ///
+    /// # Errors
+    /// The token is not known, revoked or past its end, or the account is shut.
+    pub async fn authenticate(&self, token: &str) -> Result<Actor, Error> {
+        let credential = credential_of(token);
+        let now = micros(self.clock().now());
+        self.store()
+            .read("authenticate", move |conn| {
+                Box::pin(async move {
+                    let failed = |source| storage_error("authenticate", source);
+                    // Looked up by its digest: what the index compares is no secret.
+                    let row = sqlx::query(
+                        "SELECT a.id, a.organisation_id, o.kind, a.roles, a.name FROM tokens t \
+                         JOIN accounts a ON a.id = t.account_id \
+                         JOIN organisations o ON o.id = a.organisation_id \
+                         WHERE t.secret_sha256 = $1 AND t.revoked = 0 AND t.expires_at > $2 \
+                         AND a.disabled = 0",
+                    )
+                    .bind(credential.as_str())
+                    .bind(now)
+                    .fetch_optional(&mut *conn)
+                    .await
+                    .map_err(failed)?
+                    .ok_or_else(not_signed_in)?;
+                    let (account, organisation, organisation_kind, roles) = who(&row)?;
+                    let name = row.try_get(4).map_err(failed)?;
+                    Ok(Actor { account, name, organisation, organisation_kind, roles, credential })
+                })
+            })
+            .await
+    }
+
+    /// Ends the session or token behind the request.
+    ///
+    /// # Errors
+    /// Storage that fails.
+    pub async fn sign_out(&self, actor: &Actor) -> Result<(), Error> {
+        let authorisation = self.authorise(actor, Operation::SignOut, Object::Platform)?;
+        let (account, credential) = (actor.account, actor.credential.clone());
+        self.store()
+            .act(authorisation, "sign_out", move |tx| {
+                let credential = credential.clone();
+                Box::pin(async move {
+                    sqlx::query("UPDATE tokens SET revoked = 1 WHERE secret_sha256 = $1")
+                        .bind(credential.as_str())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(|source| storage_error("sign out", source))?;
+                    Ok(((), LeafDraft::new("session.close", json!({})).person(account)))
+                })
+            })
+            .await
+    }
+
+    /// Changes one's own password; all other sessions of the account end.
+    ///
+    /// # Errors
+    /// The current password is wrong, or the new one is weak.
+    pub async fn change_password(
+        &self,
+        actor: &Actor,
+        current: &str,
+        new: &str,
+    ) -> Result<(), Error> {
+        let authorisation = self.authorise(actor, Operation::ChangePassword, Object::Platform)?;
+        let found = self.candidate(&actor.name).await?.ok_or_else(not_signed_in)?;
+        if found.locked_until > micros(self.clock().now()) {
+            return Err(locked());
+        }
+        if !self.passwords().verify(current, Some(found.hash.clone())).await? {
+            self.count_failure(found).await?;
+            return Err(Error::denied(
+                "wrong_password",
+                "当前口令不正确。",
+                "the current password is wrong.",
+            ));
+        }
+        let hash = self.passwords().hash(new, self.entropy()).await?;
+        let (account, credential) = (actor.account, actor.credential.clone());
+        self.store()
+            .act(authorisation, "change_password", move |tx| {
+                let (hash, credential) = (hash.clone(), credential.clone());
+                Box::pin(async move {
+                    let failed = |source| storage_error("change a password", source);
+                    sqlx::query("UPDATE accounts SET password_hash = $2 WHERE id = $1")
+                        .bind(account.to_string())
+                        .bind(hash.as_str())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(failed)?;
+                    sqlx::query(
+                        "UPDATE tokens SET revoked = 1 WHERE account_id = $1 AND kind = 'session' \
+                         AND secret_sha256 <> $2",
+                    )
+                    .bind(account.to_string())
+                    .bind(credential.as_str())
+                    .execute(tx.conn())
+                    .await
+                    .map_err(failed)?;
+                    Ok(((), LeafDraft::new("account.password", json!({})).person(account)))
+                })
+            })
+            .await
+    }
+
+    /// A new secret of 256 bit behind a prefix that scanners for leaked secrets can find.
+    pub(super) fn new_secret(&self, prefix: &str) -> String {
+        let mut bytes = [0; 32];
+        self.entropy().fill(&mut bytes);
+        format!("{prefix}_{}", hex::encode(bytes))
+    }
+}
+
+/// Writes a session or a personal token.
+pub(super) async fn insert_token(
+    tx: &mut Tx,
+    id: &str,
+    kind: &str,
+    account: AccountId,
+    name: &str,
+    credential: &str,
+    expires_at: Timestamp,
+) -> Result<(), Error> {
+    let at = tx.now_micros();
+    sqlx::query(
+        "INSERT INTO tokens (id, kind, account_id, name, secret_sha256, created_at, expires_at, revoked) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+    )
+    .bind(id)
+    .bind(kind)
+    .bind(account.to_string())
+    .bind(name)
+    .bind(credential)
+    .bind(at)
+    .bind(micros(expires_at))
+    .execute(tx.conn())
+    .await
+    .map_err(|source| storage_error("store a token", source))?;
+    Ok(())
+}
+
+/// What is kept of a secret. It has 256 random bits, so a plain digest cannot be turned back.
+pub(super) fn credential_of(secret: &str) -> String {
+    hex::encode(digest(&SHA256, secret.as_bytes()))
+}
+
+/// The time after a while, or the end of all time.
+pub(super) fn later(from: Timestamp, by: SignedDuration) -> Timestamp {
+    from.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn who(
+    row: &sqlx::any::AnyRow,
+) -> Result<(AccountId, OrganisationId, OrganisationKind, RoleSet), Error> {
+    let failed = |source| storage_error("read an account", source);
+    let text = |place: usize| row.try_get::<String, _>(place).map_err(failed);
+    let unknown = |what: &'static str| Error::internal("read an account", what);
+    Ok((
+        text(0)?.parse().map_err(|_| unknown("an account that is none"))?,
+        text(1)?.parse().map_err(|_| unknown("an organisation that is none"))?,
+        OrganisationKind::parse(&text(2)?).ok_or_else(|| unknown("an unknown kind"))?,
+        RoleSet::from_text(&text(3)?),
+    ))
+}
+
+fn refused() -> Error {
+    Error::unauthenticated("账户或口令不正确。", "the account or the password is wrong.")
+}
+
+fn locked() -> Error {
+    Error::unauthenticated(
+        "账户因多次登录失败被锁定，请 15 分钟后再试。",
+        "the account is locked after too many failed sign-ins; try again in 15 minutes.",
+    )
+}
+
+fn not_signed_in() -> Error {
+    Error::unauthenticated("令牌无效或已过期。", "the token is not valid, or not any more.")
+        .with_remedy("重新登录。", "sign in again.")
+}

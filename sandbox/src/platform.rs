@@ -1,0 +1,148 @@
+//! The platform: everything that its parts stand on, opened in the one order that leaves nothing half-made.
+
+use std::sync::Arc;
+
+use crate::{
+    access::{self, Actor, Authorisation, Object, Operation},
+    clock::{Clock, Entropy},
+    error::Error,
+    folder::DataFolder,
+    id::OrganisationId,
+    identity::{Passwords, bootstrap},
+    intake::Intake,
+    keys::Keys,
+    ledger::{Log, Pseudonyms, Signer},
+    objects::ObjectVault,
+    settings::{Database, Settings},
+    storage::{self, Store},
+};
+
+/// The platform. A clone is another handle to the same.
+#[derive(Clone)]
+pub struct Platform(Arc<Parts>);
+
+struct Parts {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    keys: Keys,
+    store: Store,
+    log: Log,
+    objects: ObjectVault,
+    intake: Intake,
+    passwords: Passwords,
+    // Given up last.
+    _folder: DataFolder,
+}
+
+impl Platform {
+    /// Opens a platform; makes it when the data folder is empty.
+    ///
+    /// # Errors
+    /// Names what is in the way: the folder held by another server, a key file, the database, the object store, a missing layer of
+    /// the jail, a ledger that was rolled back.
+    pub async fn open(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Error> {
+        let folder = DataFolder::hold(&settings.data_dir)?;
+        let keys = Keys::open(&settings.data_dir.join("keys"), &*entropy)?;
+        let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
+        let database = match &settings.database {
+            Database::Sqlite => {
+                storage::Database::Sqlite { file: settings.data_dir.join("egret.db") }
+            }
+            Database::Postgres { url } => storage::Database::Postgres { url: url.clone() },
+        };
+        let store =
+            Store::open(&database, Arc::clone(&clock), Arc::clone(&entropy), pseudonyms).await?;
+        keys.check(&store).await?;
+        let signer =
+            Signer::new(&settings.origin, keys.checkpoint.bytes(), keys.certificate.bytes())?;
+        let log = Log::open(&store, signer, &settings.data_dir.join("anchor")).await?;
+        let objects = ObjectVault::open(
+            &settings.objects,
+            &settings.data_dir,
+            keys.objects.bytes(),
+            Arc::clone(&entropy),
+        )?;
+        let passwords = Passwords::default();
+        bootstrap(&store, &passwords, &*clock, &*entropy, &settings.data_dir).await?;
+        let platform = Self(Arc::new(Parts {
+            settings,
+            clock,
+            entropy,
+            keys,
+            store,
+            log,
+            objects,
+            intake: Intake::default(),
+            passwords,
+            _folder: folder,
+        }));
+        platform.resume_intake().await?;
+        Ok(platform)
+    }
+
+    /// Lets go of the database. Work in progress is taken up at the next start.
+    pub async fn close(self) {
+        self.0.intake.close().await;
+        self.0.store.close().await;
+    }
+
+    /// The one decision whether an actor may do something.
+    pub(crate) fn authorise(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        object: Object,
+    ) -> Result<Authorisation, Error> {
+        access::authorise(actor, operation, object)
+    }
+
+    /// How far the actor's lists reach: everything (none), or one organisation.
+    pub(crate) fn scope(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+    ) -> Result<Option<OrganisationId>, Error> {
+        access::scope(actor, operation)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    pub(crate) fn objects(&self) -> &ObjectVault {
+        &self.0.objects
+    }
+
+    pub(crate) fn intake(&self) -> &Intake {
+        &self.0.intake
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+}

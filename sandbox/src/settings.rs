@@ -1,0 +1,64 @@
+//! What a platform is opened with.
+
+use std::{ffi::OsString, path::PathBuf};
+
+pub use crate::objects::ObjectBackend as Objects;
+
+/// Which database keeps the state.
+#[derive(Clone)]
+pub enum Database {
+    /// The file `egret.db` in the data folder.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres {
+        /// `postgres://user:password@host:port/database`; never logged.
+        url: String,
+    },
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "Sqlite",
+            Self::Postgres { .. } => "Postgres",
+        })
+    }
+}
+
+/// What a platform is opened with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder with keys, the anchor and, by default, database and objects. Made with mode 0700 when missing.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// The object store.
+    pub objects: Objects,
+    /// Jailed workers that wait for work; with none the node takes no jobs but serves everything else.
+    pub workers: usize,
+    /// The program that becomes a worker.
+    pub worker_executable: PathBuf,
+    /// Its arguments.
+    pub worker_args: Vec<OsString>,
+    /// Take jobs although a layer of the jail is missing. Shows in the status and in every certificate.
+    pub allow_degraded_jail: bool,
+    /// The name of the log, by which checkpoints are known: a name of one's own, such as a domain with a path.
+    pub origin: String,
+}
+
+impl Settings {
+    /// Settings with the defaults: SQLite and objects in the data folder, two workers, no degraded jail.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, worker_executable: PathBuf, worker_args: Vec<OsString>) -> Self {
+        Self {
+            data_dir,
+            database: Database::Sqlite,
+            objects: Objects::Local,
+            workers: 2,
+            worker_executable,
+            worker_args,
+            allow_degraded_jail: false,
+            origin: "egret.local/ledger".to_owned(),
+        }
+    }
+}

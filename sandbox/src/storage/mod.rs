@@ -1,0 +1,251 @@
+//! The platform's state in SQLite or PostgreSQL, through one SQL text.
+//!
+//! There is one way to change it: [`Store::act`], which takes an [`Authorisation`] and commits the change together with its
+//! ledger leaf. Without a leaf there is no transaction to write in.
+
+mod connect;
+mod migrate;
+mod tx;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use sqlx::{Any, AnyConnection, Pool};
+
+pub use connect::Database;
+pub use tx::Tx;
+
+use crate::{
+    access::Authorisation,
+    clock::{Clock, Entropy},
+    error::Error,
+    ledger::{LeafDraft, Pseudonyms},
+};
+
+/// How often a transaction that lost a race is tried again.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// The database behind the platform.
+#[derive(Clone)]
+pub struct Store {
+    write: Pool<Any>,
+    read: Pool<Any>,
+    backend: Backend,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    pseudonyms: Arc<Pseudonyms>,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A file beside the platform.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Backend {
+    /// A writing transaction holds the right to write from its first statement: one that reads first and is overtaken
+    /// would fail in the middle.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+
+    /// Readers see one moment.
+    fn begin_read(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN DEFERRED",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+}
+
+impl Store {
+    /// Connects, and brings the tables up to this version.
+    ///
+    /// # Errors
+    /// The database does not answer, is of a newer version, or is full.
+    pub(crate) async fn open(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        pseudonyms: Pseudonyms,
+    ) -> Result<Self, Error> {
+        let (write, read, backend) = connect::connect(database).await?;
+        migrate::migrate(&write, backend).await?;
+        Ok(Self { write, read, backend, clock, entropy, pseudonyms: Arc::new(pseudonyms) })
+    }
+
+    /// Changes state: `f` runs in one transaction, and what it did commits together with the leaf it answers.
+    ///
+    /// `f` may run several times when the transaction loses a race, so it must not do anything outside of it. `name` is the
+    /// transaction's label in logs.
+    ///
+    /// # Errors
+    /// What `f` answers (nothing is changed then), or storage that fails.
+    pub async fn act<T, F>(
+        &self,
+        authorisation: Authorisation,
+        name: &'static str,
+        mut f: F,
+    ) -> Result<T, Error>
+    where
+        T: Send,
+        F: for<'a> FnMut(&'a mut Tx) -> BoxFuture<'a, Result<(T, LeafDraft), Error>> + Send,
+    {
+        let mut attempt = 1;
+        loop {
+            match self.act_once(&authorisation, &mut f).await {
+                Ok(value) => return Ok(value),
+                Err(Failed::Retry(source)) if attempt < ATTEMPTS_MAX => {
+                    tracing::debug!(transaction = name, attempt, error = %source, "trying again");
+                    tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 5)).await;
+                    attempt += 1;
+                }
+                Err(Failed::Retry(source)) => return Err(busy(name, source)),
+                Err(Failed::Final(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn act_once<T, F>(&self, authorisation: &Authorisation, f: &mut F) -> Result<T, Failed>
+    where
+        F: for<'a> FnMut(&'a mut Tx) -> BoxFuture<'a, Result<(T, LeafDraft), Error>>,
+    {
+        let transaction = self.write.begin_with(self.backend.begin()).await.map_err(Failed::of)?;
+        let mut tx = Tx::begin(
+            transaction,
+            authorisation,
+            Arc::clone(&self.pseudonyms),
+            self.clock.now(),
+            Arc::clone(&self.entropy),
+        )
+        .await
+        .map_err(Failed::from)?;
+        let (value, leaf) = f(&mut tx).await.map_err(Failed::from)?;
+        tx.append(leaf).await.map_err(Failed::from)?;
+        tx.commit().await.map_err(Failed::of)?;
+        Ok(value)
+    }
+
+    /// Reads in one moment of the database.
+    ///
+    /// # Errors
+    /// What `f` answers, or storage that fails.
+    pub async fn read<T, F>(&self, name: &'static str, f: F) -> Result<T, Error>
+    where
+        T: Send,
+        F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
+    {
+        let mut transaction = self
+            .read
+            .begin_with(self.backend.begin_read())
+            .await
+            .map_err(|source| storage_error(name, source))?;
+        let value = f(&mut transaction).await?;
+        transaction.rollback().await.map_err(|source| storage_error(name, source))?;
+        Ok(value)
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Closes all connections.
+    pub(crate) async fn close(&self) {
+        self.write.close().await;
+        self.read.close().await;
+    }
+}
+
+/// Why one attempt of a transaction did not commit.
+enum Failed {
+    Retry(sqlx::Error),
+    Final(Error),
+}
+
+impl Failed {
+    fn of(source: sqlx::Error) -> Self {
+        if is_race(&source) { Self::Retry(source) } else { Self::Final(storage_error("commit", source)) }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        // A statement that lost a race arrives wrapped by the closure's own error.
+        match error.into_race() {
+            Ok(source) => Self::Retry(source),
+            Err(error) => Self::Final(error),
+        }
+    }
+}
+
+impl Error {
+    fn into_race(self) -> Result<sqlx::Error, Self> {
+        match self.take_source::<sqlx::Error>() {
+            Ok((_, source)) if is_race(&source) => Ok(source),
+            Ok((error, source)) => Err(error.with_source(source)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether another transaction was in the way: busy or locked (SQLite), serialisation, deadlock (PostgreSQL).
+fn is_race(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    matches!(error.code().as_deref(), Some("5" | "6" | "261" | "517" | "40001" | "40P01"))
+}
+
+fn busy(name: &'static str, source: sqlx::Error) -> Error {
+    tracing::warn!(transaction = name, error = %source, "a transaction lost every race");
+    Error::unavailable(
+        "database_busy",
+        "数据库繁忙，操作未执行。",
+        "the database is busy; nothing was done.",
+    )
+    .with_remedy("稍后重试。", "try again in a moment.")
+    .with_source(source)
+}
+
+/// Whether a unique constraint was violated: a name that is taken.
+#[must_use]
+pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.is_unique_violation())
+}
+
+/// The outside error of a statement that failed: names what to do where the cause is the host's.
+pub(crate) fn storage_error(operation: &'static str, source: sqlx::Error) -> Error {
+    let (code, zh, en): (&'static str, &str, &str) = match &source {
+        sqlx::Error::Database(error)
+            if matches!(error.code().as_deref(), Some("13" | "53100")) =>
+        {
+            ("disk_full", "数据库所在磁盘已满，操作未执行。", "the disk of the database is full; nothing was done.")
+        }
+        sqlx::Error::Database(error)
+            if matches!(error.code().as_deref(), Some("10" | "14" | "778" | "1034" | "1546" | "4874")) =>
+        {
+            ("database_io", "数据库文件无法读写，操作未执行。", "the database file cannot be read or written; nothing was done.")
+        }
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            ("database_unavailable", "数据库无响应，操作未执行。", "the database does not answer; nothing was done.")
+        }
+        _ => {
+            if is_race(&source) {
+                // The caller tries again; not worth a line in the log.
+                return Error::unavailable("database_busy", "数据库繁忙。", "the database is busy.")
+                    .with_source(source);
+            }
+            return Error::internal(operation, source);
+        }
+    };
+    tracing::error!(operation, error = %source, "the database failed");
+    Error::unavailable(code, zh, en)
+        .with_remedy("请运维人员检查数据库与磁盘空间后重试。", "the operator has to look at the database and its disk; then try again.")
+        .with_source(source)
+}
