@@ -1,12 +1,51 @@
-//! Running a program in a jail.
+//! Running a program in a jail: worker processes, SQL engine, WASM engine, limits, meter.
+//!
+//! A [`Supervisor`] keeps a pool of warm worker processes. Each takes one [`Order`] (a governed
+//! plan, a WASM module, or one of the platform's own tasks on hostile bytes), runs it with nothing
+//! but open descriptors in reach, and ends. What comes back is a [`Completed`]: an [`Outcome`] that
+//! cannot hold guest text, the output's bytes, a [`Meter`], and a report of every [`Layer`] of the
+//! jail, each tried from inside.
+//!
+//! ```no_run
+//! # async fn example(plan: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+//! use runtime::{Limits, Order, PoolConfig, Program, Supervisor};
+//!
+//! // The executable calls `runtime::worker_main` first thing when it is given this argument.
+//! let pool = Supervisor::start(PoolConfig {
+//!     executable: std::env::current_exe()?,
+//!     args: vec!["worker-jail".into()],
+//!     size: 2,
+//!     queue_max: 64,
+//!     allow_degraded: false,
+//! })
+//! .await?;
+//! let order = Order { program: Program::Sql { plan }, inputs: vec![], limits: Limits::default() };
+//! let (_keep, cancel) = tokio::sync::watch::channel(false);
+//! let completed = pool.run(order, cancel).await?;
+//! println!("{}", completed.outcome);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it does **not** do: it knows nothing of tenants, scenarios or masking; it decides neither
+//! what may run nor what may leave; it never believes a worker once that has a program; it opens no
+//! file by name for a program; it logs nothing that a guest wrote.
 
+mod engine;
+mod guest;
+mod jail;
 mod layer;
 mod limits;
 mod order;
 mod outcome;
+mod output;
+mod protocol;
+mod ran;
+mod socket;
 mod supervisor;
 mod worker;
 
+pub use guest::{ModuleFacts, ModuleFault, inspect_module, module_from_text};
 pub use layer::{Layer, LayerReport, LayerState};
 pub use limits::{LimitOutOfRange, Limits};
 pub use order::{ColumnType, Input, InputFormat, Order, OrderFault, OutputField, Program};

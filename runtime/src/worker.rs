@@ -1,14 +1,309 @@
-//! The jailed process.
+//! The jailed process, from its first instruction to its last.
 
 use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+
+use crate::engine::{self, StagedFile};
+use crate::guest::{self, Compiler, Guest};
+use crate::jail::{enter, process, seal, seccomp};
+use crate::layer::LayerReport;
+use crate::limits::Limits;
+use crate::outcome::{Fault, Outcome};
+use crate::output;
+use crate::protocol::{
+    self, Decoder, FromWorker, ORDER_FRAME_BYTES_MAX, ProgramKind, RunHeader, ToWorker,
+    WORKER_FRAME_BYTES_MAX,
+};
+use crate::ran::Ran;
+use crate::socket;
 
 /// One of the platform's own functions that reads hostile bytes: request and inputs to an answer.
 /// Its error says nothing, since whatever it could say may quote what it read.
 pub type TaskFn = fn(request: &[u8], inputs: Vec<File>) -> Result<Vec<u8>, ()>;
 
-/// The whole life of a worker.
+/// Stack of the thread that serves: plans nest, and the main thread cannot measure its own stack
+/// without /proc.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// The whole life of a worker: enters the jail, takes one run, ends. Call it first thing in `main`,
+/// before any thread is made; standard input must be the socket that a [`crate::Supervisor`]
+/// passed.
 pub fn worker_main(tasks: &[(&'static str, TaskFn)]) -> ExitCode {
-    let _ = tasks;
-    ExitCode::FAILURE
+    // What a panic says may quote data; that it happened is told by the outcome.
+    std::panic::set_hook(Box::new(|_| {}));
+    match live(tasks) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn live(tasks: &[(&'static str, TaskFn)]) -> io::Result<()> {
+    // Namespaces and landlock bind one thread: with more, the jail would have a hole.
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    let mut control = Control::new(enter::take_control()?);
+    if !matches!(control.receive()?, Some(ToWorker::Enter)) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let (socket, layers) = enter::stage_zero(control.socket)?;
+    control.socket = socket;
+    let tasks = tasks.to_vec();
+    let serving = std::thread::Builder::new()
+        .name("worker".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || serve(control, layers, &tasks))?;
+    serving
+        .join()
+        .map_err(|_| io::Error::from(io::ErrorKind::Other))?
+}
+
+/// The supervisor's socket and what came over it.
+struct Control {
+    socket: OwnedFd,
+    decoder: Decoder,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Control {
+    fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            decoder: Decoder::new(ORDER_FRAME_BYTES_MAX),
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// The next message; none when the supervisor is gone.
+    fn receive(&mut self) -> io::Result<Option<ToWorker>> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match self.decoder.next() {
+                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(None) => {}
+                Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+            }
+            let room = self.decoder.room().min(buffer.len());
+            let count = socket::receive(&self.socket, &mut buffer[..room], &mut self.descriptors)?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.decoder.push(&buffer[..count]);
+        }
+    }
+
+    fn send(&self, message: &FromWorker) -> io::Result<()> {
+        let frame = protocol::encode(message, WORKER_FRAME_BYTES_MAX)
+            .map_err(|_| io::ErrorKind::InvalidData)?;
+        socket::send_blocking(&self.socket, &frame, &[])
+    }
+}
+
+/// What is made while the jail is still open enough to make it.
+struct Engines {
+    runtime: Runtime,
+    compiler: Compiler,
+}
+
+fn warm_up() -> Option<Engines> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(engine::PARTITIONS)
+        .enable_time()
+        .thread_stack_size(STACK_BYTES / 2)
+        .build()
+        .ok()?;
+    let limits = Limits::default();
+    runtime.block_on(async {
+        tokio::spawn(async move { engine::warm(&limits).await })
+            .await
+            .ok()
+            .flatten()
+    })?;
+    Some(Engines {
+        runtime,
+        compiler: Compiler::new()?,
+    })
+}
+
+fn serve(
+    mut control: Control,
+    mut layers: Vec<LayerReport>,
+    tasks: &[(&'static str, TaskFn)],
+) -> io::Result<()> {
+    let engines = warm_up().ok_or(io::ErrorKind::Other)?;
+    layers.push(seccomp::confine(control.socket.as_raw_fd()));
+    control.send(&FromWorker::Ready {
+        layers,
+        cpu_us: process::cpu_us(),
+    })?;
+    match control.receive()? {
+        Some(ToWorker::Run(header)) => {
+            let files = std::mem::take(&mut control.descriptors);
+            let ran = run(&control, &engines, tasks, header, files);
+            control.send(&FromWorker::Done(ran.done()))?;
+            process::exit_now(0)
+        }
+        Some(ToWorker::Trial) => {
+            let layers = vec![seal::seal(control.socket.as_raw_fd())];
+            control.send(&FromWorker::Sealed { layers })?;
+            seccomp::trial()
+        }
+        // The supervisor is gone, or says what it should not.
+        Some(ToWorker::Enter) | None => process::exit_now(1),
+    }
+}
+
+/// The descriptors of a run by their roles.
+struct Files {
+    program: File,
+    output: File,
+    log: File,
+    inputs: Vec<(String, File, u64)>,
+}
+
+impl Files {
+    fn new(descriptors: Vec<OwnedFd>, header: &RunHeader) -> Option<Self> {
+        if descriptors.len() != header.inputs.len() + 3 {
+            return None;
+        }
+        let mut files = descriptors.into_iter().map(File::from);
+        let (program, output, log) = (files.next()?, files.next()?, files.next()?);
+        let inputs = header
+            .inputs
+            .iter()
+            .zip(files)
+            .map(|(input, file)| (input.name.clone(), file, input.bytes))
+            .collect();
+        Some(Self {
+            program,
+            output,
+            log,
+            inputs,
+        })
+    }
+
+    fn staged(self) -> Vec<(String, StagedFile)> {
+        let staged = |(name, file, bytes)| (name, StagedFile::new(file, bytes));
+        self.inputs.into_iter().map(staged).collect()
+    }
+}
+
+fn run(
+    control: &Control,
+    engines: &Engines,
+    tasks: &[(&'static str, TaskFn)],
+    header: RunHeader,
+    descriptors: Vec<OwnedFd>,
+) -> Ran {
+    let limits = header.limits.clone();
+    let mut layers = vec![seal::limit(&limits)];
+    let Some(files) = Files::new(descriptors, &header) else {
+        return Ran::ended(Outcome::Faulted(Fault::ProtocolViolated));
+    };
+    let Some(program) = read_all(&files.program, &limits) else {
+        return Ran::ended(Outcome::Faulted(Fault::ProtocolViolated));
+    };
+    let mut seal = || {
+        layers.push(seal::seal(control.socket.as_raw_fd()));
+        // Without an ear on the other side there is nobody to run for.
+        if control
+            .send(&FromWorker::Sealed {
+                layers: std::mem::take(&mut layers),
+            })
+            .is_err()
+        {
+            process::exit_now(1);
+        }
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| match header.program {
+        ProgramKind::Sql => {
+            seal();
+            run_sql(engines, program, files, limits)
+        }
+        ProgramKind::Wasm { output, seed } => {
+            let compiled = compile(&engines.compiler, &program);
+            seal();
+            let module = match compiled {
+                Ok(module) => module,
+                Err(fault) => return Ran::ended(Outcome::Faulted(fault)),
+            };
+            let (log, output_file) = match (files.log.try_clone(), files.output.try_clone()) {
+                (Ok(log), Ok(output)) => (log, output),
+                _ => return Ran::ended(Outcome::Faulted(Fault::EngineFailed)),
+            };
+            let inputs = files.staged().into_iter().map(|(_, file)| file).collect();
+            let guest = Guest {
+                module,
+                inputs,
+                output_fields: output,
+                seed,
+                output: output_file,
+                log,
+            };
+            guest::run(&engines.compiler, guest, &limits)
+        }
+        ProgramKind::Task { name } => {
+            seal();
+            run_task(tasks, &name, &program, files, &limits)
+        }
+    }));
+    ran.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)))
+}
+
+fn read_all(file: &File, limits: &Limits) -> Option<Vec<u8>> {
+    let bytes = file.metadata().ok()?.len();
+    if bytes > limits.program_bytes_max {
+        return None;
+    }
+    let mut program = vec![0; usize::try_from(bytes).ok()?];
+    file.read_exact_at(&mut program, 0).ok()?;
+    Some(program)
+}
+
+fn run_sql(engines: &Engines, plan: Vec<u8>, files: Files, limits: Limits) -> Ran {
+    let Ok(output) = files.output.try_clone() else {
+        return Ran::ended(Outcome::Faulted(Fault::EngineFailed));
+    };
+    let inputs = files.staged();
+    // On a thread of the engine: it has a stack that can be measured.
+    let run = async move { engine::run(&plan, inputs, &limits, output).await };
+    let ended = engines.runtime.block_on(engines.runtime.spawn(run));
+    ended.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)))
+}
+
+fn compile(compiler: &Compiler, program: &[u8]) -> Result<wasmtime::Module, Fault> {
+    use guest::ModuleFault;
+    match guest::inspect_module(program) {
+        Ok(_) => compiler.compile(program).map_err(|_| Fault::ProgramInvalid),
+        Err(ModuleFault::ImportRefused { .. } | ModuleFault::ExportMissing { .. }) => {
+            Err(Fault::ProgramRefused)
+        }
+        Err(_) => Err(Fault::ProgramInvalid),
+    }
+}
+
+fn run_task(
+    tasks: &[(&'static str, TaskFn)],
+    name: &str,
+    request: &[u8],
+    files: Files,
+    limits: &Limits,
+) -> Ran {
+    let Some((_, task)) = tasks.iter().find(|(known, _)| *known == name) else {
+        return Ran::ended(Outcome::Faulted(Fault::TaskUnknown));
+    };
+    let inputs = files.inputs.into_iter().map(|(_, file, _)| file).collect();
+    let Ok(answer) = task(request, inputs) else {
+        return Ran::ended(Outcome::Faulted(Fault::TaskFailed));
+    };
+    match output::write_answer(files.output, &answer, limits.output_bytes_max) {
+        Ok(()) => Ran::ended(Outcome::Finished),
+        Err(outcome) => Ran::ended(outcome),
+    }
 }

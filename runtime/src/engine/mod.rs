@@ -1,0 +1,14 @@
+//! The SQL engine inside the worker: a governed plan over open descriptors.
+
+mod files;
+mod functions;
+mod holdings;
+mod plan;
+mod session;
+mod sql;
+mod table;
+mod units;
+
+pub(crate) use files::StagedFile;
+pub(crate) use session::PARTITIONS;
+pub(crate) use sql::{run, warm};

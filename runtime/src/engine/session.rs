@@ -1,0 +1,59 @@
+//! A session with nothing in it but the listed functions and the staged files.
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionConfig;
+
+use super::files::{OneStore, StagedFile, StagedFiles};
+use super::functions;
+use crate::limits::Limits;
+
+/// Partitions of a plan, and threads of the engine: runs share the node, so one run does not take
+/// all of it.
+pub(crate) const PARTITIONS: usize = 2;
+/// Files below this are read by one thread.
+const SPLIT_BYTES_MIN: usize = 1024 * 1024;
+
+/// A session for one run.
+pub(super) fn open(
+    files: Vec<StagedFile>,
+    limits: &Limits,
+) -> datafusion::common::Result<SessionState> {
+    let batch_rows = usize::try_from(limits.batch_rows).unwrap_or(8_192);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(PARTITIONS)
+        .with_batch_size(batch_rows)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false)
+        .with_repartition_file_min_size(SPLIT_BYTES_MIN)
+        .with_collect_statistics(false);
+    let options = config.options_mut();
+    options.execution.enable_recursive_ctes = false;
+    options.execution.planning_concurrency = PARTITIONS;
+    Ok(SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::new(environment(files, limits)?))
+        .with_session_id("run".to_owned())
+        .with_scalar_functions(functions::scalar())
+        .with_aggregate_functions(functions::aggregate())
+        .with_file_formats(Vec::new())
+        .build())
+}
+
+fn environment(files: Vec<StagedFile>, limits: &Limits) -> datafusion::common::Result<RuntimeEnv> {
+    let pool_bytes = usize::try_from(limits.engine_pool_bytes()).unwrap_or(usize::MAX);
+    // Without a disk there is nothing to spill to: a query that outgrows the pool ends.
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(pool_bytes)))
+        .with_disk_manager_builder(disk)
+        .with_cache_manager(CacheManagerConfig::default())
+        .with_object_store_registry(Arc::new(OneStore(Arc::new(StagedFiles::new(files)))))
+        .build()
+}

@@ -1,0 +1,150 @@
+//! Runs a governed plan and writes its batches.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow::array::{Float64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::error::ArrowError;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::DataFusionError;
+use datafusion::execution::session_state::SessionState;
+use datafusion::functions_aggregate::expr_fn::{avg, count};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col, lit};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+
+use super::files::StagedFile;
+use super::table::StagedTable;
+use super::{plan, session};
+use crate::limits::Limits;
+use crate::outcome::{Fault, Limit, Outcome};
+use crate::output::OutputStream;
+use crate::ran::Ran;
+
+/// Runs the plan in these bytes over these inputs.
+pub(crate) async fn run(
+    plan: &[u8],
+    inputs: Vec<(String, StagedFile)>,
+    limits: &Limits,
+    output: File,
+) -> Ran {
+    let files = inputs.iter().map(|(_, file)| file.clone()).collect();
+    let state = match session::open(files, limits) {
+        Ok(state) => state,
+        Err(error) => return Ran::ended(classify(&error)),
+    };
+    match plan::decode(plan, inputs, &state.task_ctx()) {
+        Ok(plan) => execute(&state, &plan, limits, output).await,
+        Err(fault) => Ran::ended(Outcome::Faulted(fault)),
+    }
+}
+
+async fn execute(state: &SessionState, plan: &LogicalPlan, limits: &Limits, output: File) -> Ran {
+    let physical = match state.create_physical_plan(plan).await {
+        Ok(physical) => physical,
+        Err(error) => return Ran::ended(classify(&error)),
+    };
+    let mut ran = Ran::ended(Outcome::Finished);
+    match stream(state, &physical, limits, output).await {
+        Ok(rows) => ran.rows_out = rows,
+        Err(outcome) => ran.outcome = outcome,
+    }
+    ran.rows_in = rows_read(physical.as_ref());
+    ran
+}
+
+async fn stream(
+    state: &SessionState,
+    physical: &Arc<dyn ExecutionPlan>,
+    limits: &Limits,
+    output: File,
+) -> Result<u64, Outcome> {
+    let (bytes_max, rows_max) = (limits.output_bytes_max, limits.output_rows_max);
+    let mut output = OutputStream::new(output, &physical.schema(), bytes_max, rows_max)?;
+    let mut batches =
+        execute_stream(Arc::clone(physical), state.task_ctx()).map_err(|error| classify(&error))?;
+    while let Some(batch) = batches.next().await {
+        output.write(&batch.map_err(|error| classify(&error))?)?;
+    }
+    output.finish()
+}
+
+/// Rows that the scans produced.
+fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
+    let children = plan.children();
+    if children.is_empty() {
+        let rows = plan.metrics().and_then(|metrics| metrics.output_rows());
+        return rows.map_or(0, |rows| rows as u64);
+    }
+    children
+        .into_iter()
+        .map(|child| rows_read(child.as_ref()))
+        .fold(0, u64::saturating_add)
+}
+
+/// The class of an error; its text may quote values and goes no further.
+fn classify(error: &DataFusionError) -> Outcome {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => Outcome::LimitExceeded(Limit::Memory),
+        DataFusionError::ArrowError(error, _) => Outcome::Faulted(classify_arrow(error)),
+        DataFusionError::ParquetError(_)
+        | DataFusionError::ObjectStore(_)
+        | DataFusionError::IoError(_) => Outcome::Faulted(Fault::InputInvalid),
+        DataFusionError::ExecutionJoin(error) if error.is_panic() => {
+            Outcome::Faulted(Fault::Panicked)
+        }
+        _ => Outcome::Faulted(Fault::EngineFailed),
+    }
+}
+
+fn classify_arrow(error: &ArrowError) -> Fault {
+    match error {
+        ArrowError::DivideByZero | ArrowError::ArithmeticOverflow(_) => Fault::Arithmetic,
+        ArrowError::CastError(_) | ArrowError::ParseError(_) => Fault::Conversion,
+        ArrowError::ParquetError(_) | ArrowError::IoError(_, _) => Fault::InputInvalid,
+        _ => Fault::EngineFailed,
+    }
+}
+
+/// Runs one small query the whole way, so that code is in memory, tables are made and nothing is
+/// looked up for the first time once the jail is closed.
+pub(crate) async fn warm(limits: &Limits) -> Option<()> {
+    let (file, output) = warm_files()?;
+    let table = Arc::new(StagedTable::open_whole(&file, 0)?);
+    let state = session::open(vec![file], limits).ok()?;
+    let value = col("value");
+    let plan = LogicalPlanBuilder::scan("warm", provider_as_source(table), None)
+        .and_then(|plan| plan.filter(value.clone().gt(lit(0.0))))
+        .and_then(|plan| plan.aggregate([col("name")], [count(col("unit")), avg(value)]))
+        .and_then(LogicalPlanBuilder::build)
+        .ok()?;
+    let ran = execute(&state, &plan, limits, output).await;
+    (ran.outcome == Outcome::Finished && ran.rows_out == 2).then_some(())
+}
+
+/// Three rows of Parquet in memory, and somewhere to write to.
+fn warm_files() -> Option<(StagedFile, File)> {
+    let memory = || {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        rustix::fs::memfd_create("warm", flags).ok().map(File::from)
+    };
+    let batch = RecordBatch::try_from_iter([
+        (
+            "name",
+            Arc::new(StringArray::from(vec!["a", "b", "a"])) as _,
+        ),
+        ("unit", Arc::new(UInt32Array::from(vec![1, 2, 3])) as _),
+        (
+            "value",
+            Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0])) as _,
+        ),
+    ])
+    .ok()?;
+    let file = memory()?;
+    let mut writer = ArrowWriter::try_new(file.try_clone().ok()?, batch.schema(), None).ok()?;
+    writer.write(&batch).ok()?;
+    writer.close().ok()?;
+    let bytes = file.metadata().ok()?.len();
+    Some((StagedFile::new(file, bytes), memory()?))
+}

@@ -1,0 +1,109 @@
+//! Inputs of a guest: Parquet, batch by batch, in the types that cross the interface.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use crate::engine::StagedFile;
+use crate::order::ColumnType;
+use crate::outcome::{Fault, Outcome};
+
+/// Columns that staging makes for the engine alone; no guest may ever see one.
+const RESERVED_PREFIX: &str = "__egret";
+
+const INVALID: Outcome = Outcome::Faulted(Fault::InputInvalid);
+const UNSUPPORTED: Outcome = Outcome::Faulted(Fault::InputUnsupported);
+
+/// One input, read from the start to the end once.
+pub(super) struct GuestInput {
+    reader: ParquetRecordBatchReader,
+    types: Vec<ColumnType>,
+    schema: SchemaRef,
+}
+
+impl GuestInput {
+    pub(super) fn open(file: StagedFile, batch_rows: usize) -> Result<Self, Outcome> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|_| INVALID)?;
+        let stored = Arc::clone(builder.schema());
+        if stored
+            .fields()
+            .iter()
+            .any(|field| field.name().starts_with(RESERVED_PREFIX))
+        {
+            return Err(INVALID);
+        }
+        let types = stored
+            .fields()
+            .iter()
+            .map(|field| crossing(field.data_type()).ok_or(UNSUPPORTED))
+            .collect::<Result<Vec<_>, _>>()?;
+        let fields: Vec<_> = stored
+            .fields()
+            .iter()
+            .zip(&types)
+            .map(|(field, column)| Field::new(field.name(), column.arrow(), true))
+            .collect();
+        let reader = builder
+            .with_batch_size(batch_rows)
+            .build()
+            .map_err(|_| INVALID)?;
+        Ok(Self {
+            reader,
+            types,
+            schema: Arc::new(Schema::new(fields)),
+        })
+    }
+
+    pub(super) fn types(&self) -> &[ColumnType] {
+        &self.types
+    }
+
+    /// The next batch with rows, in the crossing types.
+    pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, Outcome> {
+        loop {
+            let Some(batch) = self.reader.next() else {
+                return Ok(None);
+            };
+            let batch = batch.map_err(|_| INVALID)?;
+            if batch.num_rows() > 0 {
+                return self.convert(&batch).map(Some);
+            }
+        }
+    }
+
+    fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, Outcome> {
+        let exact = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(&self.types)
+            .map(|(array, column)| cast_with_options(array, &column.arrow(), &exact))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| UNSUPPORTED)?;
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|_| INVALID)
+    }
+}
+
+/// The type as which a stored type crosses without loss.
+fn crossing(stored: &DataType) -> Option<ColumnType> {
+    Some(match stored {
+        DataType::Boolean => ColumnType::Boolean,
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
+            ColumnType::Int32
+        }
+        // Numbers above 2^63 end the run rather than change.
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => ColumnType::Int64,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float64,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::Utf8,
+        DataType::Date32 => ColumnType::Date32,
+        DataType::Timestamp(_, None) => ColumnType::TimestampMicros,
+        DataType::Dictionary(_, value) => crossing(value)?,
+        _ => return None,
+    })
+}

@@ -1,0 +1,34 @@
+//! WASM guests: a core module that pulls batches in and pushes batches out.
+//!
+//! Interface version 1. Imports from `egret`, no others:
+//! - `next_batch(input: i32) -> i32`: the next batch of an input as a pointer to a batch
+//!   descriptor, 0 at its end. The host asks the guest's `alloc` for one block per batch and lays
+//!   descriptor, columns and buffers into it; the block is the guest's from then on.
+//! - `emit(batch: i32) -> i32`: writes a batch to the output and answers 0. The host copies before
+//!   it answers. Columns must be those that were declared for the job.
+//! - `log(text: i32, length: i32)`: adds bytes to the log, which is cut at its limit.
+//!
+//! Exports: `memory`; `egret_abi_version() -> i32`, answering 1; `alloc(size: i32, align: i32) ->
+//! i32`; `run() -> i32`, answering 0 when all is well; and, for guests that want randomness,
+//! `egret_seed(seed: i32)`, called once before `run` with a pointer to 32 bytes.
+//!
+//! A batch descriptor is `rows`, `columns`, pointer to the column descriptors; a column descriptor
+//! is `type`, `null_count`, `validity`, `offsets`, `data`, `data_bytes`; all little-endian `u32`,
+//! pointers into the guest's memory. Types: 1 boolean, 2 i32, 3 i64, 4 f64, 5 UTF-8, 6 date32,
+//! 7 timestamp in microseconds. Buffers are Arrow's: validity and booleans one bit per row, least
+//! significant first; offsets `rows + 1` times `i32`. A validity pointer of 0 means no nulls.
+//!
+//! There is no clock, no file, no network and no randomness but the seed: the same module on the
+//! same inputs gives the same output and burns the same fuel.
+
+mod emit;
+mod host;
+mod input;
+mod layout;
+mod memory;
+mod module;
+mod run;
+
+pub(crate) use module::Compiler;
+pub use module::{ModuleFacts, ModuleFault, inspect_module, module_from_text};
+pub(crate) use run::{Guest, run};

@@ -1,0 +1,263 @@
+//! One run on one worker: hand over, wait, classify the end.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::files::{self, Returned};
+use super::handle::{Heard, Worker};
+use super::{WorkerError, cancelled};
+use crate::jail::process::Ended;
+use crate::layer::{self, LayerReport};
+use crate::order::{Order, Program};
+use crate::outcome::{Completed, Fault, Limit, Meter, Outcome};
+use crate::protocol::{Done, FromWorker, InputHeader, ProgramKind, RunHeader, ToWorker};
+
+/// A guest that the clock inside the worker ends can still tell its fuel; this long is waited.
+const GUEST_GRACE: Duration = Duration::from_millis(250);
+/// How a process ends that made a killing call.
+const ENDED_BY_SIGSYS: i32 = 128 + libc::SIGSYS;
+/// What the library prints when memory is refused; the only text of a worker that is looked at.
+const REFUSED_MEMORY: &[u8] = b"memory allocation of ";
+const FAULT_TEXT_BYTES_MAX: u64 = 4096;
+/// Beside private memory a worker's cgroup holds page cache and the output.
+const CGROUP_SLACK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The files that go with a run.
+struct Handed {
+    program: OwnedFd,
+    output: Returned,
+    log: Returned,
+}
+
+/// How the waiting ended.
+enum Verdict {
+    Done(Done),
+    /// The worker's socket closed before an answer.
+    Gone,
+    Broken,
+    TimedOut,
+    Cancelled,
+    /// The last layer does not hold.
+    Open(Vec<LayerReport>),
+}
+
+/// Runs an order on a worker, which ends with it.
+pub(super) async fn run(
+    mut worker: Worker,
+    order: &Order,
+    cancel: watch::Receiver<bool>,
+    allow_degraded: bool,
+) -> Result<Completed, WorkerError> {
+    let started = Instant::now();
+    let handed = hand_over(&mut worker, order).await?;
+    let verdict = wait(&mut worker, order, cancel, allow_degraded).await;
+    if !matches!(verdict, Verdict::Done(_) | Verdict::Gone) {
+        worker.kill();
+    }
+    let ended = worker.reap().await.unwrap_or_default();
+    if let Verdict::Open(layers) = verdict {
+        return Err(WorkerError::LayersMissing(layers));
+    }
+    Ok(complete(&worker, order, &handed, &verdict, ended, started))
+}
+
+async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerError> {
+    let host = |action| move |source| WorkerError::Host { action, source };
+    let limits = &order.limits;
+    if let Some(cgroup) = &worker.cgroup {
+        let bytes = limits
+            .memory_bytes
+            .saturating_add(limits.output_bytes_max)
+            .saturating_add(CGROUP_SLACK_BYTES);
+        cgroup
+            .limit(bytes)
+            .map_err(host("limit the worker's memory"))?;
+    }
+    let in_memory = host("make a file in memory");
+    let program = files::sealed(order.program.bytes())
+        .map_err(in_memory)?
+        .into();
+    let output = Returned::new().map_err(host("make a file in memory"))?;
+    let log = Returned::new().map_err(host("make a file in memory"))?;
+    let output_writer = output.writer().map_err(host("make a file in memory"))?;
+    let log_writer = log.writer().map_err(host("make a file in memory"))?;
+    let handed = Handed {
+        program,
+        output,
+        log,
+    };
+    let mut descriptors = vec![
+        handed.program.as_fd(),
+        output_writer.as_fd(),
+        log_writer.as_fd(),
+    ];
+    descriptors.extend(order.inputs.iter().map(|input| input.file.as_fd()));
+    let message = ToWorker::Run(header(order));
+    worker
+        .send(&message, &descriptors)
+        .await
+        .map_err(host("hand the run over"))?;
+    drop(descriptors);
+    Ok(handed)
+}
+
+fn header(order: &Order) -> RunHeader {
+    let program = match &order.program {
+        Program::Sql { .. } => ProgramKind::Sql,
+        Program::Wasm { output, seed, .. } => ProgramKind::Wasm {
+            output: output.clone(),
+            seed: *seed,
+        },
+        Program::Task { name, .. } => ProgramKind::Task { name: name.clone() },
+    };
+    let inputs = order.inputs.iter().map(|input| InputHeader {
+        name: input.name.clone(),
+        bytes: input.bytes,
+        format: input.format,
+    });
+    RunHeader {
+        program,
+        inputs: inputs.collect(),
+        limits: order.limits.clone(),
+    }
+}
+
+async fn wait(
+    worker: &mut Worker,
+    order: &Order,
+    mut cancel: watch::Receiver<bool>,
+    allow_degraded: bool,
+) -> Verdict {
+    let wall = Duration::from_millis(order.limits.wall_ms);
+    let grace = match order.program {
+        Program::Wasm { .. } => GUEST_GRACE,
+        Program::Sql { .. } | Program::Task { .. } => Duration::ZERO,
+    };
+    let answer = async {
+        let mut sealed = false;
+        loop {
+            match worker.hear().await {
+                Heard::Message(FromWorker::Sealed { layers }) if !sealed => {
+                    sealed = true;
+                    worker
+                        .layers
+                        .retain(|report| !layers.iter().any(|newer| newer.layer == report.layer));
+                    worker.layers.extend(layers);
+                    let missing = layer::missing(&worker.layers);
+                    if !missing.is_empty() && !allow_degraded {
+                        return Verdict::Open(missing);
+                    }
+                }
+                Heard::Message(FromWorker::Done(done)) if sealed || is_fault(done) => {
+                    return Verdict::Done(done);
+                }
+                Heard::End => return Verdict::Gone,
+                Heard::Message(_) | Heard::Broken => return Verdict::Broken,
+            }
+        }
+    };
+    tokio::select! {
+        // An answer that is there counts, even when the time is just up.
+        biased;
+        verdict = answer => verdict,
+        () = cancelled(&mut cancel) => Verdict::Cancelled,
+        () = tokio::time::sleep(wall + grace) => Verdict::TimedOut,
+    }
+}
+
+fn is_fault(done: Done) -> bool {
+    matches!(done.outcome, Outcome::Faulted(_))
+}
+
+fn complete(
+    worker: &Worker,
+    order: &Order,
+    handed: &Handed,
+    verdict: &Verdict,
+    ended: Ended,
+    started: Instant,
+) -> Completed {
+    let limits = &order.limits;
+    let bytes_out = handed.output.bytes().unwrap_or(0);
+    let mut outcome = match verdict {
+        Verdict::Done(done) => done.outcome,
+        Verdict::Gone => classify(worker, order, ended),
+        Verdict::Broken | Verdict::Open(_) => Outcome::Faulted(Fault::ProtocolViolated),
+        Verdict::TimedOut => Outcome::TimedOut,
+        Verdict::Cancelled => Outcome::Cancelled,
+    };
+    // What the worker says it kept to is looked at again.
+    if outcome == Outcome::Finished && bytes_out > limits.output_bytes_max {
+        outcome = Outcome::LimitExceeded(Limit::OutputBytes);
+    }
+    let output = match outcome {
+        Outcome::Finished => handed.output.read(limits.output_bytes_max).ok(),
+        _ => None,
+    };
+    if outcome == Outcome::Finished && output.is_none() {
+        outcome = Outcome::Faulted(Fault::Crashed);
+    }
+    let told = match verdict {
+        Verdict::Done(done) => *done,
+        _ => Done {
+            outcome,
+            fuel: 0,
+            rows_in: 0,
+            rows_out: 0,
+        },
+    };
+    let peak = worker
+        .cgroup
+        .as_ref()
+        .and_then(|cgroup| cgroup.peak_bytes());
+    let meter = Meter {
+        wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        cpu_us: ended.cpu_us.saturating_sub(worker.ready_cpu_us),
+        fuel: told.fuel.min(limits.fuel),
+        rows_in: told.rows_in,
+        bytes_in: order.bytes_in(),
+        rows_out: if output.is_some() {
+            told.rows_out.min(limits.output_rows_max)
+        } else {
+            0
+        },
+        bytes_out: output.as_ref().map_or(0, |output| output.len() as u64),
+        memory_peak_bytes: peak.unwrap_or(ended.resident_peak_bytes),
+    };
+    let guest_log = handed.log.read(limits.guest_log_bytes).unwrap_or_default();
+    Completed {
+        outcome,
+        output,
+        guest_log,
+        meter,
+        layers: worker.layers.clone(),
+    }
+}
+
+/// Why a worker ended without an answer.
+fn classify(worker: &Worker, order: &Order, ended: Ended) -> Outcome {
+    if ended.code == ENDED_BY_SIGSYS {
+        return Outcome::Faulted(Fault::ForbiddenCall);
+    }
+    if ended.cpu_us >= order.limits.cpu_s.saturating_mul(1_000_000) {
+        return Outcome::LimitExceeded(Limit::Cpu);
+    }
+    let text = worker
+        .fault_text
+        .read(FAULT_TEXT_BYTES_MAX)
+        .unwrap_or_default();
+    let refused = text
+        .windows(REFUSED_MEMORY.len())
+        .any(|part| part == REFUSED_MEMORY);
+    if refused
+        || worker
+            .cgroup
+            .as_ref()
+            .is_some_and(|cgroup| cgroup.killed_for_memory())
+    {
+        return Outcome::LimitExceeded(Limit::Memory);
+    }
+    Outcome::Faulted(Fault::Crashed)
+}

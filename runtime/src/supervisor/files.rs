@@ -1,0 +1,93 @@
+//! Files in memory that pass between supervisor and worker.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, open};
+
+/// A file in memory that cannot be changed any more.
+pub(super) fn sealed(bytes: &[u8]) -> io::Result<File> {
+    let mut file = memory("egret-program")?;
+    file.write_all(bytes)?;
+    seal(&file)?;
+    Ok(file)
+}
+
+/// A file that a worker writes and the supervisor reads afterwards.
+#[derive(Debug)]
+pub(super) struct Returned {
+    file: File,
+}
+
+impl Returned {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            file: memory("egret-output")?,
+        })
+    }
+
+    /// Another way into the file that can only write.
+    pub(super) fn writer(&self) -> io::Result<OwnedFd> {
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        Ok(open(
+            path,
+            OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
+    }
+
+    /// Its length.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// What is in it, up to a limit, once its writer has ended: from then on nothing can change it.
+    pub(super) fn read(&self, bytes_max: u64) -> io::Result<Vec<u8>> {
+        // Whoever still held it could change it between a check and its use.
+        let _ = seal(&self.file);
+        let bytes = usize::try_from(self.bytes()?.min(bytes_max))
+            .map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut content = vec![0; bytes];
+        self.file.read_exact_at(&mut content, 0)?;
+        Ok(content)
+    }
+}
+
+fn memory(name: &str) -> io::Result<File> {
+    Ok(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?.into())
+}
+
+fn seal(file: &File) -> io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    Ok(fcntl_add_seals(file, seals)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_sealed_file_cannot_be_changed() {
+        let mut file = sealed(b"plan").unwrap();
+        assert!(file.write_all(b"x").is_err());
+        assert!(file.set_len(1).is_err());
+        let mut content = [0; 4];
+        file.read_exact_at(&mut content, 0).unwrap();
+        assert_eq!(&content, b"plan");
+    }
+
+    #[test]
+    fn the_writer_of_a_returned_file_cannot_read_and_cannot_write_later() {
+        let returned = Returned::new().unwrap();
+        let mut writer = File::from(returned.writer().unwrap());
+        writer.write_all(b"answer").unwrap();
+        assert!(writer.read(&mut [0; 1]).is_err());
+        assert_eq!(returned.read(100).unwrap(), b"answer");
+        assert_eq!(returned.read(3).unwrap(), b"ans");
+        assert!(writer.write_all(b"more").is_err());
+    }
+}
