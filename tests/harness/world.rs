@@ -130,6 +130,7 @@ impl World {
         let law = organisation(&system_admin, "law-office", "review_body").await;
         let tenant = organisation(&system_admin, "acme", "tenant").await;
         let rival = organisation(&system_admin, "rival", "tenant").await;
+        let admins = (&system_admin, &security_admin);
         let provider = account(
             &system_admin,
             &api,
@@ -138,12 +139,11 @@ impl World {
             "provider_delegate",
         )
         .await;
-        let first = account(&system_admin, &api, "reviewer-1", &data, "reviewer").await;
-        let second = account(&system_admin, &api, "reviewer-2", &law, "reviewer").await;
-        let developer = account(&system_admin, &api, "dev", &tenant, "developer").await;
-        let tenant_admin =
-            account(&system_admin, &api, "acme-admin", &tenant, "tenant_admin").await;
-        let stranger = account(&system_admin, &api, "rival-dev", &rival, "developer").await;
+        let first = account(admins, &api, "reviewer-1", &data, "reviewer").await;
+        let second = account(admins, &api, "reviewer-2", &law, "reviewer").await;
+        let developer = account(admins, &api, "dev", &tenant, "developer").await;
+        let tenant_admin = account(admins, &api, "acme-admin", &tenant, "tenant_admin").await;
+        let stranger = account(admins, &api, "rival-dev", &rival, "developer").await;
 
         let mut world = Self {
             server,
@@ -400,11 +400,20 @@ async fn organisation(admin: &Api, name: &str, kind: &str) -> String {
     text(&admin.post("/organisations", &body).await.ok()["id"])
 }
 
-async fn account(admin: &Api, api: &Api, name: &str, organisation: &str, role: &str) -> Api {
+/// An account whose role the security administrator gives, as all roles outside of tenants are given.
+async fn account(
+    (system, security): (&Api, &Api),
+    api: &Api,
+    name: &str,
+    organisation: &str,
+    role: &str,
+) -> Api {
     let body = json!({
-        "name": name, "organisation": organisation, "roles": [role], "password": PASSWORD,
+        "name": name, "organisation": organisation, "roles": [], "password": PASSWORD,
     });
-    let _ = admin.post("/accounts", &body).await.ok();
+    let made = system.post("/accounts", &body).await.ok();
+    let path = format!("/accounts/{}/roles", text(&made["id"]));
+    let _ = security.put(&path, &json!({ "roles": [role] })).await.ok();
     api.sign_in(name, PASSWORD).await
 }
 
