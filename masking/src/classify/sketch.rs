@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::classify::decide::Counts;
 use crate::classify::identifier::Identifier;
-use crate::classify::table::is_han;
 use crate::classify::text::find_identifiers;
 use crate::classify::value::{Passes, Trait, passes};
 
@@ -52,7 +51,7 @@ impl Sketch {
             known = Some(tests);
             self.shrink();
         }
-        if is_text && could_hold_identifier(value) {
+        if is_text {
             self.look_inside(value, hash, known);
         }
     }
@@ -62,10 +61,17 @@ impl Sketch {
             return;
         }
         // A value that is an identifier as a whole speaks for the column, not for text.
-        if known.unwrap_or_else(|| passes(value)).any() {
+        if known.is_some_and(Passes::any) {
             return;
         }
         let hits = find_identifiers(value);
+        if let [only] = hits.as_slice()
+            && value
+                .get(only.range.clone())
+                .is_some_and(|hit| hit.len() == value.trim().len())
+        {
+            return;
+        }
         if hits.is_empty() {
             if self.clean.len() < CLEAN_MAX {
                 self.clean.insert(hash);
@@ -133,12 +139,4 @@ fn hash(value: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A cheap look before the thorough one: some digits, an `@`, or Han characters (names behind a word).
-fn could_hold_identifier(value: &str) -> bool {
-    value.len() > 5
-        && value
-            .chars()
-            .any(|char| char.is_numeric() || char == '@' || char == '＠' || is_han(char))
 }

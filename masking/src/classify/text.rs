@@ -5,7 +5,9 @@ mod latin;
 mod number;
 mod place;
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::classify::identifier::{Hit, Identifier};
 use crate::fold::Folded;
@@ -22,16 +24,23 @@ pub(crate) use place::is_address;
 /// Bank cards need a known issuer or a word like 卡号 before them; resident numbers of 15 digits, organisation codes
 /// and names need such a word; addresses need a known place or a road, and a house number.
 pub fn find_identifiers(text: &str) -> Vec<Hit> {
-    if text.len() < 3 {
+    let look = Look::at(text);
+    if !look.number && !look.cue && !look.place {
         return Vec::new();
     }
     let folded = Folded::new(text);
     let chars = folded.chars();
     let mut found = Vec::new();
-    number::find(chars, &mut found);
-    latin::find(chars, &mut found);
-    cue::find(chars, &mut found);
-    place::find(chars, &mut found);
+    if look.number {
+        number::find(chars, &mut found);
+        latin::find(chars, &mut found);
+    }
+    if look.cue {
+        cue::find(chars, &mut found);
+    }
+    if look.place {
+        place::find(chars, &mut found);
+    }
     without_overlap(found)
         .into_iter()
         .map(|(identifier, range)| Hit {
@@ -39,6 +48,82 @@ pub fn find_identifiers(text: &str) -> Vec<Hit> {
             range: folded.origin(range),
         })
         .collect()
+}
+
+/// What a text could hold at all, by one cheap pass over its characters.
+struct Look {
+    number: bool,
+    cue: bool,
+    place: bool,
+}
+
+impl Look {
+    fn at(text: &str) -> Self {
+        // The shortest number is an IP address of four digits and three dots; an organisation code
+        // may be of letters.
+        let (mut digits, mut capitals, mut at_sign) = (0usize, 0usize, false);
+        let (mut cue, mut street, mut house) = (false, false, false);
+        for char in text.chars() {
+            match char {
+                '0'..='9' => digits += 1,
+                'A'..='Z' => capitals += 1,
+                '@' => at_sign = true,
+                char if char.is_ascii() => {}
+                char => {
+                    let kinds = kinds(char);
+                    digits += usize::from(kinds & kind::DIGIT != 0);
+                    at_sign |= kinds & kind::AT != 0;
+                    cue |= kinds & kind::CUE != 0;
+                    street |= kinds & kind::STREET != 0;
+                    house |= kinds & kind::HOUSE != 0;
+                }
+            }
+        }
+        Self {
+            number: at_sign || digits >= 4 || capitals >= 5,
+            cue,
+            place: street && house,
+        }
+    }
+}
+
+/// What a character may belong to.
+mod kind {
+    pub(super) const DIGIT: u8 = 1;
+    pub(super) const AT: u8 = 2;
+    pub(super) const CUE: u8 = 4;
+    pub(super) const STREET: u8 = 8;
+    pub(super) const HOUSE: u8 = 16;
+}
+
+/// The kinds of a character beyond ASCII. Whatever folds to something else may be anything.
+fn kinds(char: char) -> u8 {
+    static KINDS: OnceLock<HashMap<char, u8>> = OnceLock::new();
+    let kinds = KINDS.get_or_init(|| {
+        let mut kinds = HashMap::new();
+        let lists: [(u8, Vec<char>); 3] = [
+            (kind::CUE, cue::first_characters()),
+            (kind::STREET, place::first_characters(place::STREETS)),
+            (kind::HOUSE, place::first_characters(place::HOUSES)),
+        ];
+        for (kind, chars) in lists {
+            for char in chars {
+                *kinds.entry(char).or_default() |= kind;
+            }
+        }
+        kinds
+    });
+    if ('\u{4e00}'..='\u{9fff}').contains(&char) {
+        return kinds.get(&char).copied().unwrap_or(0);
+    }
+    // Punctuation of Chinese texts stands for itself; other characters may fold to digits, an @ or Han characters.
+    if matches!(
+        char,
+        '\u{3000}'..='\u{303f}' | '，' | '：' | '；' | '！' | '？' | '（' | '）'
+    ) {
+        return 0;
+    }
+    u8::MAX
 }
 
 /// A kind and its range of folded characters.

@@ -69,10 +69,27 @@ const BYTES_MAX: usize = 400;
 
 /// Whether a whole value is an identifier of a kind, however it is written.
 pub(crate) fn is_valid(identifier: Identifier, value: &str) -> bool {
-    let passes = passes(value);
+    if value.len() > BYTES_MAX {
+        return false;
+    }
+    let word = || compact(value).to_uppercase();
+    let canonical = |domain| canonical(&ValueDomain::known(domain), value);
     match identifier {
-        Identifier::ResidentId => passes.is(identifier) || passes.has(Trait::ResidentId15),
-        _ => passes.is(identifier),
+        Identifier::ResidentId => {
+            let word = word();
+            is_resident_id(&word) || is_resident_id_15(&word)
+        }
+        Identifier::CreditCode => is_credit_code(&word()),
+        Identifier::BankCard => is_luhn(&word()),
+        Identifier::OrganisationCode => is_organisation_code(&word()),
+        Identifier::Mobile => is_mobile(&canonical("mobile")),
+        Identifier::Plate => is_plate(&canonical("vehicle")),
+        Identifier::LandLine => is_land_line(&canonical("landline")),
+        Identifier::Email => is_email(&fold(value)),
+        Identifier::Ipv4 => is_ipv4(&fold(value)),
+        Identifier::Name | Identifier::Address | Identifier::Coordinates => {
+            passes(value).is(identifier)
+        }
     }
 }
 

@@ -106,7 +106,13 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ff1<C> {
         let (mut a, mut b) = (left, right);
         for round in 0..10 {
             let modulus = tweaked.modulus(round);
-            let c = (a + self.round(tweaked, round, b) % modulus) % modulus;
+            let number = self.round(tweaked, round, b);
+            // Of bit strings the remainder is a mask; a division of 128 bits would cost more than the cipher.
+            let c = if tweaked.halves.radix == 2 {
+                (a + (number & (modulus - 1))) & (modulus - 1)
+            } else {
+                (a + number % modulus) % modulus
+            };
             (a, b) = (b, c);
         }
         (a, b)

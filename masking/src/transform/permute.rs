@@ -212,11 +212,14 @@ fn split_resident(value: &str, keep_region: usize, years: u32, unassigned: bool)
         - from;
     let order: u128 = value.get(14..17)?.parse().ok()?;
     // A region that is not in the table has no number in it, and stays whole.
-    let counties = counties(region.get(..keep_region)?);
-    let place = counties.iter().position(|county| *county == region);
-    let (kept_region, regions, place) = match place {
-        Some(place) if keep_region < 6 => (region.get(..keep_region)?, counties.len(), place),
-        _ => (region, 1, 0),
+    let counties = if keep_region < 6 {
+        counties(region.get(..keep_region)?)
+    } else {
+        Vec::new()
+    };
+    let (kept_region, regions, place) = match counties.iter().position(|county| *county == region) {
+        Some(place) => (region.get(..keep_region)?, counties.len(), place),
+        None => (region, 1, 0),
     };
     let days = u128::try_from(days).ok()?;
     let place = u128::try_from(place).ok()?;

@@ -33,6 +33,15 @@ const AFTER: &[&str] = &["先生", "女士", "小姐", "同志", "老师", "医�
 /// Characters that go on with the sentence after a name of two.
 const GOES_ON: &str = "的于在今已因为和与到来电称说同是有被把将向等及或者也就都很不未可要去住男女系现之其从给打办提报等就前后已需请";
 
+/// The characters that plates and cue words begin with.
+pub(super) fn first_characters() -> Vec<char> {
+    let words = BEFORE
+        .iter()
+        .chain(AFTER)
+        .filter_map(|word| word.chars().next());
+    words.chain(PLATE_PROVINCES.chars()).collect()
+}
+
 /// Finds plates and names.
 pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
     for (at, char) in chars.iter().enumerate() {

@@ -8,16 +8,24 @@ use crate::classify::table::is_han;
 use crate::classify::text::Found;
 
 /// Words that end a street, village or estate.
-const STREETS: &[&str] = &[
+pub(super) const STREETS: &[&str] = &[
     "路", "街", "大道", "巷", "弄", "胡同", "村", "小区", "花园", "新村", "公寓", "里", "镇", "乡",
     "大厦", "广场", "园", "苑",
 ];
 /// Words that end a house or a room, after its number.
-const HOUSES: &[&str] = &[
+pub(super) const HOUSES: &[&str] = &[
     "号楼", "号", "室", "栋", "幢", "单元", "座", "层", "楼", "组", "弄", "房",
 ];
 /// An address is no longer than this.
 const CHARACTERS_MAX: usize = 60;
+
+/// The characters that words of a list begin with.
+pub(super) fn first_characters(words: &[&str]) -> Vec<char> {
+    words
+        .iter()
+        .filter_map(|word| word.chars().next())
+        .collect()
+}
 
 /// Finds addresses: from a place's name, or from the start of a run of text with a street, to the last house number.
 pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {

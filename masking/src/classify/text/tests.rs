@@ -46,7 +46,15 @@ fn beside_han_characters() {
     check("来自192.168.1.10的请求", &[(I::Ipv4, "192.168.1.10")]);
     check("座机0592-2345678转", &[(I::LandLine, "0592-2345678")]);
     check("座机（010）62345678", &[(I::LandLine, "（010）62345678")]);
-    check("代码91350200MA2XYG7U6D公司", &[]);
+    check(
+        "代码91350100M000100Y43公司",
+        &[(I::CreditCode, "91350100M000100Y43")],
+    );
+    check("代码91350100M000100Y44公司", &[]);
+    check(
+        "组织机构代码D2143569-X",
+        &[(I::OrganisationCode, "D2143569-X")],
+    );
     check(
         "位置118.0894,24.4798处",
         &[(I::Coordinates, "118.0894,24.4798")],
@@ -199,7 +207,23 @@ fn a_huge_cell_is_read_in_linear_time() {
     assert!(find_identifiers(&"厦门市路".repeat(200_000)).is_empty());
 }
 
+/// Every finder, whatever the cheap look says.
+fn thorough(text: &str) -> usize {
+    let folded = Folded::new(text);
+    let mut found = Vec::new();
+    number::find(folded.chars(), &mut found);
+    latin::find(folded.chars(), &mut found);
+    cue::find(folded.chars(), &mut found);
+    place::find(folded.chars(), &mut found);
+    without_overlap(found).len()
+}
+
 proptest! {
+    #[test]
+    fn the_cheap_look_misses_nothing(text in "[0-9０-９①㊀@＠.闽D厦门市路号室王先生姓名：a-z\u{200b}⼀里⾥]{0,40}") {
+        prop_assert_eq!(find_identifiers(&text).len(), thorough(&text));
+    }
+
     #[test]
     fn any_text_gives_ordered_slices(text in "[ -~0-9０-９\\-x@.·闽D厦门市路号室王姓名：a-z\u{200b}]{0,80}") {
         let mut end = 0;
