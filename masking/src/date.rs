@@ -18,7 +18,8 @@ pub(crate) struct Day {
 }
 
 impl Day {
-    /// The day that a number of days after 1970-01-01 is (Hinnant, "chrono-compatible low-level date algorithms").
+    /// The day that a number of days after 1970-01-01 is (Hinnant, "chrono-compatible low-level
+    /// date algorithms").
     pub(crate) fn from_epoch(days: i64) -> Self {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
@@ -60,8 +61,8 @@ impl Day {
     }
 }
 
-/// Reads a date as people write it: `2023-01-05`, `2023/1/5`, `2023.1.5`, `20230105`, `2023年1月5日`, each with or
-/// without a time of day after a blank or `T`.
+/// Reads a date as people write it: `2023-01-05`, `2023/1/5`, `2023.1.5`, `20230105`, `2023年1月5日`,
+/// each with or without a time of day after a blank or `T`.
 pub(crate) fn parse_day(text: &str) -> Option<Day> {
     if text.len() > 64 {
         return None;
@@ -120,7 +121,8 @@ fn is_time(time: &str) -> bool {
             && ordered(time))
 }
 
-/// The days of a column of dates, times or written dates; `None` for other types. What cannot be read is null.
+/// The days of a column of dates, times or written dates; `None` for other types. What cannot be
+/// read is null.
 pub(crate) fn days(values: &dyn Array) -> Option<Date32Array> {
     let from_ticks =
         |ticks: i64, ticks_a_day: i64| i32::try_from(ticks.div_euclid(ticks_a_day)).ok();

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Bilingual;
 
-/// A refusal or failure of this crate: every one names its column (where there is one) and what would do.
+/// A refusal or failure of this crate: every one names its column (where there is one) and what
+/// would do.
 ///
 /// Messages hold names of columns, rules and options, never values of the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +75,8 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The parts of a batch operation that only a fault of this crate can break (same lengths, same types).
+/// The parts of a batch operation that only a fault of this crate can break (same lengths, same
+/// types).
 pub(crate) fn internal(operation: &str, error: &arrow::error::ArrowError) -> Fault {
     // Arrow's own text may quote a value, so only the kind of the error is kept.
     let kind = match error {

@@ -12,8 +12,8 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
-    /// Folds each character: NFKC (full-width digits and letters), one kind of space, one kind of hyphen;
-    /// characters without width are left out.
+    /// Folds each character: NFKC (full-width digits and letters), one kind of space, one kind of
+    /// hyphen; characters without width are left out.
     pub(crate) fn new(text: &str) -> Self {
         let mut folded = Self {
             chars: Vec::with_capacity(text.len()),
@@ -94,7 +94,8 @@ fn fold_char(original: char, mut emit: impl FnMut(char)) {
     }
 }
 
-/// Characters that are invisible and may split an identifier in two for a machine, not for a reader.
+/// Characters that are invisible and may split an identifier in two for a machine, not for a
+/// reader.
 fn has_no_width(char: char) -> bool {
     matches!(
         char,

@@ -1,9 +1,10 @@
 //! Keys, value domains and tokens.
 //!
-//! One root key per platform; every other key is derived from it (HKDF-SHA256, RFC 5869) for one purpose,
-//! one value domain and one epoch. A token is HMAC-SHA256 (RFC 2104) of an identifier's canonical form, cut to
-//! 128 bits and written in base32. Two scenarios have two keys, so their tokens have nothing in common; two
-//! data sets of one scenario share the key of a value domain, so their tokens join.
+//! One root key per platform; every other key is derived from it (HKDF-SHA256, RFC 5869) for one
+//! purpose, one value domain and one epoch. A token is HMAC-SHA256 (RFC 2104) of an identifier's
+//! canonical form, cut to 128 bits and written in base32. Two scenarios have two keys, so their
+//! tokens have nothing in common; two data sets of one scenario share the key of a value domain, so
+//! their tokens join.
 
 use std::fmt;
 
@@ -24,7 +25,8 @@ mod canonical;
 
 pub use canonical::canonical;
 
-/// What kind of thing an identifier names: `person-id`, `mobile`, `enterprise-id`, `vehicle`, `bank-card`.
+/// What kind of thing an identifier names: `person-id`, `mobile`, `enterprise-id`, `vehicle`,
+/// `bank-card`.
 ///
 /// Tokens of one value domain join across data sets, whatever their columns are called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +34,8 @@ pub use canonical::canonical;
 pub struct ValueDomain(String);
 
 impl ValueDomain {
-    /// Reads a name of 2 to 32 characters: a lower-case letter, then lower-case letters, digits, hyphens.
+    /// Reads a name of 2 to 32 characters: a lower-case letter, then lower-case letters, digits,
+    /// hyphens.
     ///
     /// # Errors
     /// `value_domain_name` when the name has another form.
@@ -109,7 +112,8 @@ impl RootKey {
         TokenKey::new(self.derive("intake", domain, epoch), domain.clone())
     }
 
-    /// The key of the tokens that a run of one scenario may see. A new epoch severs all earlier tokens.
+    /// The key of the tokens that a run of one scenario may see. A new epoch severs all earlier
+    /// tokens.
     pub fn scenario(&self, scenario: &str, domain: &ValueDomain, epoch: u32) -> TokenKey {
         // The prefix keeps a scenario that is called "intake" apart from intake itself.
         let purpose = format!("scenario/{scenario}");
@@ -181,8 +185,8 @@ impl TokenKey {
         text
     }
 
-    /// The tokens of a column, as `Utf8`. Each value is first brought to the canonical form of the key's value
-    /// domain; nulls stay null, and a blank value, which names nobody, becomes null.
+    /// The tokens of a column, as `Utf8`. Each value is first brought to the canonical form of the
+    /// key's value domain; nulls stay null, and a blank value, which names nobody, becomes null.
     ///
     /// # Errors
     /// `not_text` when the column's type has no text form (lists, structures).
@@ -234,7 +238,8 @@ impl fmt::Debug for TokenKey {
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // A key shorter than a block is padded with zeros (RFC 2104), so this is the same key, infallibly.
+    // A key shorter than a block is padded with zeros (RFC 2104), so this is the same key,
+    // infallibly.
     let mut block = [0; 64];
     block[..32].copy_from_slice(key);
     let mac = Hmac::<Sha256>::new(&block.into());

@@ -9,8 +9,9 @@
 //! | measure what is left of the risk | [`RiskMeter`] |
 //! | show a few rows | [`sample_rows`] |
 //!
-//! Everything is streaming (a batch at a time), null-preserving and deterministic: the same batch under
-//! the same key gives the same bytes. Keys come in as arguments; there is no clock and no randomness here.
+//! Everything is streaming (a batch at a time), null-preserving and deterministic: the same batch
+//! under the same key gives the same bytes. Keys come in as arguments; there is no clock and no
+//! randomness here.
 //!
 //! What this crate does **not** do: it knows no tenants, no files, no SQL and no network, it stores
 //! nothing, and it never decides who may see what.

@@ -1,4 +1,5 @@
-//! The masking policy: a document per data set, from column to transform, and what it refuses to be.
+//! The masking policy: a document per data set, from column to transform, and what it refuses to
+//! be.
 
 mod compile;
 mod document;
@@ -29,7 +30,8 @@ pub enum UnnamedColumns {
 pub struct ColumnPolicy {
     /// What is done to the values.
     pub transform: Transform,
-    /// A class that a person states, against an unsure classifier or stricter than it; needs a reason.
+    /// A class that a person states, against an unsure classifier or stricter than it; needs a
+    /// reason.
     pub class: Option<Class>,
     /// Why that class is stated.
     pub reason: Option<String>,
@@ -64,12 +66,13 @@ impl ColumnPolicy {
 /// # Ok::<(), masking::PolicyError>(())
 /// ```
 ///
-/// Options by transform: `token` value_domain · `permute` kind (`resident_id` keep_region, birth_band_years,
-/// unassigned_region; `mobile` keep; `bank_card` keep; `credit_code`; `plate`), value_domain · `redact` style
-/// (`constant` text; `mask` first, last; `text`) · `bin` width, origin, output (`lower`, `middle`, `label`) ·
-/// `top_bottom` bottom, top · `generalise_date` to (`month`, `quarter`, `year`) · `age_band` width, top, as_of ·
-/// `region` to (`province`, `city`, `county`), output (`code`, `name`) · `shift_date` subject, value_domain, days ·
-/// `keep` · `drop`. Every column may state `class` with `reason`.
+/// Options by transform: `token` value_domain · `permute` kind (`resident_id` keep_region,
+/// birth_band_years, unassigned_region; `mobile` keep; `bank_card` keep; `credit_code`; `plate`),
+/// value_domain · `redact` style (`constant` text; `mask` first, last; `text`) · `bin` width,
+/// origin, output (`lower`, `middle`, `label`) · `top_bottom` bottom, top · `generalise_date` to
+/// (`month`, `quarter`, `year`) · `age_band` width, top, as_of · `region` to (`province`, `city`,
+/// `county`), output (`code`, `name`) · `shift_date` subject, value_domain, days · `keep` · `drop`.
+/// Every column may state `class` with `reason`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     columns: BTreeMap<String, ColumnPolicy>,
@@ -110,8 +113,8 @@ impl Policy {
         self.unnamed
     }
 
-    /// A policy that is safe for what the classifier found, and compiles for the same data; a person may then relax
-    /// or tighten it.
+    /// A policy that is safe for what the classifier found, and compiles for the same data; a
+    /// person may then relax or tighten it.
     pub fn suggest(classes: &[ColumnClass]) -> Self {
         let columns = classes
             .iter()
@@ -132,9 +135,10 @@ impl Policy {
     ///
     /// # Errors
     /// All reasons why it is unsafe or does not fit, each with its column and a remedy:
-    /// `direct_identifier_kept`, `direct_identifier_coarsened`, `mask_shows_too_much`, `redaction_incomplete`,
-    /// `domain_too_small`, `unkeyed_hash`, `kind_differs`, `class_contradicted`, `unclassified`, `column_missing`,
-    /// `column_unnamed`, `column_duplicate`, `type_unfit`, `subject_missing`.
+    /// `direct_identifier_kept`, `direct_identifier_coarsened`, `mask_shows_too_much`,
+    /// `redaction_incomplete`, `domain_too_small`, `unkeyed_hash`, `kind_differs`,
+    /// `class_contradicted`, `unclassified`, `column_missing`, `column_unnamed`,
+    /// `column_duplicate`, `type_unfit`, `subject_missing`.
     pub fn compile(
         &self,
         schema: &Schema,

@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 use crate::error::{MeasureError, internal};
 use crate::text::Bilingual;
 
-/// Re-identification risk of a table, measured over its quasi-identifiers. Null is a category of its own.
+/// Re-identification risk of a table, measured over its quasi-identifiers. Null is a category of
+/// its own.
 ///
-/// Sources: k-anonymity (Sweeney 2002), l-diversity (Machanavajjhala and others 2007), t-closeness (Li and others
-/// 2007), prosecutor and marketer risk (El Emam 2013).
+/// Sources: k-anonymity (Sweeney 2002), l-diversity (Machanavajjhala and others 2007), t-closeness
+/// (Li and others 2007), prosecutor and marketer risk (El Emam 2013).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RiskReport {
     /// The quasi-identifiers.
@@ -41,14 +42,16 @@ pub struct RiskReport {
     pub l_distinct: Option<u64>,
     /// Smallest exponential of a class's entropy of sensitive values.
     pub l_entropy: Option<f64>,
-    /// Largest distance between the sensitive values of a class and of the table: half the sum of differences for
-    /// words (every two values equally far apart), the ordered earth mover's distance for numbers and dates.
+    /// Largest distance between the sensitive values of a class and of the table: half the sum of
+    /// differences for words (every two values equally far apart), the ordered earth mover's
+    /// distance for numbers and dates.
     pub t_closeness: Option<f64>,
     /// Number of classes by size: `1`, `2`, `3-4`, `5-9`, `10-19`, `20-49`, `50-99`, `100+`.
     pub histogram: BTreeMap<String, u64>,
 }
 
-/// Counts equivalence classes batch by batch. Memory grows with the number of distinct classes, not with rows.
+/// Counts equivalence classes batch by batch. Memory grows with the number of distinct classes, not
+/// with rows.
 #[derive(Debug)]
 pub struct RiskMeter {
     quasi: Vec<String>,
@@ -56,7 +59,8 @@ pub struct RiskMeter {
     types: Option<Vec<DataType>>,
     quasi_rows: Option<RowConverter>,
     sensitive_rows: Option<RowConverter>,
-    /// Class (digest of its values) to the count of each sensitive value; without a sensitive column all are value 0.
+    /// Class (digest of its values) to the count of each sensitive value; without a sensitive
+    /// column all are value 0.
     classes: HashMap<u128, HashMap<u32, u64>>,
     /// Sensitive value, in an encoding that sorts as the values do, to its number.
     values: HashMap<Vec<u8>, u32>,
@@ -232,7 +236,8 @@ impl RiskMeter {
             .fold(0.0, f64::max)
     }
 
-    /// Numbers of the sensitive values in the order of the values; the encoding sorts as they do, null first.
+    /// Numbers of the sensitive values in the order of the values; the encoding sorts as they do,
+    /// null first.
     fn order(&self) -> Vec<u32> {
         let mut values: Vec<(&Vec<u8>, u32)> = self
             .values
@@ -293,7 +298,8 @@ fn keys(
     Ok(rows.iter().map(|row| row.as_ref().to_vec()).collect())
 }
 
-/// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion classes.
+/// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion
+/// classes.
 fn digest(key: &[u8]) -> u128 {
     let bytes: [u8; 32] = Sha256::digest(key).into();
     let mut head = [0; 16];
@@ -312,7 +318,8 @@ fn effective(class: &HashMap<u32, u64>) -> f64 {
     entropy.exp()
 }
 
-/// Half the sum of absolute differences of shares. Values that the class lacks add their share of the table.
+/// Half the sum of absolute differences of shares. Values that the class lacks add their share of
+/// the table.
 fn equal_distance(class: &HashMap<u32, u64>, totals: &[u64], rows: u64) -> f64 {
     let size = float(class.values().sum());
     let mut difference = 0.0;

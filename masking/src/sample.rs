@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 /// At most `n` rows of a batch, drawn without replacement by the seed and left in their order.
 ///
-/// Each row is ranked by SHA-256 of seed and row number, so the choice is uniform and repeatable. Mask first:
-/// this function only chooses.
+/// Each row is ranked by SHA-256 of seed and row number, so the choice is uniform and repeatable.
+/// Mask first: this function only chooses.
 pub fn sample_rows(batch: &RecordBatch, n: usize, seed: &[u8]) -> RecordBatch {
     if batch.num_rows() <= n {
         return batch.clone();
@@ -35,7 +35,8 @@ pub fn sample_rows(batch: &RecordBatch, n: usize, seed: &[u8]) -> RecordBatch {
     }
     let mut rows: Vec<u64> = ranked.into_iter().map(|(_, row)| row).collect();
     rows.sort_unstable();
-    // Rows of the batch itself always exist; were taking them to fail, no rows are shown rather than others.
+    // Rows of the batch itself always exist; were taking them to fail, no rows are shown rather
+    // than others.
     take_record_batch(batch, &UInt64Array::from(rows)).unwrap_or_else(|_| batch.slice(0, 0))
 }
 

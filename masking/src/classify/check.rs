@@ -4,13 +4,14 @@
 
 use jiff::civil::Date;
 
-/// Characters of a unified social credit code (GB 32100): digits and capitals without I, O, S, V, Z.
+/// Characters of a unified social credit code (GB 32100): digits and capitals without I, O, S, V,
+/// Z.
 pub(crate) const CREDIT_ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 const RESIDENT_WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
 const ORGANISATION_WEIGHTS: [u32; 8] = [3, 7, 9, 10, 5, 8, 4, 2];
 
-/// Whether a text is a resident identity number of 18 characters: form, real birth date, check character
-/// (GB 11643). The region is not looked up: historic codes are valid.
+/// Whether a text is a resident identity number of 18 characters: form, real birth date, check
+/// character (GB 11643). The region is not looked up: historic codes are valid.
 pub(crate) fn is_resident_id(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 18
@@ -20,7 +21,8 @@ pub(crate) fn is_resident_id(text: &str) -> bool {
         && resident_check(&bytes[..17]) == Some(bytes[17].to_ascii_uppercase())
 }
 
-/// Whether a text has the form of a resident identity number of 15 digits, which has no check character.
+/// Whether a text has the form of a resident identity number of 15 digits, which has no check
+/// character.
 pub(crate) fn is_resident_id_15(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 15
@@ -29,7 +31,8 @@ pub(crate) fn is_resident_id_15(text: &str) -> bool {
         && calendar_date(&format!("19{}", &text[6..12])).is_some()
 }
 
-/// The 18 characters of a number of 15 digits: the century is the twentieth, the check character is added.
+/// The 18 characters of a number of 15 digits: the century is the twentieth, the check character is
+/// added.
 pub(crate) fn resident_id_15_to_18(text: &str) -> Option<String> {
     if !is_resident_id_15(text) {
         return None;

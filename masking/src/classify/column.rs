@@ -76,7 +76,8 @@ pub struct Evidence {
     pub meaning: Option<Meaning>,
     /// Kinds with any passing value or a hint, likeliest first.
     pub candidates: Vec<Candidate>,
-    /// Kinds found inside longer texts, or as lone values among others: number of values that hold one.
+    /// Kinds found inside longer texts, or as lone values among others: number of values that hold
+    /// one.
     pub inside_text: BTreeMap<Identifier, u64>,
     /// Why the column got its class.
     pub reason: Bilingual,
@@ -112,8 +113,8 @@ struct Column {
 }
 
 impl Classifier {
-    /// Starts with the schema of the batches to come and what the catalogue says about them. Hints are matched by
-    /// column name; a column without a hint is judged by its own name.
+    /// Starts with the schema of the batches to come and what the catalogue says about them. Hints
+    /// are matched by column name; a column without a hint is judged by its own name.
     pub fn new(schema: &Schema, hints: &[ColumnHint]) -> Self {
         let columns = schema.fields().iter().map(|field| {
             let comment = hints
@@ -284,8 +285,8 @@ fn by_values(candidate: &Candidate, examined: u64) -> Verdict {
     }
 }
 
-/// Identifiers among values that are something else: inside texts, or as single whole values that chance does not
-/// explain.
+/// Identifiers among values that are something else: inside texts, or as single whole values that
+/// chance does not explain.
 fn scattered(
     counts: &Counts,
     inside_text: &BTreeMap<Identifier, u64>,
@@ -344,7 +345,8 @@ fn by_meaning(counts: &Counts, column: &Column) -> Verdict {
     use Meaning as M;
     let named = |class, zh: &str, en: &str| Verdict::new(class, 0.8, zh, en);
     match column.meaning {
-        // Numbers none of which is such an identifier disprove the name; other values may be masked or foreign ones.
+        // Numbers none of which is such an identifier disprove the name; other values may be masked
+        // or foreign ones.
         Some(M::Identifier(identifier)) if is_text(&column.data_type) && counts.examined > 0 => {
             Verdict {
                 reason: Bilingual::new(

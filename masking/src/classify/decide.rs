@@ -48,8 +48,9 @@ const HINTED_SERIAL: f64 = -6.0;
 /// Values are no independent draws, so the evidence of many is capped.
 const RATIO_MAX: f64 = 60.0;
 
-/// Chance that a random value of the identifier's shape passes. Check digits and mobile numbers were measured over
-/// 200,000 draws (and are again by the tests); those of shapes without a check are estimates on the careful side.
+/// Chance that a random value of the identifier's shape passes. Check digits and mobile numbers
+/// were measured over 200,000 draws (and are again by the tests); those of shapes without a check
+/// are estimates on the careful side.
 pub(crate) fn null_rate(identifier: Identifier) -> f64 {
     match identifier {
         Identifier::ResidentId => 1e-4,
@@ -96,8 +97,8 @@ fn is_enough(candidate: &Candidate, examined: u64) -> bool {
         || (candidate.null_rate <= 0.01 && candidate.passes >= 2)
 }
 
-/// The probability that belongs to a candidate's log odds. Few values leave it at most three quarters, unless chance
-/// hardly ever passes their check.
+/// The probability that belongs to a candidate's log odds. Few values leave it at most three
+/// quarters, unless chance hardly ever passes their check.
 pub(crate) fn confidence(candidate: &Candidate, examined: u64) -> f64 {
     let probability = 1.0 / (1.0 + (-candidate.log_odds.clamp(-50.0, 50.0)).exp());
     let most = match (examined < DISTINCT_MIN, candidate.null_rate <= 0.01) {
@@ -115,8 +116,8 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
     let mut log_likelihood_ratio =
         ratio(passes, counts.examined, PASS_RATE, null_rate).min(within_shape(identifier, counts));
     if identifier == Identifier::Name {
-        // A third of the people bear one of the most frequent surnames even in a list of rare ones; other words
-        // begin with them by chance.
+        // A third of the people bear one of the most frequent surnames even in a list of rare ones;
+        // other words begin with them by chance.
         log_likelihood_ratio += ratio(counts.frequent_surname, counts.examined, 0.4, 0.12);
     }
     Candidate {
@@ -129,8 +130,9 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
     }
 }
 
-/// The ratio among the values that already have the shape: what the check itself says. Numbers of one register may
-/// all begin alike or hold a date, and then pass the pattern, but not the check, more often than random ones.
+/// The ratio among the values that already have the shape: what the check itself says. Numbers of
+/// one register may all begin alike or hold a date, and then pass the pattern, but not the check,
+/// more often than random ones.
 fn within_shape(identifier: Identifier, counts: &Counts) -> f64 {
     let passes = counts.of(identifier);
     match identifier {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::key::ValueDomain;
 use crate::text::Bilingual;
 
-/// A kind of identifier, in order of precedence: a column that could be two kinds is the earlier one.
+/// A kind of identifier, in order of precedence: a column that could be two kinds is the earlier
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identifier {

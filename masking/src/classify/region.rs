@@ -104,7 +104,8 @@ impl Regions {
         self.names.contains_key(code)
     }
 
-    /// The divisions whose name begins at a place of the text, the longest name: its length and codes.
+    /// The divisions whose name begins at a place of the text, the longest name: its length and
+    /// codes.
     pub(crate) fn named_at(&self, chars: &[char]) -> Option<(usize, Vec<&'static str>)> {
         let forms = self.by_first.get(chars.first()?)?;
         let length = forms
@@ -149,7 +150,8 @@ fn is_below(code: &str, outer: &str) -> bool {
     code != outer && code.starts_with(outer.trim_end_matches("00"))
 }
 
-/// The ways a division is written: its full name, and for provinces and cities the name without its kind.
+/// The ways a division is written: its full name, and for provinces and cities the name without its
+/// kind.
 fn forms(code: &str, name: &str) -> Vec<Vec<char>> {
     if is_filler(name) || code.starts_with("83") {
         return Vec::new();

@@ -8,7 +8,8 @@ use crate::classify::identifier::Identifier;
 use crate::classify::text::find_identifiers;
 use crate::classify::value::{Passes, Trait, passes};
 
-/// Distinct values that are kept at most; beyond it every second one by hash is forgotten, again and again.
+/// Distinct values that are kept at most; beyond it every second one by hash is forgotten, again
+/// and again.
 const DISTINCT_MAX: usize = 16_384;
 /// Texts without a find that are remembered, so that a repeated one is not read again.
 const CLEAN_MAX: usize = 65_536;
@@ -113,7 +114,8 @@ impl Sketch {
             counts.mobile_shape += u64::from(tests.has(Trait::MobileShape));
             counts.digits += u64::from(tests.has(Trait::Digits));
         }
-        // Numbers of subscribers are spread over billions; numbers that are counted up lie side by side.
+        // Numbers of subscribers are spread over billions; numbers that are counted up lie side by
+        // side.
         counts.dense = self.numbers.is_some_and(|(low, high)| {
             counts.examined >= 10 && (high - low) / self.distinct().max(1) < 50
         });

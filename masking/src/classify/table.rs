@@ -87,7 +87,8 @@ fn surnames() -> &'static HashSet<&'static str> {
     SURNAMES.get_or_init(|| lines(include_str!("../data/surnames.txt")).collect())
 }
 
-/// Whether a character ends words for places, organisations, things and diseases, and hardly any name.
+/// Whether a character ends words for places, organisations, things and diseases, and hardly any
+/// name.
 pub(crate) fn ends_no_name(char: char) -> bool {
     const ENDS: &str = "省市区县镇乡村路街道司店局院厅部校厂站所会病症炎癌瘤压热痛伤科药片液类型级品号元年月日度率费额";
     ENDS.contains(char)

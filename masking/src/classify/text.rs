@@ -16,13 +16,16 @@ pub(crate) use cue::{is_energy_body, is_plate};
 pub(crate) use latin::{is_coordinates, is_email, is_ipv4, is_land_line};
 pub(crate) use place::is_address;
 
-/// Every identifier inside a text, in order and without overlap; ranges are bytes of the text as given.
+/// Every identifier inside a text, in order and without overlap; ranges are bytes of the text as
+/// given.
 ///
-/// Han characters, punctuation and blanks around an identifier are no obstacle; letters and digits are: a longer
-/// number does not hold a shorter one. Full-width digits, blanks and hyphens inside a number are seen through.
+/// Han characters, punctuation and blanks around an identifier are no obstacle; letters and digits
+/// are: a longer number does not hold a shorter one. Full-width digits, blanks and hyphens inside a
+/// number are seen through.
 ///
-/// Bank cards need a known issuer or a word like 卡号 before them; resident numbers of 15 digits, organisation codes
-/// and names need such a word; addresses need a known place or a road, and a house number.
+/// Bank cards need a known issuer or a word like 卡号 before them; resident numbers of 15 digits,
+/// organisation codes and names need such a word; addresses need a known place or a road, and a
+/// house number.
 pub fn find_identifiers(text: &str) -> Vec<Hit> {
     let look = Look::at(text);
     if !look.number && !look.cue && !look.place {
@@ -116,7 +119,8 @@ fn kinds(char: char) -> u8 {
     if ('\u{4e00}'..='\u{9fff}').contains(&char) {
         return kinds.get(&char).copied().unwrap_or(0);
     }
-    // Punctuation of Chinese texts stands for itself; other characters may fold to digits, an @ or Han characters.
+    // Punctuation of Chinese texts stands for itself; other characters may fold to digits, an @ or
+    // Han characters.
     if matches!(
         char,
         '\u{3000}'..='\u{303f}' | '，' | '：' | '；' | '！' | '？' | '（' | '）'

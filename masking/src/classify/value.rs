@@ -165,8 +165,8 @@ fn ip(plain: &str, passes: &mut Passes) {
     passes.set(Trait::SmallOctets as u32, small);
 }
 
-/// Two to four Han characters that begin with a surname and end with nothing that names a place, an organisation, a
-/// thing or a disease; the dotted names of other peoples count as well.
+/// Two to four Han characters that begin with a surname and end with nothing that names a place, an
+/// organisation, a thing or a disease; the dotted names of other peoples count as well.
 fn name(plain: &str, passes: &mut Passes) {
     let chars: Vec<char> = plain.chars().take(20).collect();
     let dotted = chars.contains(&'·')

@@ -6,10 +6,11 @@ use crate::key::ValueDomain;
 
 /// The form of an identifier from which its token is made.
 ///
-/// Full-width characters, blanks and invisible characters are folded in every domain. Beyond that: `person-id`
-/// turns 15 digits into 18 and `x` into `X`; `mobile` drops `+86` and `0086`; `enterprise-id` and `vehicle` are
-/// upper case, a plate without its dot; `email` is lower case; `bank-card` and `landline` are digits without
-/// separators. A value of any other domain keeps its letters as they are.
+/// Full-width characters, blanks and invisible characters are folded in every domain. Beyond that:
+/// `person-id` turns 15 digits into 18 and `x` into `X`; `mobile` drops `+86` and `0086`;
+/// `enterprise-id` and `vehicle` are upper case, a plate without its dot; `email` is lower case;
+/// `bank-card` and `landline` are digits without separators. A value of any other domain keeps its
+/// letters as they are.
 pub fn canonical(domain: &ValueDomain, raw: &str) -> String {
     match domain.as_str() {
         "person-id" => person(raw),

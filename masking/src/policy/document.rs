@@ -1,4 +1,5 @@
-//! The policy as a document: reading with a place and a remedy for every error, and the canonical form.
+//! The policy as a document: reading with a place and a remedy for every error, and the canonical
+//! form.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -565,7 +566,8 @@ fn options(transform: &Transform) -> Vec<(&'static str, String)> {
     }
 }
 
-/// A floating-point number with a fraction, as TOML wants it; reading it back gives the same number.
+/// A floating-point number with a fraction, as TOML wants it; reading it back gives the same
+/// number.
 fn float(number: f64) -> String {
     format!("{number:?}")
 }

@@ -63,8 +63,8 @@ fn wider(permute: Permute) -> (&'static str, &'static str) {
     }
 }
 
-/// The class that counts: the classifier's, unless a person stated a stricter one, or another one where the
-/// classifier is unsure.
+/// The class that counts: the classifier's, unless a person stated a stricter one, or another one
+/// where the classifier is unsure.
 pub(super) fn effective_class(
     found: &ColumnClass,
     rule: &ColumnPolicy,
@@ -248,7 +248,8 @@ fn hides(identifier: Option<Identifier>, first: usize, last: usize) -> bool {
     };
     let values: u128 = match identifier {
         Some(Identifier::ResidentId) => {
-            // Region codes, birth dates of a century and order numbers are far fewer than their digits would allow.
+            // Region codes, birth dates of a century and order numbers are far fewer than their
+            // digits would allow.
             let region = 10u128.pow(hidden(18, 0, 6).min(2));
             let birth = 10u128.pow(hidden(18, 6, 14)).min(36_500);
             region * birth * 10u128.pow(hidden(18, 14, 17))

@@ -51,7 +51,8 @@ impl QualityChecker {
     /// Binds rules to a schema.
     ///
     /// # Errors
-    /// `column_missing`, or `type_unfit` when a rule or repair cannot take a column's type; both name rule and column.
+    /// `column_missing`, or `type_unfit` when a rule or repair cannot take a column's type; both
+    /// name rule and column.
     pub fn new(rules: &QualityRules, schema: &Schema) -> Result<Self, QualityError> {
         for repair in &rules.repairs {
             for column in &repair.columns {
@@ -99,7 +100,8 @@ impl QualityChecker {
     /// Checks one batch whose first row has the given number.
     ///
     /// # Errors
-    /// `schema_changed`, or `keys_too_many` when unique rules would hold more than sixty million keys.
+    /// `schema_changed`, or `keys_too_many` when unique rules would hold more than sixty million
+    /// keys.
     pub fn check(&mut self, first_row: u64, batch: &RecordBatch) -> Result<Checked, QualityError> {
         self.check_schema(batch.schema_ref())?;
         let mut problems = Vec::new();

@@ -17,7 +17,8 @@ pub(super) struct Repaired {
     pub(super) changed: Vec<(usize, String)>,
 }
 
-/// Whether a repair can work on a type: repairs of spelling need text, filling works on what can be read from text.
+/// Whether a repair can work on a type: repairs of spelling need text, filling works on what can be
+/// read from text.
 pub(super) fn fits(kind: &RepairKind, data_type: &DataType) -> bool {
     let is_text = matches!(
         data_type,

@@ -64,21 +64,23 @@ pub struct QualityReport {
     pub rows_kept: u64,
     /// Values that were repaired.
     pub repaired: u64,
-    /// Score per dimension that has rules, from 0 to 1: the share of looks that found nothing wrong.
-    pub dimensions: BTreeMap<String, f64>,
-    /// Score per column, from 0 to 1: its share of non-null values times the share of looks at it that found nothing
+    /// Score per dimension that has rules, from 0 to 1: the share of looks that found nothing
     /// wrong.
+    pub dimensions: BTreeMap<String, f64>,
+    /// Score per column, from 0 to 1: its share of non-null values times the share of looks at it
+    /// that found nothing wrong.
     pub columns: BTreeMap<String, f64>,
     /// Each rule's counts, in the order of the rules.
     pub rules: Vec<RuleCount>,
-    /// Names of the blocking rules that were broken: when there is any, the push becomes no version.
+    /// Names of the blocking rules that were broken: when there is any, the push becomes no
+    /// version.
     pub blocking: Vec<String>,
     /// Mean of the dimensions' scores; 1 without rules.
     pub score: f64,
 }
 
-/// A value as it may be shown: its first and last character when it is long enough to hide the rest, stars between,
-/// never more than 24 characters.
+/// A value as it may be shown: its first and last character when it is long enough to hide the
+/// rest, stars between, never more than 24 characters.
 pub(super) fn shown(value: &str) -> String {
     const LENGTH_MAX: usize = 24;
     let cut: String = value.chars().take(LENGTH_MAX).collect();

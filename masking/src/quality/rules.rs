@@ -45,15 +45,16 @@ use crate::text::Bilingual;
 /// # Ok::<(), masking::QualityError>(())
 /// ```
 ///
-/// Rules by `kind`: `not_null` · `unique` (columns; the first row of a key stays) · `type` (`data_type`: `integer`,
-/// `number`, `date`, `boolean`) · `date` (min, max) · `identifier` (a resident ID, a credit code …: form and check) ·
-/// `regex` (pattern, on the whole value) · `range` (min, max) · `allowed` (values) · `order` (columns: each not after
-/// the next; `strict`) · `row_count` (min, max). Every rule has `name`, `on_fail` (`keep`, the default, or `drop`),
-/// `blocking` and `tolerance`, the share of rows that may fail before a blocking rule blocks. All rules but `not_null`
-/// pass over nulls, `unique` over keys that are null in every column.
+/// Rules by `kind`: `not_null` · `unique` (columns; the first row of a key stays) · `type`
+/// (`data_type`: `integer`, `number`, `date`, `boolean`) · `date` (min, max) · `identifier` (a
+/// resident ID, a credit code …: form and check) · `regex` (pattern, on the whole value) · `range`
+/// (min, max) · `allowed` (values) · `order` (columns: each not after the next; `strict`) ·
+/// `row_count` (min, max). Every rule has `name`, `on_fail` (`keep`, the default, or `drop`),
+/// `blocking` and `tolerance`, the share of rows that may fail before a blocking rule blocks. All
+/// rules but `not_null` pass over nulls, `unique` over keys that are null in every column.
 ///
-/// Repairs by `kind`, in their order and before the rules: `trim` · `half_width` · `date` (to `2023-01-05`) · `upper` ·
-/// `fill` (value) · `map` (from, to).
+/// Repairs by `kind`, in their order and before the rules: `trim` · `half_width` · `date` (to
+/// `2023-01-05`) · `upper` · `fill` (value) · `map` (from, to).
 #[derive(Clone, Debug, Default)]
 pub struct QualityRules {
     version: u32,

@@ -51,7 +51,8 @@ pub(super) struct Failure {
 }
 
 impl State {
-    /// Runs a rule over the rows that stay so far; a row that an earlier rule left out is not looked at again.
+    /// Runs a rule over the rows that stay so far; a row that an earlier rule left out is not
+    /// looked at again.
     pub(super) fn run(
         &mut self,
         rule: &Rule,
@@ -137,7 +138,8 @@ impl State {
     }
 }
 
-/// 128 bits of SHA-256 of a key: two different keys meet with a chance below 2^-64 at sixty million keys.
+/// 128 bits of SHA-256 of a key: two different keys meet with a chance below 2^-64 at sixty million
+/// keys.
 fn digest(key: &[u8]) -> [u8; 16] {
     let bytes: [u8; 32] = Sha256::digest(key).into();
     let mut head = [0; 16];
@@ -195,8 +197,8 @@ fn each(
     Ok(())
 }
 
-/// Each column not after the next, as dates where the columns hold dates, as numbers elsewhere. A value that cannot be
-/// read is no fault of the order; its own rule tells.
+/// Each column not after the next, as dates where the columns hold dates, as numbers elsewhere. A
+/// value that cannot be read is no fault of the order; its own rule tells.
 fn ordered(
     columns: &[&ArrayRef],
     places: &[usize],
@@ -248,7 +250,8 @@ fn ordered(
     Ok(outcome)
 }
 
-/// Values on one line: microseconds for times, days in microseconds for dates and written dates, numbers as they are.
+/// Values on one line: microseconds for times, days in microseconds for dates and written dates,
+/// numbers as they are.
 fn moments(values: &ArrayRef) -> Result<Float64Array, QualityError> {
     const MICROSECONDS_A_DAY: f64 = 86_400_000_000.0;
     match values.data_type() {

@@ -17,8 +17,8 @@ use crate::transform::{Transform, coarsen, day, redact, text_values};
 pub struct Masked {
     /// The batch, in the plan's output schema.
     pub batch: RecordBatch,
-    /// Columns with values that the transform could not take (no valid identifier, no date), and the number of rows
-    /// in which such a value became null.
+    /// Columns with values that the transform could not take (no valid identifier, no date), and
+    /// the number of rows in which such a value became null.
     pub nulled: Vec<(String, u64)>,
 }
 
@@ -71,9 +71,9 @@ impl MaskPlan {
         tokens.collect()
     }
 
-    /// Masks one batch. Null stays null; the same value gives the same result in every batch under one root key and
-    /// epoch. A value that the transform cannot take (no valid identifier, no date) becomes null and is never passed
-    /// on.
+    /// Masks one batch. Null stays null; the same value gives the same result in every batch under
+    /// one root key and epoch. A value that the transform cannot take (no valid identifier, no
+    /// date) becomes null and is never passed on.
     ///
     /// # Errors
     /// `schema_changed` when the batch does not have the schema that the plan was made for.

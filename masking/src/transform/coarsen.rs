@@ -62,7 +62,8 @@ pub(crate) fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric() && !matches!(data_type, DataType::Float16)
 }
 
-/// The bin of each number. Whole numbers stay whole; what no bin holds (infinite, not a number) becomes null.
+/// The bin of each number. Whole numbers stay whole; what no bin holds (infinite, not a number)
+/// becomes null.
 pub(crate) fn bin(
     values: &dyn Array,
     width: f64,
@@ -173,7 +174,8 @@ pub(crate) fn generalise_date(values: &dyn Array, period: Period) -> Option<Date
     }))
 }
 
-/// Bands of ages, `30-39`, the last one open, `90+`. Dates are birth dates, and the age is that on a stated day.
+/// Bands of ages, `30-39`, the last one open, `90+`. Dates are birth dates, and the age is that on
+/// a stated day.
 pub(crate) fn age_band(
     values: &dyn Array,
     width: u32,
@@ -203,8 +205,9 @@ fn age(birth: Day, as_of: Day) -> i64 {
     as_of.year - birth.year - i64::from(!had_birthday)
 }
 
-/// The region of each code, resident number or address, as its six-digit code or its name. What names no region, or
-/// names it less finely than asked, is told as finely as it can be; what names none becomes null.
+/// The region of each code, resident number or address, as its six-digit code or its name. What
+/// names no region, or names it less finely than asked, is told as finely as it can be; what names
+/// none becomes null.
 pub(crate) fn region(
     values: &dyn Array,
     level: RegionLevel,
@@ -243,8 +246,9 @@ fn region_code(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Each date moved by its subject's own number of days, from 1 to `days` back or forth. The same subject moves by the
-/// same number everywhere. A row without a subject, or without a date, becomes null.
+/// Each date moved by its subject's own number of days, from 1 to `days` back or forth. The same
+/// subject moves by the same number everywhere. A row without a subject, or without a date, becomes
+/// null.
 pub(crate) fn shift_date(
     values: &dyn Array,
     subjects: &dyn Array,

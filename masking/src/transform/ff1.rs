@@ -19,8 +19,8 @@ pub(crate) struct Halves {
 }
 
 impl Halves {
-    /// Strings of `length` numerals. `None` when a half would not fit into 96 bits, which keeps the standard's S
-    /// inside one block.
+    /// Strings of `length` numerals. `None` when a half would not fit into 96 bits, which keeps the
+    /// standard's S inside one block.
     pub(crate) fn new(radix: u32, length: u32) -> Option<Self> {
         if !(2..=65_536).contains(&radix) || length < 2 {
             return None;
@@ -77,7 +77,8 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ff1<C> {
             | u128::from(tweak_length);
         let mut state = self.encrypt(first);
 
-        // Q = tweak, zeros, round, number: its last block holds round and number, as the number has 12 bytes at most.
+        // Q = tweak, zeros, round, number: its last block holds round and number, as the number has
+        // 12 bytes at most.
         let number_length = usize::try_from(number_bytes).unwrap_or(12);
         let length = (tweak.len() + 1 + number_length).next_multiple_of(16);
         let mut q = tweak.to_vec();
@@ -107,7 +108,8 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ff1<C> {
         for round in 0..10 {
             let modulus = tweaked.modulus(round);
             let number = self.round(tweaked, round, b);
-            // Of bit strings the remainder is a mask; a division of 128 bits would cost more than the cipher.
+            // Of bit strings the remainder is a mask; a division of 128 bits would cost more than
+            // the cipher.
             let c = if tweaked.halves.radix == 2 {
                 (a + (number & (modulus - 1))) & (modulus - 1)
             } else {
@@ -152,10 +154,11 @@ impl Tweaked {
     }
 }
 
-/// A permutation of the numbers below `size`: FF1 on bit strings, walked along its cycle until it is inside.
+/// A permutation of the numbers below `size`: FF1 on bit strings, walked along its cycle until it
+/// is inside.
 ///
-/// The walk ends, because the number itself lies inside and on the same cycle; on average it takes fewer than two
-/// steps.
+/// The walk ends, because the number itself lies inside and on the same cycle; on average it takes
+/// fewer than two steps.
 pub(crate) struct Permutation {
     tweaked: Tweaked,
     size: u128,
@@ -177,7 +180,8 @@ impl Permutation {
         })
     }
 
-    /// Where a number goes; `allowed` narrows the permutation to a part of the numbers that holds the given one.
+    /// Where a number goes; `allowed` narrows the permutation to a part of the numbers that holds
+    /// the given one.
     pub(crate) fn of<C>(
         &self,
         ff1: &Ff1<C>,

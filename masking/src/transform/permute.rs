@@ -1,8 +1,10 @@
-//! Valid identifiers in place of valid identifiers: permutations that keep form, check digit and stated parts.
+//! Valid identifiers in place of valid identifiers: permutations that keep form, check digit and
+//! stated parts.
 //!
-//! A value is split into what is kept and a number inside the exact domain of what is not; the number is permuted by
-//! FF1 under a tweak that is the digest of what is kept, and the check digits are computed anew. So the map is one to
-//! one, and the same under one key wherever the value stands.
+//! A value is split into what is kept and a number inside the exact domain of what is not; the
+//! number is permuted by FF1 under a tweak that is the digest of what is kept, and the check digits
+//! are computed anew. So the map is one to one, and the same under one key wherever the value
+//! stands.
 
 use std::collections::HashMap;
 
@@ -31,8 +33,8 @@ pub enum Permute {
         keep_region: usize,
         /// Years of a birth band; the band stays, the date inside it does not.
         birth_band_years: u32,
-        /// Whether the region code is replaced by one that no region has, so that the number can be nobody's; numbers
-        /// with a code outside the table (historic ones) then become null.
+        /// Whether the region code is replaced by one that no region has, so that the number can be
+        /// nobody's; numbers with a code outside the table (historic ones) then become null.
         unassigned_region: bool,
     },
     /// Mobile numbers keep their first digits (3 to 5) and stay allotted.
@@ -51,7 +53,8 @@ pub enum Permute {
     Plate,
 }
 
-/// Version of the tables and rules that a tweak is bound to: another version is another permutation.
+/// Version of the tables and rules that a tweak is bound to: another version is another
+/// permutation.
 const TABLES_VERSION: &str = "2023-06";
 /// Characters of plates after the letter: digits and letters without I and O.
 const PLATE_ALPHABET: &[u8; 34] = b"0123456789ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -83,8 +86,8 @@ impl Permute {
         }
     }
 
-    /// The smallest number of values that one kept part stands for, over all parts that occur in practice (cards of
-    /// 16 digits; shorter ones that would fall below the limit become null).
+    /// The smallest number of values that one kept part stands for, over all parts that occur in
+    /// practice (cards of 16 digits; shorter ones that would fall below the limit become null).
     pub(crate) fn domain_min(self) -> u128 {
         match self {
             Self::ResidentId {
@@ -109,7 +112,8 @@ impl Permute {
         }
     }
 
-    /// Splits a value into what stays and the number to permute. `None` when it is no valid identifier of the kind.
+    /// Splits a value into what stays and the number to permute. `None` when it is no valid
+    /// identifier of the kind.
     fn split(self, value: &str) -> Option<Split> {
         let value = canonical(&self.value_domain(), value);
         match self {
@@ -129,8 +133,8 @@ impl Permute {
         }
     }
 
-    /// Puts a permuted number back among what stays. `None` for numbers outside the kind (a mobile number that is not
-    /// allotted); the permutation walks on over them.
+    /// Puts a permuted number back among what stays. `None` for numbers outside the kind (a mobile
+    /// number that is not allotted); the permutation walks on over them.
     fn join(self, split: &Split, number: u128) -> Option<String> {
         match self {
             Self::ResidentId {
@@ -190,8 +194,8 @@ fn band(year: i64, years: u32) -> Option<(i64, i64)> {
     (to > from).then_some((from, to - from))
 }
 
-/// Kept is `<region>|<first day of the band>|<days of the band>|<0 female, 1 male>`; the number counts region (when
-/// free), day and half the order number.
+/// Kept is `<region>|<first day of the band>|<days of the band>|<0 female, 1 male>`; the number
+/// counts region (when free), day and half the order number.
 fn split_resident(value: &str, keep_region: usize, years: u32, unassigned: bool) -> Option<Split> {
     if !is_resident_id(value) {
         return None;
@@ -267,8 +271,8 @@ fn counties(head: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// A code that no region has, a different one for each code of the table: the province's codes are numbered through
-/// the cities 71 to 80, digits that GB/T 2260 has never given.
+/// A code that no region has, a different one for each code of the table: the province's codes are
+/// numbered through the cities 71 to 80, digits that GB/T 2260 has never given.
 fn unassigned_image(region: &str) -> Option<String> {
     let province = region.get(..2)?;
     let place = regions()
@@ -292,8 +296,8 @@ fn split_credit(value: &str) -> Option<Split> {
     })
 }
 
-/// Kept is province and letter, then the kind: `n` ordinary, `s` special with its last character, `e` new energy of
-/// small, `l` of large vehicles.
+/// Kept is province and letter, then the kind: `n` ordinary, `s` special with its last character,
+/// `e` new energy of small, `l` of large vehicles.
 fn split_plate(plate: &str) -> Option<Split> {
     let chars: Vec<char> = plate.chars().collect();
     let head: String = chars.get(..2)?.iter().collect();
@@ -344,7 +348,8 @@ fn energy_alphabets(small: bool) -> Vec<&'static [u8]> {
     }
 }
 
-/// The number of a text whose characters each have an alphabet of their own, and how many such texts there are.
+/// The number of a text whose characters each have an alphabet of their own, and how many such
+/// texts there are.
 fn mixed(text: &[u8], alphabets: &[&[u8]]) -> Option<(u128, u128)> {
     let (mut number, mut size) = (0u128, 1u128);
     for (byte, alphabet) in text.iter().zip(alphabets) {
@@ -400,8 +405,8 @@ impl Permuter {
         }
     }
 
-    /// The identifier in place of a valid one; `None` in place of any other value, and of a card so short that fewer
-    /// than 10⁶ could stand in its place.
+    /// The identifier in place of a valid one; `None` in place of any other value, and of a card so
+    /// short that fewer than 10⁶ could stand in its place.
     pub(crate) fn permuted(&mut self, value: &str) -> Option<String> {
         let permute = self.permute;
         let split = permute.split(value)?;

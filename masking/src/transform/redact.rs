@@ -17,7 +17,8 @@ pub(crate) fn constant(values: &dyn Array, text: &str) -> ArrayRef {
     Arc::new(redacted.finish())
 }
 
-/// Stars in place of all characters but the first and last ones; a value too short to hide anything is hidden whole.
+/// Stars in place of all characters but the first and last ones; a value too short to hide anything
+/// is hidden whole.
 pub(crate) fn mask(values: &dyn Array, first: usize, last: usize) -> Result<ArrayRef, MaskError> {
     map(values, |text| masked(text, first, last))
 }

@@ -11,8 +11,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use crate::error::{Fault, MaskError};
 use crate::text::Bilingual;
 
-/// The values of a column as `Utf8`, nulls kept. A whole number that a reader took for a floating-point number is
-/// written without its fraction, so that `13800138000.0` and `13800138000` are one identifier.
+/// The values of a column as `Utf8`, nulls kept. A whole number that a reader took for a
+/// floating-point number is written without its fraction, so that `13800138000.0` and `13800138000`
+/// are one identifier.
 pub(crate) fn text_values(values: &dyn Array) -> Result<ArrayRef, MaskError> {
     match values.data_type() {
         DataType::Float64 => {
@@ -41,7 +42,8 @@ pub(crate) fn text_values(values: &dyn Array) -> Result<ArrayRef, MaskError> {
         .map_err(|_| not_text(values.data_type()))
 }
 
-/// The cast gives up as a whole when one day lies beyond the calendar; here that one alone becomes null.
+/// The cast gives up as a whole when one day lies beyond the calendar; here that one alone becomes
+/// null.
 fn one_by_one(values: &dyn Array) -> Result<ArrayRef, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(values, &options)?;

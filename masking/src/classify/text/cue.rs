@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::classify::identifier::Identifier;
 use crate::classify::table::{PLATE_PROVINCES, ends_no_name, is_han, surname_length};
-use crate::classify::text::{Found, is_word};
+use crate::classify::text::{Found, is_word, kind, kinds};
 
 /// Words before a name.
 const BEFORE: &[&str] = &[
@@ -45,7 +45,8 @@ pub(super) fn first_characters() -> Vec<char> {
 /// Finds plates and names.
 pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
     for (at, char) in chars.iter().enumerate() {
-        if !is_han(*char) {
+        // Few characters begin a cue word; the rest of a long text is passed over.
+        if !is_han(*char) || kinds(*char) & kind::CUE == 0 {
             continue;
         }
         if PLATE_PROVINCES.contains(*char)
@@ -116,8 +117,8 @@ fn is_plate_body(body: &str) -> bool {
         && body.chars().any(|char| char.is_ascii_digit())
 }
 
-/// The six characters of a new-energy plate: small vehicles begin with the energy's letter, large ones end with it
-/// (GA 36: A to E and F to K without I for pure and other electric vehicles).
+/// The six characters of a new-energy plate: small vehicles begin with the energy's letter, large
+/// ones end with it (GA 36: A to E and F to K without I for pure and other electric vehicles).
 pub(crate) fn is_energy_body(body: &str) -> bool {
     let bytes = body.as_bytes();
     let energy = |byte: &u8| matches!(byte, b'A'..=b'H' | b'J' | b'K');
@@ -171,7 +172,8 @@ fn name_after(chars: &[char], mut at: usize) -> Option<Range<usize>> {
     (!ends_no_name(chars[end - 1])).then_some(at..end)
 }
 
-/// How many characters belong to the given name: two, or one when the next goes on with the sentence.
+/// How many characters belong to the given name: two, or one when the next goes on with the
+/// sentence.
 fn given_length(chars: &[char], at: usize) -> Option<usize> {
     let is_given = |place: usize| {
         chars

@@ -85,8 +85,8 @@ fn whole(word: &str, chars: &[char], start: usize) -> Option<Identifier> {
     }
 }
 
-/// An identifier written in groups with one blank or hyphen between: the earliest kind in precedence wins, at equal
-/// kind the longest.
+/// An identifier written in groups with one blank or hyphen between: the earliest kind in
+/// precedence wins, at equal kind the longest.
 fn grouped(chars: &[char], start: usize) -> Option<(Identifier, usize)> {
     let mut word = String::with_capacity(CHARACTERS_MAX);
     let mut groups: Vec<usize> = vec![0];

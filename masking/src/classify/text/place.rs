@@ -27,7 +27,8 @@ pub(super) fn first_characters(words: &[&str]) -> Vec<char> {
         .collect()
 }
 
-/// Finds addresses: from a place's name, or from the start of a run of text with a street, to the last house number.
+/// Finds addresses: from a place's name, or from the start of a run of text with a street, to the
+/// last house number.
 pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
     let mut at = 0;
     while at < chars.len() {
@@ -49,7 +50,8 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
     }
 }
 
-/// Whether a whole value is an address: a known place or a street, and a house number or a street below a place.
+/// Whether a whole value is an address: a known place or a street, and a house number or a street
+/// below a place.
 pub(crate) fn is_address(value: &str) -> bool {
     let chars: Vec<char> = value
         .chars()
@@ -71,8 +73,8 @@ pub(crate) fn is_address(value: &str) -> bool {
     }
 }
 
-/// The first address of a run. It is looked for around the run's first house number, so that a long text is read
-/// once.
+/// The first address of a run. It is looked for around the run's first house number, so that a long
+/// text is read once.
 fn in_run(chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
     let mut from = run.start;
     loop {
@@ -85,7 +87,8 @@ fn in_run(chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
     }
 }
 
-/// The address that begins in a window and ends with the last house number that follows its street closely.
+/// The address that begins in a window and ends with the last house number that follows its street
+/// closely.
 fn around(chars: &[char], window: Range<usize>, run_end: usize) -> Option<Range<usize>> {
     let place = named_place(chars, window.clone());
     let street_from = place.as_ref().map_or(window.start, |place| place.end);
@@ -144,8 +147,8 @@ fn first_house(chars: &[char], range: Range<usize>) -> Option<usize> {
     houses(chars, range).next()
 }
 
-/// Where the last house or room of one address ends: each follows the one before it within a few characters, with no
-/// other number between ("1号3栋502室").
+/// Where the last house or room of one address ends: each follows the one before it within a few
+/// characters, with no other number between ("1号3栋502室").
 fn last_house(chars: &[char], range: Range<usize>) -> Option<usize> {
     const GAP_MAX: usize = 6;
     let mut last = houses(chars, range.clone()).next()?;
