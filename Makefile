@@ -36,7 +36,7 @@ check: prepare ## formatting, lints, licences
 
 bench: prepare-test ## figures into target/bench/results.jsonl (release build)
 	$(CARGO) build --locked --release -p portal
-	$(CARGO) run --locked --release -p egret-tests --bin bench
+	$(CARGO) run --locked --release -p egret-tests --features bench --bin bench
 
 fmt: ## format the sources
 	$(CARGO) fmt --all

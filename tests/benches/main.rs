@@ -1,0 +1,49 @@
+//! The benches: one JSON line per figure in `target/bench/results.jsonl`, ratios side by side in one run.
+//!
+//! `bench [NAME…]` runs those named, or all: `demo`, `turnaround`, `worker`, `tpch`, `build`.
+
+mod build;
+mod demo;
+mod record;
+mod tpch;
+mod tpch_data;
+mod turnaround;
+mod worker;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if arguments.nth(1).is_some_and(|argument| argument == WORKER) {
+        // The bench is its own worker, as `egret` is.
+        return runtime::worker_main(&[("nothing", worker::nothing)]);
+    }
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("bench: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if wants("worker") {
+        runtime.block_on(worker::run());
+    }
+    if wants("turnaround") {
+        runtime.block_on(turnaround::run());
+    }
+    if wants("tpch") {
+        runtime.block_on(tpch::run());
+    }
+    if wants("demo") {
+        demo::run();
+    }
+    if wants("build") {
+        build::run();
+    }
+    ExitCode::SUCCESS
+}
+
+/// The argument that makes this program a worker.
+const WORKER: &str = "worker-jail";
