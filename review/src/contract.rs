@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::row_filter;
 
 /// Bytes of a contract document that are read at most.
 const DOCUMENT_BYTES_MAX: usize = 1_048_576;
@@ -82,12 +83,20 @@ fn is_false(flag: &bool) -> bool {
 impl ColumnScope {
     /// A column with a role.
     pub fn new(name: impl Into<String>, role: ColumnRole) -> Self {
-        Self { name: name.into(), role, value_domain: None, sensitive: false }
+        Self {
+            name: name.into(),
+            role,
+            value_domain: None,
+            sensitive: false,
+        }
     }
 
     /// A key with the value domain of its tokens.
     pub fn key(name: impl Into<String>, value_domain: impl Into<String>) -> Self {
-        Self { value_domain: Some(value_domain.into()), ..Self::new(name, ColumnRole::Key) }
+        Self {
+            value_domain: Some(value_domain.into()),
+            ..Self::new(name, ColumnRole::Key)
+        }
     }
 }
 
@@ -211,7 +220,11 @@ impl Contract {
             ));
         }
         if !self.operations.sql && !self.operations.wasm {
-            findings.push(fault("operations", "未许可任何作业类型", "no kind of program is allowed"));
+            findings.push(fault(
+                "operations",
+                "未许可任何作业类型",
+                "no kind of program is allowed",
+            ));
         }
         if self.tables.is_empty() || self.tables.len() > TABLES_MAX {
             findings.push(fault(
@@ -247,9 +260,17 @@ impl TableScope {
             ));
         }
         if !is_plain_name(&self.dataset) {
-            findings.push(fault(&self.name, "数据集名称无效", "the data set's name is not valid"));
+            findings.push(fault(
+                &self.name,
+                "数据集名称无效",
+                "the data set's name is not valid",
+            ));
         }
-        if self.unit.as_deref().is_some_and(|unit| !is_value_domain(unit)) {
+        if self
+            .unit
+            .as_deref()
+            .is_some_and(|unit| !is_value_domain(unit))
+        {
             findings.push(fault(
                 &self.name,
                 "隐私单元须为值域名称，如 person-id",
@@ -267,6 +288,15 @@ impl TableScope {
         for column in &self.columns {
             self.validate_column(column, &mut names, findings);
         }
+        if let Some(filter) = &self.row_filter
+            && let Err(error) = row_filter::check_syntax(filter)
+        {
+            findings.push(fault(
+                &self.name,
+                format!("行过滤条件无效：{error}"),
+                format!("the row filter is not valid: {error}"),
+            ));
+        }
     }
 
     fn validate_column<'a>(
@@ -278,16 +308,36 @@ impl TableScope {
         let subject = format!("{}.{}", self.name, column.name);
         // SQL compares unquoted names in lower case; two names that differ only there would be one.
         if !names.insert(column.name.to_lowercase()) {
-            findings.push(fault(&subject, "列名重复", "two columns have the same name"));
+            findings.push(fault(
+                &subject,
+                "列名重复",
+                "two columns have the same name",
+            ));
         }
         if !is_plain_name(&column.name) || column.name.to_lowercase().starts_with("__egret") {
-            findings.push(fault(&subject, "列名无效", "the column's name is not valid"));
+            findings.push(fault(
+                &subject,
+                "列名无效",
+                "the column's name is not valid",
+            ));
         }
         if column.value_domain.is_some() && column.role != ColumnRole::Key {
-            findings.push(fault(&subject, "只有键列有值域", "only keys have a value domain"));
+            findings.push(fault(
+                &subject,
+                "只有键列有值域",
+                "only keys have a value domain",
+            ));
         }
-        if column.value_domain.as_deref().is_some_and(|domain| !is_value_domain(domain)) {
-            findings.push(fault(&subject, "值域名称无效", "the value domain's name is not valid"));
+        if column
+            .value_domain
+            .as_deref()
+            .is_some_and(|domain| !is_value_domain(domain))
+        {
+            findings.push(fault(
+                &subject,
+                "值域名称无效",
+                "the value domain's name is not valid",
+            ));
         }
         if column.sensitive && column.role != ColumnRole::Dimension {
             findings.push(fault(
@@ -311,13 +361,37 @@ impl OutputRules {
                 ));
             }
         };
-        bound((3..=100_000).contains(&self.threshold), "threshold", "3..=100000");
-        bound((1..=90).contains(&self.dominance_1_percent), "dominance_1_percent", "1..=90");
-        bound((1..=95).contains(&self.dominance_2_percent), "dominance_2_percent", "1..=95");
+        bound(
+            (3..=100_000).contains(&self.threshold),
+            "threshold",
+            "3..=100000",
+        );
+        bound(
+            (1..=90).contains(&self.dominance_1_percent),
+            "dominance_1_percent",
+            "1..=90",
+        );
+        bound(
+            (1..=95).contains(&self.dominance_2_percent),
+            "dominance_2_percent",
+            "1..=95",
+        );
         bound((1..=100).contains(&self.p_percent), "p_percent", "1..=100");
-        bound((3..=1_000).contains(&self.count_base), "count_base", "3..=1000");
-        bound((1..=6).contains(&self.significant_digits), "significant_digits", "1..=6");
-        bound((1..=1_000_000).contains(&self.rows_max), "rows_max", "1..=1000000");
+        bound(
+            (3..=1_000).contains(&self.count_base),
+            "count_base",
+            "3..=1000",
+        );
+        bound(
+            (1..=6).contains(&self.significant_digits),
+            "significant_digits",
+            "1..=6",
+        );
+        bound(
+            (1..=1_000_000).contains(&self.rows_max),
+            "rows_max",
+            "1..=1000000",
+        );
     }
 }
 
@@ -333,7 +407,10 @@ fn fault(subject: &str, zh: impl Into<String>, en: impl Into<String>) -> Finding
         "contract_invalid",
         subject,
         (zh, en),
-        ("请修正场景文件后重新提交", "correct the scenario document and propose it again"),
+        (
+            "请修正场景文件后重新提交",
+            "correct the scenario document and propose it again",
+        ),
     )
 }
 
@@ -341,19 +418,25 @@ fn fault(subject: &str, zh: impl Into<String>, en: impl Into<String>) -> Finding
 pub(crate) fn is_sql_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn is_plain_name(name: &str) -> bool {
     !name.trim().is_empty()
         && name.len() <= NAME_BYTES_MAX
-        && !name.chars().any(|c| c.is_control() || matches!(c, '"' | '`' | '\\'))
+        && !name
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '"' | '`' | '\\'))
 }
 
 fn is_value_domain(name: &str) -> bool {
     (2..=32).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// JSON with sorted keys and no spaces; `serde_json` keeps insertion order when some crate of the
@@ -391,7 +474,12 @@ fn write_canonical(value: &serde_json::Value, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests fail by panicking"
+    )]
     use proptest::prelude::*;
 
     use super::*;
@@ -451,9 +539,15 @@ mod tests {
     #[test]
     fn unknown_fields_and_long_documents_are_errors() {
         let unknown = HEALTH.replacen("\"term_days\"", "\"treshold\": 1, \"term_days\"", 1);
-        assert!(matches!(Contract::from_json(&unknown), Err(ContractError::Json(_))));
+        assert!(matches!(
+            Contract::from_json(&unknown),
+            Err(ContractError::Json(_))
+        ));
         let long = " ".repeat(DOCUMENT_BYTES_MAX + 1);
-        assert!(matches!(Contract::from_json(&long), Err(ContractError::TooLong { .. })));
+        assert!(matches!(
+            Contract::from_json(&long),
+            Err(ContractError::TooLong { .. })
+        ));
     }
 
     #[test]
@@ -463,7 +557,9 @@ mod tests {
             edit(&mut contract);
             let findings = contract.validate();
             assert!(
-                findings.iter().any(|f| f.subject == subject && f.rule == "contract_invalid"),
+                findings
+                    .iter()
+                    .any(|f| f.subject == subject && f.rule == "contract_invalid"),
                 "{subject}: {findings:?}"
             );
         };
@@ -472,13 +568,31 @@ mod tests {
         check(&|c| c.tables.push(c.tables[0].clone()), "claims");
         check(&|c| c.tables[0].name = "Claims".into(), "Claims");
         check(&|c| c.tables[0].unit = Some("Person".into()), "claims");
-        check(&|c| c.tables[0].row_filter = Some("year >=".into()), "claims");
-        check(&|c| c.tables[0].row_filter = Some("random() < 0.5".into()), "claims");
-        check(&|c| c.tables[0].columns[1].name = "__EGRET_unit".into(), "claims.__EGRET_unit");
-        check(&|c| c.tables[0].columns[1].name = "Person".into(), "claims.Person");
-        check(&|c| c.tables[0].columns[2].sensitive = true, "claims.charges");
+        check(
+            &|c| c.tables[0].row_filter = Some("year >=".into()),
+            "claims",
+        );
+        check(
+            &|c| c.tables[0].row_filter = Some("random() < 0.5".into()),
+            "claims",
+        );
+        check(
+            &|c| c.tables[0].columns[1].name = "__EGRET_unit".into(),
+            "claims.__EGRET_unit",
+        );
+        check(
+            &|c| c.tables[0].columns[1].name = "Person".into(),
+            "claims.Person",
+        );
+        check(
+            &|c| c.tables[0].columns[2].sensitive = true,
+            "claims.charges",
+        );
         check(&|c| c.output.threshold = 1, "output.threshold");
-        check(&|c| c.output.significant_digits = 17, "output.significant_digits");
+        check(
+            &|c| c.output.significant_digits = 17,
+            "output.significant_digits",
+        );
         check(&|c| c.output.count_base = 1, "output.count_base");
         check(&|c| c.operations.sql = false, "operations");
         check(&|c| c.term_days = 0, "term_days");

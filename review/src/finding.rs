@@ -91,11 +91,4 @@ impl Finding {
         self.place = place;
         self
     }
-
-    /// The same finding with another severity.
-    #[must_use]
-    pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
-        self.severity = severity;
-        self
-    }
 }

@@ -7,7 +7,7 @@
 //!
 //! - [`Contract`] is what reviewers approve once: tables, columns with a role each, output rules.
 //! - [`Scope`] is a contract with real column types and the tenant's private tables.
-//! - `admit_sql` proves that one SQL text lies inside the scope and answers a [`Governed`] plan,
+//! - [`admit_sql`] proves that one SQL text lies inside the scope and answers a [`Governed`] plan,
 //!   which carries the control columns that egress needs, or findings that say what would pass.
 //! - `inspect` reads the untrusted output of a run and decides cell by cell what may leave.
 //! - [`Permit`] is the right to write released bytes; it is only ever derived from stored decisions.
@@ -18,23 +18,31 @@
 mod admission;
 mod contract;
 mod egress;
+mod expression;
 mod finding;
+mod hex_bytes;
+mod names;
 mod permit;
+mod row_filter;
+#[cfg(test)]
+mod sample;
 mod scope;
+mod text;
 
 pub use admission::{
-    Admission, AggregateColumn, AggregateKind, CellLayout, ColumnLineage, ColumnType, Governed, GroupColumn,
-    HoldingsColumn, OutputColumn, PinnedColumn, PostColumn, PostStep, PostSteps, SortKey, SqlLimits, TableUse,
-    UniverseColumn,
+    Admission, AggregateColumn, AggregateKind, CellLayout, ColumnLineage, ColumnType, Governed,
+    GroupColumn, HoldingsColumn, OutputColumn, PinnedColumn, PostColumn, PostStep, PostSteps,
+    SortKey, SqlLimits, TableUse, UniverseColumn, admit_sql,
 };
 pub use contract::{
     ColumnRole, ColumnScope, Contract, ContractError, Operations, OutputRules, TableScope,
 };
 pub use egress::{
-    Decision, EarlierCell, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell,
+    Decision, EarlierCell, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell, inspect,
 };
 pub use finding::{Finding, Severity, Span};
 pub use permit::{Basis, NoPermit, Permit, StoredDecision, Vote};
+pub use row_filter::{RowFilterError, parse_row_filter, row_filter_mask};
 pub use scope::{PrivateTable, Scope, Table};
 
 /// Name of the control column of a staged file: the dense number of the privacy unit, `UInt32`,

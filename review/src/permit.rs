@@ -108,7 +108,10 @@ impl Permit {
             },
             Basis::Votes(votes) => four_eyes(stored, votes)?,
         }
-        Ok(Self { release: stored.release.clone(), digest: stored.digest })
+        Ok(Self {
+            release: stored.release.clone(),
+            digest: stored.digest,
+        })
     }
 
     /// SHA-256 of the only bytes that this permit lets leave.
@@ -152,7 +155,12 @@ fn four_eyes(stored: &StoredDecision, votes: &[Vote]) -> Result<(), NoPermit> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests fail by panicking"
+    )]
     use super::*;
 
     fn vote(voter: &str, organisation: &str) -> Vote {
@@ -196,20 +204,33 @@ mod tests {
             Err(NoPermit::VotedTwice)
         );
         assert_eq!(
-            votes(vec![vote("a", "bureau"), vote("b", "tenant"), vote("c", "operator")]),
+            votes(vec![
+                vote("a", "bureau"),
+                vote("b", "tenant"),
+                vote("c", "operator")
+            ]),
             Err(NoPermit::OwnOrganisation)
         );
-        let stale = Vote { evidence_digest: [8; 32], ..vote("c", "bureau") };
+        let stale = Vote {
+            evidence_digest: [8; 32],
+            ..vote("c", "bureau")
+        };
         assert_eq!(
             votes(vec![vote("a", "bureau"), vote("b", "operator"), stale]),
             Err(NoPermit::EvidenceChanged)
         );
-        let reject = Vote { approve: false, ..vote("c", "bureau") };
+        let reject = Vote {
+            approve: false,
+            ..vote("c", "bureau")
+        };
         assert_eq!(
             votes(vec![vote("a", "bureau"), vote("b", "operator"), reject]),
             Err(NoPermit::Rejected)
         );
-        assert_eq!(votes(vec![vote("", "bureau"), vote("b", "operator")]), Err(NoPermit::Unnamed));
+        assert_eq!(
+            votes(vec![vote("", "bureau"), vote("b", "operator")]),
+            Err(NoPermit::Unnamed)
+        );
     }
 
     #[test]
@@ -223,7 +244,9 @@ mod tests {
             let permit = Permit::derive(&stored(Basis::Automatic { decision }));
             assert_eq!(permit.is_ok(), expect, "{decision:?}");
         }
-        let mut revoked = stored(Basis::Automatic { decision: Decision::Release });
+        let mut revoked = stored(Basis::Automatic {
+            decision: Decision::Release,
+        });
         revoked.epoch_now = 4;
         assert_eq!(Permit::derive(&revoked), Err(NoPermit::EpochChanged));
         let mut revoked = stored(Basis::Votes(vec![vote("a", "x"), vote("b", "y")]));

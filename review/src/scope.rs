@@ -75,7 +75,11 @@ impl Scope {
             }
             tables.push(brought(table));
         }
-        if findings.is_empty() { Ok(Self { contract, tables }) } else { Err(findings) }
+        if findings.is_empty() {
+            Ok(Self { contract, tables })
+        } else {
+            Err(findings)
+        }
     }
 
     /// The table of a name.
@@ -99,7 +103,13 @@ impl Table {
         }
         match &column.value_domain {
             Some(domain) => domain == unit,
-            None => self.roles.iter().filter(|c| c.role == ColumnRole::Key).count() == 1,
+            None => {
+                self.roles
+                    .iter()
+                    .filter(|c| c.role == ColumnRole::Key)
+                    .count()
+                    == 1
+            }
         }
     }
 }
@@ -158,6 +168,9 @@ fn fault(subject: &str, zh: &str, en: &str) -> Finding {
         "scope_invalid",
         subject,
         (zh, en),
-        ("请与场景和目录核对", "compare with the scenario and the catalogue"),
+        (
+            "请与场景和目录核对",
+            "compare with the scenario and the catalogue",
+        ),
     )
 }

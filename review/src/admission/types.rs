@@ -72,6 +72,7 @@ impl ColumnType {
 #[serde(deny_unknown_fields)]
 pub struct Governed {
     /// The plan as `datafusion-proto` bytes; scans are by name (see [`crate::SCAN_PREFIX`]).
+    #[serde(with = "crate::hex_bytes")]
     pub plan: Vec<u8>,
     /// SHA-256 of the plan's bytes in hex.
     pub plan_digest: String,
@@ -115,7 +116,13 @@ pub struct SqlLimits {
 
 impl Default for SqlLimits {
     fn default() -> Self {
-        Self { sql_bytes: 65_536, tokens: 4_096, depth: 64, tables: 8, columns_out: 64 }
+        Self {
+            sql_bytes: 65_536,
+            tokens: 4_096,
+            depth: 64,
+            tables: 8,
+            columns_out: 64,
+        }
     }
 }
 
@@ -146,18 +153,18 @@ pub struct CellLayout {
     pub holdings: Vec<HoldingsColumn>,
     /// Position of the plain row count of the cell.
     pub rows_position: usize,
-    /// What the cells are selected from: a digest of tables and joins, without filters.
+    /// What the cells are selected from: the data sets, without filters.
     pub source: String,
     /// Columns that filters pin to literal values: column to its possible values. Two cells whose
     /// values for one column do not meet have no row in common.
     pub pinned: Vec<PinnedColumn>,
 }
 
-/// A column that the filters pin to literal values.
+/// A column of the only table with units that the filters pin to literal values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedColumn {
-    /// `table.column`
+    /// `dataset.column`
     pub column: String,
     /// Possible values, as canonical text.
     pub values: Vec<String>,
@@ -175,6 +182,8 @@ pub struct GroupColumn {
     pub sensitive: bool,
     /// Whether the column comes from a table of the tenant.
     pub private: bool,
+    /// `dataset.column` when a value of this group is that column's value in every row of the cell.
+    pub pins: Option<String>,
 }
 
 /// What an aggregate computes.
@@ -205,7 +214,11 @@ impl AggregateKind {
 
     /// The type of its column in the raw output.
     pub fn column_type(self) -> ColumnType {
-        if self.counts() { ColumnType::Int64 } else { ColumnType::Float64 }
+        if self.counts() {
+            ColumnType::Int64
+        } else {
+            ColumnType::Float64
+        }
     }
 }
 
@@ -280,6 +293,7 @@ pub enum PostStep {
     /// Keeps rows where the predicate is true.
     Filter {
         /// The predicate.
+        #[serde(with = "crate::hex_bytes")]
         predicate: Vec<u8>,
     },
     /// Computes new columns.
@@ -308,6 +322,7 @@ pub enum PostStep {
 #[serde(deny_unknown_fields)]
 pub struct PostColumn {
     /// The expression.
+    #[serde(with = "crate::hex_bytes")]
     pub expression: Vec<u8>,
     /// Type that the result is cast to.
     pub data_type: ColumnType,
@@ -318,6 +333,7 @@ pub struct PostColumn {
 #[serde(deny_unknown_fields)]
 pub struct SortKey {
     /// The expression.
+    #[serde(with = "crate::hex_bytes")]
     pub expression: Vec<u8>,
     /// Smallest first.
     pub ascending: bool,

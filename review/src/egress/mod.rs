@@ -1,7 +1,25 @@
 //! Egress: what the untrusted output of a run must pass before it leaves.
+//!
+//! - [`control`]: what a governed plan counts besides its result;
+//! - [`ipc`]: hostile bytes to columns, [`cells`]: columns to cells;
+//! - [`rules`]: a cell for itself; [`history`] and [`audit`]: a cell beside earlier releases;
+//! - [`round`], [`steps`], [`canonical`]: what is left, as the bytes that leave;
+//! - [`reviewed`]: output that people decide on; [`inspect()`]: the decision.
 
+mod audit;
+mod canonical;
+mod cells;
+pub(crate) mod control;
+mod history;
+mod inspect;
+mod ipc;
+mod reviewed;
+mod round;
+mod rules;
+mod steps;
 mod types;
 
+pub use inspect::inspect;
 pub use types::{
     Decision, EarlierCell, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell,
 };

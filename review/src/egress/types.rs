@@ -47,6 +47,7 @@ pub struct EarlierCell {
     /// The universe of its units.
     pub universe: String,
     /// What [`ReleasedCell::units`] held, unchanged.
+    #[serde(with = "crate::hex_bytes")]
     pub units: Vec<u8>,
 }
 
@@ -74,6 +75,7 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
     /// The bytes that may leave: canonical CSV. For [`Decision::Hold`] these are the bytes that
     /// leave if people approve them.
+    #[serde(with = "crate::hex_bytes::optional")]
     pub released: Option<Vec<u8>>,
     /// SHA-256 of `released` in hex; empty when there is nothing.
     pub sha256: String,
@@ -95,6 +97,7 @@ pub struct ReleasedCell {
     pub universe: String,
     /// The set of its units as a portable Roaring bitmap, followed by a print of the cell that only
     /// inspection reads. Store it sealed and give it back unchanged.
+    #[serde(with = "crate::hex_bytes")]
     pub units: Vec<u8>,
 }
 

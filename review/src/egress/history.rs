@@ -1,0 +1,199 @@
+//! What earlier releases reveal beside a new cell.
+//!
+//! Two cells whose sets of units differ by a few tell about those few. Two cells with the same units
+//! tell as much when they select different rows of them (`year = 1` and `year in (1, 2)` where one
+//! person alone has a second year), so each cell keeps a print of what it selected.
+
+use std::collections::BTreeMap;
+
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+
+use super::types::EarlierCell;
+
+/// Cells of history that are compared at most; beyond it, people decide.
+pub(crate) const CELLS_MAX: usize = 200_000;
+
+/// What tells a selection of rows from another with the same units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Print {
+    /// Data sets that were joined.
+    pub(crate) source: String,
+    /// Rows of the cell.
+    pub(crate) rows: u64,
+    /// Per argument the exact total and the two largest holdings, as bits.
+    pub(crate) held: BTreeMap<String, [u64; 3]>,
+    /// Columns whose possible values are known for every row.
+    pub(crate) pinned: BTreeMap<String, Vec<String>>,
+}
+
+impl Print {
+    /// Whether no row can be in both: some column has no value in common.
+    fn disjoint(&self, other: &Self) -> bool {
+        self.pinned.iter().any(|(column, values)| {
+            other
+                .pinned
+                .get(column)
+                .is_some_and(|others| !values.iter().any(|value| others.contains(value)))
+        })
+    }
+
+    /// Whether both can be told to select the same rows.
+    fn same(&self, other: &Self) -> bool {
+        self.source == other.source
+            && self.rows == other.rows
+            && self
+                .held
+                .iter()
+                .all(|(name, held)| other.held.get(name).is_none_or(|others| others == held))
+    }
+}
+
+/// A set of units and its print.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) units: RoaringBitmap,
+    pub(crate) print: Print,
+}
+
+/// Writes a cell for the history: the bitmap first, so that it can be read as one.
+pub(crate) fn encode(units: &RoaringBitmap, print: &Print) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(units.serialized_size() + 256);
+    units.serialize_into(&mut bytes).ok()?;
+    serde_json::to_writer(&mut bytes, print).ok()?;
+    Some(bytes)
+}
+
+/// Reads a cell of the history.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Known> {
+    let mut rest = bytes;
+    let units = RoaringBitmap::deserialize_from(&mut rest).ok()?;
+    let print = if rest.is_empty() {
+        Print::default()
+    } else {
+        serde_json::from_slice(rest).ok()?
+    };
+    Some(Known { units, print })
+}
+
+/// The history of one universe, sorted by the number of units.
+pub(crate) struct History {
+    cells: Vec<Known>,
+}
+
+impl History {
+    /// Reads the cells of one universe; none when one cannot be read. Equal cells are kept once.
+    pub(crate) fn of(universe: &str, earlier: &[EarlierCell]) -> Option<Self> {
+        let mut cells = earlier
+            .iter()
+            .filter(|cell| cell.universe == universe)
+            .map(|cell| decode(&cell.units))
+            .collect::<Option<Vec<_>>>()?;
+        cells.sort_by_key(|cell| cell.units.len());
+        cells.dedup_by(|a, b| a.units == b.units && a.print == b.print);
+        Some(Self { cells })
+    }
+
+    /// The cells.
+    pub(crate) fn cells(&self) -> &[Known] {
+        &self.cells
+    }
+
+    /// Whether some earlier cell and this one together tell about fewer units than the threshold.
+    /// Sets that differ by fewer have sizes that differ by fewer, so only those are compared.
+    pub(crate) fn differences(&self, units: &RoaringBitmap, print: &Print, threshold: u64) -> bool {
+        let low = units.len().saturating_sub(threshold.saturating_sub(1));
+        let high = units.len().saturating_add(threshold.saturating_sub(1));
+        let from = self.cells.partition_point(|cell| cell.units.len() < low);
+        self.cells[from..]
+            .iter()
+            .take_while(|cell| cell.units.len() <= high)
+            .any(|cell| match cell.units.symmetric_difference_len(units) {
+                0 => !cell.print.same(print) && !cell.print.disjoint(print),
+                differing => differing < threshold,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests fail by panicking"
+    )]
+    use super::*;
+
+    fn print(rows: u64, year: &[&str]) -> Print {
+        Print {
+            source: "claims".to_owned(),
+            rows,
+            held: BTreeMap::from([("rows".to_owned(), [rows, 1, 1])]),
+            pinned: BTreeMap::from([(
+                "claims.year".to_owned(),
+                year.iter().map(|y| (*y).to_owned()).collect(),
+            )]),
+        }
+    }
+
+    fn history(cells: &[(std::ops::Range<u32>, Print)]) -> History {
+        let earlier: Vec<EarlierCell> = cells
+            .iter()
+            .map(|(range, print)| EarlierCell {
+                release: "r".to_owned(),
+                universe: "claims".to_owned(),
+                units: encode(&range.clone().collect(), print).unwrap(),
+            })
+            .collect();
+        History::of("claims", &earlier).unwrap()
+    }
+
+    #[test]
+    fn sets_that_differ_by_a_few_are_told() {
+        let history = history(&[(0..100, print(100, &[])), (0..500, print(500, &[]))]);
+        let told = |range: std::ops::Range<u32>| {
+            let units: RoaringBitmap = range.collect();
+            let print = print(units.len(), &[]);
+            history.differences(&units, &print, 10)
+        };
+        assert!(told(0..99));
+        assert!(told(0..109));
+        assert!(told(1..101));
+        assert!(!told(0..110));
+        assert!(!told(0..90));
+        assert!(!told(0..100));
+        assert!(told(5..504));
+        assert!(!told(1_000..1_100));
+    }
+
+    #[test]
+    fn the_same_units_with_other_rows_are_told() {
+        let history = history(&[(0..100, print(100, &["1"]))]);
+        let units: RoaringBitmap = (0..100).collect();
+        assert!(
+            !history.differences(&units, &print(100, &["1"]), 10),
+            "the same again"
+        );
+        assert!(
+            history.differences(&units, &print(101, &["1", "2"]), 10),
+            "one row more"
+        );
+        assert!(
+            !history.differences(&units, &print(101, &["2"]), 10),
+            "no row in common"
+        );
+    }
+
+    #[test]
+    fn history_that_cannot_be_read_is_not_skipped() {
+        let broken = EarlierCell {
+            release: "r".to_owned(),
+            universe: "claims".to_owned(),
+            units: vec![1, 2, 3],
+        };
+        assert!(History::of("claims", std::slice::from_ref(&broken)).is_none());
+        assert!(History::of("other", &[broken]).is_some());
+    }
+}

@@ -1,0 +1,337 @@
+//! From a result to a decision.
+//!
+//! The proved lane, cell by cell: threshold, dominance, distinct values, class disclosure; then what
+//! earlier releases reveal, pair by pair and by linear combination; then rounding, the steps of the
+//! program on what is left, and the canonical encoding. A refusal says the same words whatever the
+//! data were.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{Float64Type, Int64Type};
+use masking::Bilingual;
+use ring::digest::{SHA256, digest};
+
+use super::audit;
+use super::canonical;
+use super::cells::{self, Cell};
+use super::history::{self, History};
+use super::ipc::{self, Caps};
+use super::reviewed;
+use super::round;
+use super::rules;
+use super::steps;
+use super::types::{Decision, InspectKind, InspectRequest, Inspection, ReleasedCell};
+use crate::admission::{ColumnType, Governed};
+use crate::contract::OutputRules;
+use crate::finding::{Finding, Severity};
+
+/// Decides what of an output may leave. The output is untrusted; whatever it is, it is answered.
+pub fn inspect(request: &InspectRequest, output_ipc: &[u8]) -> Inspection {
+    // Inspection reads hostile bytes with large libraries. Should one of them panic, nothing leaves.
+    let job = std::panic::AssertUnwindSafe(|| match &request.kind {
+        InspectKind::Sql { governed } => proved(request, governed, output_ipc),
+        InspectKind::Wasm { output } => reviewed::inspect(request, output, output_ipc),
+    });
+    std::panic::catch_unwind(job).unwrap_or_else(|_| refusal(unreadable()))
+}
+
+fn proved(request: &InspectRequest, governed: &Governed, bytes: &[u8]) -> Inspection {
+    let layout = &governed.cells;
+    if !cells::layout_holds(layout) {
+        return refusal(unreadable());
+    }
+    let caps = Caps {
+        rows: request.rows_max,
+        bytes: request.bytes_max,
+    };
+    let Ok(batch) = ipc::read(bytes, &cells::raw_types(layout), caps) else {
+        return refusal(unreadable());
+    };
+    let Some(cells) = cells::cells(&batch, layout) else {
+        return refusal(unreadable());
+    };
+    let Some(passing) = passing(request, governed, &batch, &cells) else {
+        return refusal(unreadable());
+    };
+    let passing = match passing {
+        Checked::Cells(passing) => passing,
+        Checked::TooMuchHistory => return people_decide(),
+    };
+    let kept: Vec<usize> = (0..cells.len()).filter(|&index| passing[index]).collect();
+    let failed = cells.len() - kept.len();
+    // Nothing passes, or little: the words do not tell how many cells there were.
+    if kept.is_empty() || (request.rules.half_refuses && failed * 2 > cells.len()) {
+        return refusal(too_small());
+    }
+    release(request, governed, &batch, &cells, &kept).unwrap_or_else(|| refusal(unreadable()))
+}
+
+enum Checked {
+    Cells(Vec<bool>),
+    TooMuchHistory,
+}
+
+/// Which cells may leave: by themselves, beside each other, beside everything released before.
+fn passing(
+    request: &InspectRequest,
+    governed: &Governed,
+    batch: &RecordBatch,
+    cells: &[Cell],
+) -> Option<Checked> {
+    let (layout, rules) = (&governed.cells, &request.rules);
+    let disclosed = rules::class_disclosed(batch, cells, layout)?;
+    let mut passing: Vec<bool> = cells
+        .iter()
+        .zip(&disclosed)
+        .map(|(cell, disclosed)| rules::passes(cell, layout, rules) && !disclosed)
+        .collect();
+    if request.history.len() > history::CELLS_MAX {
+        return Some(Checked::TooMuchHistory);
+    }
+    // The larger cells first: where one of several has to stay, it is a small one.
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    for (universe, column) in layout.universes.iter().enumerate() {
+        let Some(history) = History::of(&column.universe, &request.history) else {
+            return Some(Checked::TooMuchHistory);
+        };
+        for (index, cell) in cells.iter().enumerate() {
+            passing[index] = passing[index]
+                && !history.differences(&cell.units[universe], &cell.print, rules.threshold);
+        }
+        order.sort_by_key(|&index| (u64::MAX - cells[index].units[universe].len(), index));
+        let left: Vec<usize> = order
+            .iter()
+            .copied()
+            .filter(|&index| passing[index])
+            .collect();
+        let new: Vec<_> = left
+            .iter()
+            .map(|&index| &cells[index].units[universe])
+            .collect();
+        let mut earlier: Vec<_> = history.cells().iter().map(|known| &known.units).collect();
+        earlier.dedup();
+        let Ok(withheld) = audit::withheld(&earlier, &new, rules.threshold) else {
+            return Some(Checked::TooMuchHistory);
+        };
+        for (&index, withheld) in left.iter().zip(withheld) {
+            passing[index] = !withheld;
+        }
+    }
+    Some(Checked::Cells(passing))
+}
+
+fn release(
+    request: &InspectRequest,
+    governed: &Governed,
+    batch: &RecordBatch,
+    cells: &[Cell],
+    kept: &[usize],
+) -> Option<Inspection> {
+    let layout = &governed.cells;
+    let table = rounded(batch, governed, cells, kept, &request.rules)?;
+    let types: Vec<ColumnType> = layout
+        .groups
+        .iter()
+        .map(|group| group.data_type)
+        .chain(
+            layout
+                .aggregates
+                .iter()
+                .map(|aggregate| aggregate.kind.column_type()),
+        )
+        .collect();
+    let (table, types) = steps::apply(table, &types, &governed.post).ok()?;
+    let declared: Vec<ColumnType> = governed
+        .output
+        .iter()
+        .map(|column| column.data_type)
+        .collect();
+    if types != declared {
+        return None;
+    }
+    if u64::try_from(table.num_rows()).ok()? > request.rules.rows_max {
+        return Some(refusal(too_many_rows(request.rules.rows_max)));
+    }
+    let rows = canonical::text_rows(&table, &types)?;
+    let csv = canonical::csv(&governed.output, &rows);
+    let mut released = Vec::new();
+    for &index in kept {
+        for (universe, column) in layout.universes.iter().enumerate() {
+            let units = history::encode(&cells[index].units[universe], &cells[index].print)?;
+            released.push(ReleasedCell {
+                universe: column.universe.clone(),
+                units,
+            });
+        }
+    }
+    // In the order of the sets, not of the engine.
+    released.sort_by(|a, b| (&a.universe, &a.units).cmp(&(&b.universe, &b.units)));
+    let suppressed = cells.len() - kept.len();
+    let (decision, findings) = if suppressed == 0 {
+        (Decision::Release, Vec::new())
+    } else {
+        (Decision::PartialRelease, vec![some_withheld()])
+    };
+    Some(Inspection {
+        decision,
+        findings,
+        rows: u64::try_from(rows.len()).ok()?,
+        suppressed: u64::try_from(suppressed).ok()?,
+        cells: released,
+        ..held(csv)
+    })
+}
+
+/// Group values and rounded aggregates of the kept cells.
+fn rounded(
+    batch: &RecordBatch,
+    governed: &Governed,
+    cells: &[Cell],
+    kept: &[usize],
+    rules: &OutputRules,
+) -> Option<RecordBatch> {
+    let layout = &governed.cells;
+    let rows: UInt64Array = kept
+        .iter()
+        .map(|&index| u64::try_from(cells[index].row).unwrap_or(u64::MAX))
+        .collect();
+    let batch = take_record_batch(batch, &rows).ok()?;
+    let groups = layout.groups.len();
+    let mut arrays: Vec<ArrayRef> = batch.columns()[..groups].to_vec();
+    let mut types: Vec<ColumnType> = layout.groups.iter().map(|group| group.data_type).collect();
+    for (index, aggregate) in layout.aggregates.iter().enumerate() {
+        let column = batch.column(groups + index);
+        arrays.push(if aggregate.kind.counts() {
+            let counts = column.as_primitive_opt::<Int64Type>()?;
+            let rounded = counts
+                .iter()
+                .map(|v| v.map(|v| round::count(v, rules.count_base)));
+            Arc::new(rounded.collect::<Int64Array>())
+        } else {
+            let values = column.as_primitive_opt::<Float64Type>()?;
+            let digits = rules.significant_digits;
+            let rounded = values
+                .iter()
+                .map(|v| v.and_then(|v| round::significant(v, digits)));
+            Arc::new(rounded.collect::<Float64Array>())
+        });
+        types.push(aggregate.kind.column_type());
+    }
+    steps::numbered(arrays, &types, batch.num_rows()).ok()
+}
+
+/// An inspection that carries bytes; decision and findings are filled in by whoever calls.
+pub(super) fn held(csv: Vec<u8>) -> Inspection {
+    Inspection {
+        decision: Decision::Hold,
+        findings: Vec::new(),
+        sha256: hex::encode(digest(&SHA256, &csv)),
+        released: Some(csv),
+        rows: 0,
+        suppressed: 0,
+        cells: Vec::new(),
+        preview: None,
+    }
+}
+
+/// Nothing leaves.
+pub(super) fn refusal(finding: Finding) -> Inspection {
+    nothing(Decision::Refuse, finding)
+}
+
+fn nothing(decision: Decision, finding: Finding) -> Inspection {
+    Inspection {
+        decision,
+        findings: vec![finding],
+        released: None,
+        sha256: String::new(),
+        rows: 0,
+        suppressed: 0,
+        cells: Vec::new(),
+        preview: None,
+    }
+}
+
+/// The history is too large or damaged: nothing can be said automatically.
+fn people_decide() -> Inspection {
+    nothing(
+        Decision::Hold,
+        Finding::new(
+            "history_not_audited",
+            Severity::Hold,
+            "history",
+            Bilingual::new(
+                "历史发布过多，无法自动核对",
+                "there is more history than can be audited automatically",
+            ),
+            Bilingual::new(
+                "减少分组维度后重试，或联系运营方",
+                "group by fewer dimensions, or ask the operator",
+            ),
+        ),
+    )
+}
+
+/// The output is not what the plan or the job fixed.
+pub(super) fn unreadable() -> Finding {
+    Finding::refuse(
+        "output_not_as_fixed",
+        "output",
+        (
+            "输出不符合事先固定的列、类型或大小",
+            "the output does not have the columns, types or size that were fixed before the run",
+        ),
+        (
+            "按声明的列输出，并缩小结果",
+            "write the declared columns, and a smaller result",
+        ),
+    )
+}
+
+fn too_small() -> Finding {
+    Finding::refuse(
+        "too_few_per_cell",
+        "output",
+        (
+            "多数单元格不满足出域规则，整表不予放行",
+            "most cells do not meet the output rules, so the table stays",
+        ),
+        (
+            "减少分组维度、合并类别或放宽过滤条件",
+            "group by fewer dimensions, merge categories, or filter less",
+        ),
+    )
+}
+
+fn too_many_rows(max: u64) -> Finding {
+    Finding::refuse(
+        "too_many_rows",
+        "output",
+        (
+            format!("结果超过 {max} 行"),
+            format!("the result has more than {max} rows"),
+        ),
+        (
+            "减少分组维度或使用 LIMIT",
+            "group by fewer dimensions, or use LIMIT",
+        ),
+    )
+}
+
+fn some_withheld() -> Finding {
+    Finding::new(
+        "cells_withheld",
+        Severity::Suppress,
+        "output",
+        Bilingual::new(
+            "部分单元格不满足出域规则，已被抑制",
+            "some cells do not meet the output rules and are withheld",
+        ),
+        Bilingual::new(
+            "减少分组维度或合并类别可得到更完整的结果",
+            "fewer dimensions or merged categories give a more complete result",
+        ),
+    )
+}
