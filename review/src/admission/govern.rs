@@ -361,7 +361,6 @@ impl<'a> Cells<'a> {
             universes,
             holdings,
             rows_position,
-            source: self.source(),
             pinned: query.pinned.clone(),
         };
         (raw, cells)
@@ -379,18 +378,6 @@ impl<'a> Cells<'a> {
                 pins: group.pins.clone(),
             })
             .collect()
-    }
-
-    /// Tables and joins in words: two programs with the same words select from the same rows.
-    fn source(&self) -> String {
-        let mut parts: Vec<String> = self
-            .query
-            .scans
-            .iter()
-            .map(|scan| self.scope.tables[scan.table].dataset.clone())
-            .collect();
-        parts.sort();
-        parts.join(",")
     }
 
     /// Last pass: renames and widens into the raw layout.

@@ -546,8 +546,9 @@ fn pin(filter: &Expr, table: &Table) -> Option<PinnedColumn> {
     let (column, values) = match filter {
         Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
             match (binary.left.as_ref(), binary.right.as_ref()) {
-                (Expr::Column(column), Expr::Literal(value, _))
-                | (Expr::Literal(value, _), Expr::Column(column)) => (column, vec![value]),
+                (Expr::Literal(value, _), other) | (other, Expr::Literal(value, _)) => {
+                    (widened_column(other)?, vec![value])
+                }
                 _ => return None,
             }
         }
@@ -577,6 +578,15 @@ fn pin(filter: &Expr, table: &Table) -> Option<PinnedColumn> {
         column: format!("{}.{}", table.dataset, column.name),
         values,
     })
+}
+
+/// A column, perhaps in a wider type: filters hold widening casts only.
+fn widened_column(expr: &Expr) -> Option<&Column> {
+    match expr {
+        Expr::Column(column) => Some(column),
+        Expr::Cast(cast) => widened_column(&cast.expr),
+        _ => None,
+    }
 }
 
 /// A literal as the text that a group value of a cell has (see `egress::cells`); none for types whose

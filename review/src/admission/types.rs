@@ -153,8 +153,6 @@ pub struct CellLayout {
     pub holdings: Vec<HoldingsColumn>,
     /// Position of the plain row count of the cell.
     pub rows_position: usize,
-    /// What the cells are selected from: the data sets, without filters.
-    pub source: String,
     /// Columns that filters pin to literal values: column to its possible values. Two cells whose
     /// values for one column do not meet have no row in common.
     pub pinned: Vec<PinnedColumn>,

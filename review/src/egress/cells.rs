@@ -107,7 +107,6 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
             return None;
         }
         let print = Print {
-            source: layout.source.clone(),
             rows: u64::try_from(rows.value(row)).ok()?,
             held: held(layout, &holdings),
             pinned: pinned(batch, layout, row),

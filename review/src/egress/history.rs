@@ -18,8 +18,6 @@ pub(crate) const CELLS_MAX: usize = 200_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Print {
-    /// Data sets that were joined.
-    pub(crate) source: String,
     /// Rows of the cell.
     pub(crate) rows: u64,
     /// Per argument the exact total and the two largest holdings, as bits.
@@ -39,10 +37,9 @@ impl Print {
         })
     }
 
-    /// Whether both can be told to select the same rows.
+    /// Whether both select the same rows as far as any common number can tell.
     fn same(&self, other: &Self) -> bool {
-        self.source == other.source
-            && self.rows == other.rows
+        self.rows == other.rows
             && self
                 .held
                 .iter()
@@ -128,7 +125,6 @@ mod tests {
 
     fn print(rows: u64, year: &[&str]) -> Print {
         Print {
-            source: "claims".to_owned(),
             rows,
             held: BTreeMap::from([("rows".to_owned(), [rows, 1, 1])]),
             pinned: BTreeMap::from([(

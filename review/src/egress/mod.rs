@@ -23,3 +23,8 @@ pub use inspect::inspect;
 pub use types::{
     Decision, EarlierCell, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell,
 };
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod engine;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{
     CastOptions, SortColumn, SortOptions, cast_with_options, filter_record_batch,
-    lexsort_to_indices, prep_null_mask_filter, take_record_batch,
+    lexsort_to_indices, take_record_batch,
 };
 use arrow::datatypes::{Field, Schema};
 use datafusion::common::DFSchema;
@@ -40,8 +40,7 @@ pub(crate) fn apply(
                     .as_any()
                     .downcast_ref::<BooleanArray>()
                     .ok_or(StepFailed)?;
-                let mask = prep_null_mask_filter(mask);
-                table = filter_record_batch(&table, &mask).map_err(|_| StepFailed)?;
+                table = filter_record_batch(&table, mask).map_err(|_| StepFailed)?;
             }
             PostStep::Project { columns } => {
                 let arrays = columns
