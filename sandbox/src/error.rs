@@ -140,7 +140,7 @@ impl Error {
 
     /// Takes the inside cause out when it is of type `S`, else answers the error as it was.
     pub(crate) fn take_source<S: std::error::Error + 'static>(mut self) -> Result<(Self, S), Self> {
-        match self.0.source.take().map(Box::<dyn std::error::Error + Send + Sync>::downcast::<S>) {
+        match self.0.source.take().map(|source| source.downcast::<S>()) {
             Some(Ok(source)) => Ok((self, *source)),
             Some(Err(source)) => {
                 self.0.source = Some(source);

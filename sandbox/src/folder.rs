@@ -62,7 +62,7 @@ impl DataFolder {
                 "stop that process, or give this one another data_dir.",
             ));
         }
-        let write = || -> std::io::Result<()> {
+        let mut write = || -> std::io::Result<()> {
             lock.set_len(0)?;
             lock.rewind()?;
             writeln!(lock, "{}", std::process::id())

@@ -129,9 +129,11 @@ impl Keys {
     fn not_this_one(&self, key: &Key) -> Error {
         let file = file_of(&self.folder, key.name);
         let shown = file.display();
+        // What was just made would hide at the next start that the right ones are missing.
+        for made in self.all().into_iter().filter(|key| key.made_now) {
+            let _ = std::fs::remove_file(file_of(&self.folder, made.name));
+        }
         if key.made_now {
-            // The file that was just made would hide that the right one is missing.
-            let _ = std::fs::remove_file(&file);
             return Error::conflict(
                 "key_missing",
                 format!("密钥文件 {shown} 缺失，而数据库已用它写入。"),

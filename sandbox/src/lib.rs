@@ -1,1 +1,84 @@
-//! sandbox
+//! The platform's own state: organisations, catalogue, scenarios, jobs, releases, ledger, keys, storage.
+//!
+//! [`Platform`] is the whole: [`Platform::open`] makes or opens one, and its methods, spread over a file per aggregate, are
+//! everything that can be done with it. Each takes the [`Actor`] who asks, decides access in one place, and changes state
+//! only together with a ledger leaf.
+//!
+//! What this crate does **not** do: it knows no HTTP, no command line and no configuration file; it plans no SQL and judges no
+//! program (`review`), and it executes nothing (`runtime`).
+
+mod access;
+mod application;
+mod catalogue;
+mod clock;
+mod document;
+mod error;
+mod folder;
+mod id;
+mod idempotency;
+mod identity;
+mod intake;
+mod job;
+mod keys;
+mod ledger;
+mod meter;
+mod module;
+mod node;
+mod objects;
+mod page;
+mod platform;
+mod private;
+mod release;
+mod scenario;
+mod settings;
+mod storage;
+mod tasks;
+
+pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
+pub use application::{Consent, Grant, GrantState};
+pub use catalogue::{
+    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicySuggestion, PolicyView, PrivacyUnit,
+    SampleRow, SourceFacts, UniverseFacts, UpdateCycle, VersionColumn, VersionManifest, VersionView,
+};
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use error::{Error, ErrorKind};
+pub use id::{
+    AccountId, DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrivateDatasetId,
+    PushId, ReleaseId, RunId, ScenarioId, TokenId, VersionId,
+};
+pub use identity::{
+    Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
+};
+pub use intake::{
+    DataFormat, IntakeFault, IntakeLimits, PushManifest, PushRisk, PushState, PushView, TextEncoding,
+};
+pub use ledger::{
+    Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
+    VerifyingKey, leaf_hash, verify_consistency,
+};
+pub use masking::{
+    Action, Bilingual, Class, ColumnClass, Identifier, Lang, Problem, QualityReport, RiskReport, RuleCount, ValueDomain,
+};
+pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
+pub use platform::Platform;
+pub use private::{PrivateDatasetRequest, PrivateDatasetView};
+pub use review::{
+    ColumnRole, ColumnScope, Contract, Finding, Operations, OutputRules, Severity, Span, TableScope,
+};
+pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
+pub use settings::{Database, Objects, Settings};
+
+pub use idempotency::{IdempotencyClaim, KeptAnswer};
+pub use job::{
+    AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, ReleaseState, RunState,
+    RunView, Waiting, WasmInput,
+};
+pub use meter::{Meter, Usage};
+pub use module::{MODULE_BYTES_MAX, ModuleView};
+pub use node::{NodeStatus, worker_main};
+pub use release::{
+    Certificate, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED, ReleaseEvidence,
+    ReleaseView, ReleaseVote, VerifiedCertificate, verify_certificate,
+};
+pub use review::{ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse};
+pub use runtime::{Layer, LayerReport, LayerState, ModuleFacts, module_from_text, probe};

@@ -1,6 +1,11 @@
 //! The platform: everything that its parts stand on, opened in the one order that leaves nothing half-made.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::{task::AbortHandle, time::MissedTickBehavior};
 
 use crate::{
     access::{self, Actor, Authorisation, Object, Operation},
@@ -12,10 +17,14 @@ use crate::{
     intake::Intake,
     keys::Keys,
     ledger::{Log, Pseudonyms, Signer},
+    node::Node,
     objects::ObjectVault,
     settings::{Database, Settings},
     storage::{self, Store},
 };
+
+/// How far the anchor may stay behind the log.
+const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
 /// The platform. A clone is another handle to the same.
 #[derive(Clone)]
@@ -30,7 +39,9 @@ struct Parts {
     log: Log,
     objects: ObjectVault,
     intake: Intake,
+    node: Node,
     passwords: Passwords,
+    anchoring: OnceLock<AbortHandle>,
     // Given up last.
     _folder: DataFolder,
 }
@@ -69,6 +80,7 @@ impl Platform {
         )?;
         let passwords = Passwords::default();
         bootstrap(&store, &passwords, &*clock, &*entropy, &settings.data_dir).await?;
+        let node = Node::start(&settings, &*entropy).await?;
         let platform = Self(Arc::new(Parts {
             settings,
             clock,
@@ -78,17 +90,45 @@ impl Platform {
             log,
             objects,
             intake: Intake::default(),
+            node,
             passwords,
+            anchoring: OnceLock::new(),
             _folder: folder,
         }));
         platform.resume_intake().await?;
+        platform.start_driver().await?;
+        platform.keep_anchored();
         Ok(platform)
     }
 
     /// Lets go of the database. Work in progress is taken up at the next start.
     pub async fn close(self) {
+        self.0.node.close().await;
         self.0.intake.close().await;
+        if let Some(anchoring) = self.0.anchoring.get() {
+            anchoring.abort();
+        }
+        // Best effort, for the anchor only says what the database holds in any case.
+        let _ = self.0.log.checkpoint(&self.0.store).await;
         self.0.store.close().await;
+    }
+
+    /// Signs the log as it grows, so that a database that is rolled back later is noticed.
+    fn keep_anchored(&self) {
+        let parts = Arc::downgrade(&self.0);
+        let task = tokio::spawn(async move {
+            let mut turns = tokio::time::interval(ANCHOR_EVERY);
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                turns.tick().await;
+                let Some(parts) = parts.upgrade() else { return };
+                if let Err(error) = parts.log.checkpoint(&parts.store).await {
+                    tracing::error!(error = %error, "the ledger was not anchored");
+                }
+            }
+        });
+        // Opened once, so set once.
+        let _ = self.0.anchoring.set(task.abort_handle());
     }
 
     /// The one decision whether an actor may do something.
@@ -132,6 +172,10 @@ impl Platform {
 
     pub(crate) fn log(&self) -> &Log {
         &self.0.log
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.0.node
     }
 
     pub(crate) fn objects(&self) -> &ObjectVault {

@@ -7,6 +7,9 @@ mod password;
 mod session;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use account::{Account, AccountRequest};
 pub(crate) use bootstrap::bootstrap;
 pub use organisation::{Organisation, OrganisationRequest};

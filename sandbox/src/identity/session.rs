@@ -41,7 +41,6 @@ struct Candidate {
     roles: RoleSet,
     hash: String,
     disabled: bool,
-    failed: i64,
     locked_until: i64,
 }
 
@@ -61,7 +60,7 @@ impl Platform {
             return Err(locked());
         }
         if !fits || candidate.disabled {
-            self.count_failure(candidate).await?;
+            self.count_failure(candidate.id).await?;
             return Err(refused());
         }
         self.open_session(name.to_owned(), candidate).await
@@ -84,14 +83,21 @@ impl Platform {
             .act(system(SystemOperation::SignIn), "sign_in", move |tx| {
                 let credential = credential.clone();
                 Box::pin(async move {
-                    let failed = |source| storage_error("open a session", source);
-                    sqlx::query(
-                        "UPDATE accounts SET failed_sign_ins = 0, locked_until = 0 WHERE id = $1",
+                    // Decided here, where one transaction is at work at a time: an account that was locked while this
+                    // password was verified stays locked, so guessing in parallel gains nothing.
+                    let now = tx.now_micros();
+                    let opened = sqlx::query(
+                        "UPDATE accounts SET failed_sign_ins = 0, locked_until = 0 \
+                         WHERE id = $1 AND disabled = 0 AND locked_until <= $2",
                     )
                     .bind(found.id.to_string())
+                    .bind(now)
                     .execute(tx.conn())
                     .await
-                    .map_err(failed)?;
+                    .map_err(|source| storage_error("open a session", source))?;
+                    if opened.rows_affected() == 0 {
+                        return Err(locked());
+                    }
                     insert_token(tx, &id.to_string(), "session", found.id, "", &credential, expires_at)
                         .await?;
                     Ok(((), LeafDraft::new("session.open", json!({})).person(found.id).subject(id)))
@@ -101,25 +107,35 @@ impl Platform {
         Ok(Session { token: secret, expires_at, actor })
     }
 
-    async fn count_failure(&self, found: Candidate) -> Result<(), Error> {
-        let failures = found.failed + 1;
-        let locks = failures >= FAILURES_MAX;
-        let until = if locks { micros(later(self.clock().now(), LOCK)) } else { 0 };
+    async fn count_failure(&self, account: AccountId) -> Result<(), Error> {
         self.store()
             .act(system(SystemOperation::SignIn), "count_failure", move |tx| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE accounts SET failed_sign_ins = CASE WHEN $2 = 1 THEN 0 ELSE \
-                         failed_sign_ins + 1 END, locked_until = $3 WHERE id = $1",
+                    let failed = |source| storage_error("count a failed sign-in", source);
+                    let until = micros(later(tx.now(), LOCK));
+                    // Counted in the database and not from what was read before: guesses in parallel all count.
+                    let counted = sqlx::query(
+                        "UPDATE accounts SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 \
+                         RETURNING failed_sign_ins",
                     )
-                    .bind(found.id.to_string())
-                    .bind(i64::from(locks))
-                    .bind(until)
-                    .execute(tx.conn())
+                    .bind(account.to_string())
+                    .fetch_one(tx.conn())
                     .await
-                    .map_err(|source| storage_error("count a failed sign-in", source))?;
+                    .map_err(failed)?;
+                    let failures: i64 = counted.try_get(0).map_err(failed)?;
+                    let locks = failures >= FAILURES_MAX;
+                    if locks {
+                        sqlx::query(
+                            "UPDATE accounts SET failed_sign_ins = 0, locked_until = $1 WHERE id = $2",
+                        )
+                        .bind(until)
+                        .bind(account.to_string())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(failed)?;
+                    }
                     let detail = json!({ "failures": failures, "locked": locks });
-                    Ok(((), LeafDraft::new("session.refuse", detail).person(found.id)))
+                    Ok(((), LeafDraft::new("session.refuse", detail).person(account)))
                 })
             })
             .await
@@ -133,7 +149,7 @@ impl Platform {
                     let failed = |source| storage_error("find an account", source);
                     let row = sqlx::query(
                         "SELECT a.id, a.organisation_id, o.kind, a.roles, a.password_hash, a.disabled, \
-                         a.failed_sign_ins, a.locked_until FROM accounts a \
+                         a.locked_until FROM accounts a \
                          JOIN organisations o ON o.id = a.organisation_id WHERE a.name = $1",
                     )
                     .bind(name.as_str())
@@ -150,8 +166,7 @@ impl Platform {
                         roles,
                         hash: row.try_get(4).map_err(failed)?,
                         disabled: disabled != 0,
-                        failed: row.try_get(6).map_err(failed)?,
-                        locked_until: row.try_get(7).map_err(failed)?,
+                        locked_until: row.try_get(6).map_err(failed)?,
                     }))
                 })
             })
@@ -229,7 +244,7 @@ impl Platform {
             return Err(locked());
         }
         if !self.passwords().verify(current, Some(found.hash.clone())).await? {
-            self.count_failure(found).await?;
+            self.count_failure(found.id).await?;
             return Err(Error::denied(
                 "wrong_password",
                 "当前口令不正确。",

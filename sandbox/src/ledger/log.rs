@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -112,7 +112,7 @@ impl Signer {
 /// The log of a store, with the keys that sign it and the anchor that remembers what was signed.
 pub(crate) struct Log {
     signer: Signer,
-    anchor: Mutex<Anchor>,
+    anchor: Arc<Mutex<Anchor>>,
 }
 
 /// The largest checkpoint ever signed, in a file that no backup holds: a database that is older than its anchor was
@@ -146,7 +146,7 @@ impl Log {
                 })
             })
             .await?;
-        Ok(Self { signer, anchor: Mutex::new(anchor) })
+        Ok(Self { signer, anchor: Arc::new(Mutex::new(anchor)) })
     }
 
     /// The keys behind the log.
@@ -157,19 +157,17 @@ impl Log {
     /// Signs the log as it stands.
     pub(crate) async fn checkpoint(&self, store: &Store) -> Result<Checkpoint, Error> {
         let edge = store.read("read the ledger's edge", |conn| Box::pin(edge(conn))).await?;
-        self.sign(edge.size(), edge.root())
+        self.sign(edge.size(), edge.root()).await
     }
 
-    fn sign(&self, size: u64, root: Hash) -> Result<Checkpoint, Error> {
-        let mut anchor = self
-            .anchor
-            .lock()
-            .map_err(|_| Error::internal("sign a checkpoint", "the anchor's lock is poisoned"))?;
-        if size > anchor.size {
-            anchor.advance(size, root)?;
-        } else if size == anchor.size && size > 0 && root != anchor.root {
-            return Err(rolled_back(size, anchor.size, &anchor.file.display().to_string()));
-        }
+    async fn sign(&self, size: u64, root: Hash) -> Result<Checkpoint, Error> {
+        let anchor = Arc::clone(&self.anchor);
+        // The anchor is on the disk before a larger checkpoint is signed, and a disk makes one wait.
+        tokio::task::spawn_blocking(move || {
+            anchor.lock().unwrap_or_else(PoisonError::into_inner).remember(size, root)
+        })
+        .await
+        .map_err(|source| Error::internal("sign a checkpoint", source))??;
         let origin = self.signer.checkpoint.verifying().name().to_owned();
         let text = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));
         let note = self.signer.checkpoint.sign(&text);
@@ -193,7 +191,7 @@ impl Log {
                 })
             })
             .await?;
-        Ok((InclusionProof { index, path }, self.sign(edge.size(), edge.root())?))
+        Ok((InclusionProof { index, path }, self.sign(edge.size(), edge.root()).await?))
     }
 
     /// The proof that the log only grew between two sizes.
@@ -256,8 +254,14 @@ impl Log {
     /// # Errors
     /// Names the first leaf that does not fit.
     pub(crate) async fn verify_all(&self, store: &Store) -> Result<Checkpoint, Error> {
-        let edge = store.read("verify the ledger", |conn| Box::pin(walk(conn))).await?;
-        self.sign(edge.size(), edge.root())
+        let anchored = {
+            let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+            (anchor.size, anchor.root, anchor.file.display().to_string())
+        };
+        let edge = store
+            .read("verify the ledger", move |conn| Box::pin(async move { walk(conn, &anchored).await }))
+            .await?;
+        self.sign(edge.size(), edge.root()).await
     }
 }
 
@@ -279,16 +283,29 @@ impl Anchor {
         }
     }
 
-    /// Remembers a larger checkpoint before it is signed.
-    fn advance(&mut self, size: u64, root: Hash) -> Result<(), Error> {
-        let failed = |source: std::io::Error| unwritable(&self.file).with_source(source);
-        let new = self.file.with_extension("new");
-        let mut out = std::fs::File::create(&new).map_err(failed)?;
-        writeln!(out, "{size} {}", hex::encode(root)).map_err(failed)?;
-        out.sync_data().map_err(failed)?;
-        std::fs::rename(&new, &self.file).map_err(failed)?;
-        (self.size, self.root) = (size, root);
+    /// Remembers the largest checkpoint; refuses another history of the same length.
+    fn remember(&mut self, size: u64, root: Hash) -> Result<(), Error> {
+        if size == self.size && size > 0 && root != self.root {
+            return Err(rolled_back(size, self.size, &self.file.display().to_string()));
+        }
+        if size > self.size {
+            self.write(size, &root).map_err(|source| unwritable(&self.file).with_source(source))?;
+            (self.size, self.root) = (size, root);
+        }
         Ok(())
+    }
+
+    /// Beside the file and then in its place, so that there is always one whole anchor.
+    fn write(&self, size: u64, root: &Hash) -> std::io::Result<()> {
+        let new = self.file.with_extension("new");
+        let mut out = std::fs::File::create(&new)?;
+        writeln!(out, "{size} {}", hex::encode(root))?;
+        out.sync_data()?;
+        std::fs::rename(&new, &self.file)?;
+        match self.file.parent() {
+            Some(folder) => std::fs::File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
     }
 }
 
@@ -391,8 +408,11 @@ fn record(row: &sqlx::any::AnyRow) -> Result<LeafRecord, Error> {
     })
 }
 
-/// Recomputes leaf by leaf, in pages.
-async fn walk(conn: &mut AnyConnection) -> Result<Edge, Error> {
+/// Recomputes leaf by leaf, in pages, and compares the anchored part with the anchor.
+async fn walk(
+    conn: &mut AnyConnection,
+    (anchored, anchored_root, anchor_file): &(u64, Hash, String),
+) -> Result<Edge, Error> {
     let stored = edge(conn).await?;
     let mut computed = Edge::from_parts(0, &[])?;
     while computed.size() < stored.size() {
@@ -415,9 +435,21 @@ async fn walk(conn: &mut AnyConnection) -> Result<Edge, Error> {
                     return Err(damaged(computed.size() - 1));
                 }
             }
+            if computed.size() == *anchored && computed.root() != *anchored_root {
+                return Err(rolled_back(stored.size(), *anchored, anchor_file));
+            }
         }
     }
-    if computed == stored { Ok(stored) } else { Err(damaged(stored.size())) }
+    if stored.size() < *anchored {
+        return Err(rolled_back(stored.size(), *anchored, anchor_file));
+    }
+    let beyond = sqlx::query("SELECT COUNT(*) FROM ledger_leaves WHERE position >= $1")
+        .bind(i64::try_from(stored.size()).unwrap_or(i64::MAX))
+        .fetch_one(&mut *conn)
+        .await
+        .and_then(|row| row.try_get::<i64, _>(0))
+        .map_err(listed)?;
+    if computed == stored && beyond == 0 { Ok(stored) } else { Err(damaged(stored.size())) }
 }
 
 /// The row's leaf, if it is the wanted one and its detail is what it commits to.

@@ -10,6 +10,9 @@ mod proof;
 mod service;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub use leaf::LeafDraft;
 pub(crate) use leaf::Pseudonyms;
 pub use log::{Checkpoint, ConsistencyProof, LeafRecord, LedgerKeys};

@@ -102,6 +102,8 @@ pub struct Stored {
 #[derive(Clone)]
 pub struct ObjectVault {
     store: Arc<dyn ObjectStore>,
+    /// The local folder, whose files are put on the disk before they count as stored.
+    folder: Option<Arc<Path>>,
     kek: Arc<KeyEncryptionKey>,
     entropy: Arc<dyn Entropy>,
 }
@@ -117,8 +119,9 @@ impl ObjectVault {
         key: &[u8; 32],
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
+        let folder = data_dir.join("objects");
         let store: Arc<dyn ObjectStore> = match backend {
-            ObjectBackend::Local => Arc::new(local(&data_dir.join("objects"))?),
+            ObjectBackend::Local => Arc::new(local(&folder)?),
             ObjectBackend::S3 { endpoint, bucket, region, access_key_id, secret_access_key } => {
                 let store = AmazonS3Builder::new()
                     .with_endpoint(endpoint)
@@ -134,7 +137,8 @@ impl ObjectVault {
         };
         let kek = KeyEncryptionKey::new(key)
             .map_err(|source| Error::internal("read the objects' key", source))?;
-        Ok(Self { store, kek: Arc::new(kek), entropy })
+        let folder = matches!(backend, ObjectBackend::Local).then(|| Arc::from(folder));
+        Ok(Self { store, folder, kek: Arc::new(kek), entropy })
     }
 
     /// Stores bytes; an object that is there is replaced at once or not at all.
@@ -185,7 +189,7 @@ impl ObjectVault {
         let mut out = BufWriter::with_capacity(Arc::clone(&self.store), path(&place)?, PART_BYTES);
         match self.seal_into(&place, &mut out, stream).await {
             Ok(stored) => match out.shutdown().await {
-                Ok(()) => Ok(stored),
+                Ok(()) => self.settle(&place).await.map(|()| stored),
                 Err(source) => Err(failed(&place, source)),
             },
             Err(error) => {
@@ -193,6 +197,27 @@ impl ObjectVault {
                 let _ = out.abort().await;
                 Err(error)
             }
+        }
+    }
+
+    /// Puts a local object and its name on the disk; a remote store has done so when it answers.
+    async fn settle(&self, place: &str) -> Result<(), Error> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let file = folder.join(place);
+        let synced = tokio::task::spawn_blocking(move || {
+            std::fs::File::open(&file)?.sync_all()?;
+            // A new key may have made folders on its way; each is a name in the one above.
+            for above in file.ancestors().skip(1) {
+                std::fs::File::open(above)?.sync_all()?;
+                if above == &*folder {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match synced.await {
+            Ok(done) => done.map_err(|source| failed(place, source)),
+            Err(source) => Err(Error::internal("store an object", source)),
         }
     }
 
@@ -335,9 +360,30 @@ fn local(folder: &Path) -> Result<LocalFileSystem, Error> {
         .mode(0o700)
         .create(folder)
         .map_err(|source| failed(&shown, source))?;
+    sweep(folder).map_err(|source| failed(&shown, source))?;
     LocalFileSystem::new_with_prefix(folder)
         .map(|store| store.with_automatic_cleanup(true))
         .map_err(|source| unavailable(&shown, source))
+}
+
+/// Removes what a server that was killed had not finished writing: the store writes to `<key>#<number>` and renames.
+fn sweep(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sweep(&entry.path())?;
+            continue;
+        }
+        let name = entry.file_name();
+        let unfinished = name
+            .to_str()
+            .and_then(|name| name.rsplit_once('#'))
+            .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+        if unfinished {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn place(area: ObjectArea, key: &str) -> String {

@@ -86,3 +86,38 @@ async fn nothing_is_released_without_a_permit() {
     assert!(vault.put(ObjectArea::Released, "rel_1", b"x").await.is_err());
     assert!(vault.list(ObjectArea::Released).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_a_killed_server_left_unfinished_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = vault(folder.path(), 1);
+    first.put(ObjectArea::Version, "set/a", b"whole").await.unwrap();
+    let unfinished = file(folder.path(), "version", "set/b#1");
+    std::fs::write(&unfinished, b"half").unwrap();
+    let second = vault(folder.path(), 1);
+    assert!(!unfinished.exists());
+    assert_eq!(second.get(ObjectArea::Version, "set/a").await.unwrap(), b"whole");
+}
+
+#[tokio::test]
+async fn a_release_is_the_bytes_of_its_permit_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = vault(folder.path(), 1);
+    let digest = ring::digest::digest(&SHA256, b"result").as_ref().try_into().unwrap();
+    let permit = Permit::derive(&review::StoredDecision {
+        release: "rel_1".to_owned(),
+        digest,
+        epoch_decided: 1,
+        epoch_now: 1,
+        basis: review::Basis::Automatic { decision: review::Decision::Release },
+        applicant_organisation: "org_1".to_owned(),
+        evidence_digest: [0; 32],
+    })
+    .unwrap();
+    assert!(vault.put_released(&permit, b"result!").await.is_err());
+    assert!(!vault.exists(ObjectArea::Released, "rel_1").await.unwrap());
+    for _ in 0..2 {
+        assert_eq!(vault.put_released(&permit, b"result").await.unwrap().sha256, digest);
+        assert_eq!(vault.get(ObjectArea::Released, "rel_1").await.unwrap(), b"result");
+    }
+}

@@ -151,6 +151,23 @@ impl Store {
         Ok(value)
     }
 
+    /// Keeps something that is no act: a retry's key, a cached certificate. Whatever is kept so may be lost or made again without
+    /// anybody's rights, data or results being touched, which is why it has no leaf.
+    ///
+    /// # Errors
+    /// What `f` answers, or storage that fails.
+    pub(crate) async fn bookkeep<T, F>(&self, name: &'static str, f: F) -> Result<T, Error>
+    where
+        T: Send,
+        F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
+    {
+        let failed = |source| storage_error(name, source);
+        let mut transaction = self.write.begin_with(self.backend.begin()).await.map_err(failed)?;
+        let value = f(&mut transaction).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(value)
+    }
+
     /// Which database it is.
     #[must_use]
     pub fn backend(&self) -> Backend {
@@ -213,6 +230,13 @@ fn busy(name: &'static str, source: sqlx::Error) -> Error {
     .with_source(source)
 }
 
+/// Whether SQLite cannot use its file: no permission (3), read-only (8), I/O (10), damaged (11), cannot open (14), no
+/// database (26). The low byte of an extended code is its class. PostgreSQL's codes are no small numbers, but 58030 is I/O.
+fn is_file_trouble(code: Option<&str>) -> bool {
+    let class = code.and_then(|code| code.parse::<u32>().ok()).filter(|code| *code < 10_000).map(|code| code & 0xff);
+    matches!(class, Some(3 | 8 | 10 | 11 | 14 | 26)) || code == Some("58030")
+}
+
 /// Whether a unique constraint was violated: a name that is taken.
 #[must_use]
 pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
@@ -227,9 +251,7 @@ pub(crate) fn storage_error(operation: &'static str, source: sqlx::Error) -> Err
         {
             ("disk_full", "数据库所在磁盘已满，操作未执行。", "the disk of the database is full; nothing was done.")
         }
-        sqlx::Error::Database(error)
-            if matches!(error.code().as_deref(), Some("10" | "14" | "778" | "1034" | "1546" | "4874")) =>
-        {
+        sqlx::Error::Database(error) if is_file_trouble(error.code().as_deref()) => {
             ("database_io", "数据库文件无法读写，操作未执行。", "the database file cannot be read or written; nothing was done.")
         }
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {

@@ -1,0 +1,29 @@
+//! The catalogue: data sets, their masking policies, versions and samples.
+//!
+//! - `entry`: what the resource platform registers, and what keeps an entry out.
+//! - `dataset`: data sets, versions and samples as they are seen.
+//! - `policy`, `plan`: the policy in force, compiled against what is known of the columns.
+//! - `facts`: the manifest of a version.
+
+mod dataset;
+mod entry;
+mod facts;
+mod plan;
+mod policy;
+mod sample;
+
+pub use self::dataset::{DatasetView, VersionView};
+pub use self::entry::{
+    CatalogueEntry, Column, ColumnType, Level, PrivacyUnit, SampleRow, UpdateCycle, arrow_schema,
+};
+pub use self::facts::{
+    PolicyFacts, SourceFacts, UniverseFacts, VersionColumn, VersionManifest,
+};
+pub use self::policy::{PolicySuggestion, PolicyView};
+
+pub(crate) use self::dataset::{DatasetFacts, dataset_facts};
+pub(crate) use self::entry::{is_name, sample_finding, shortened};
+pub(crate) use self::facts::{version_columns, version_schema};
+pub(crate) use self::plan::INTAKE_EPOCH;
+pub(crate) use self::policy::{PolicyInForce, policy_in_force};
+pub(crate) use self::sample::{masked_rows, shown_rows};

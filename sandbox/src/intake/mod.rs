@@ -1,0 +1,40 @@
+//! Intake: a push becomes one immutable version of a data set, or says why not.
+//!
+//! ```text
+//! open ──data──► open ──commit──► received ──► checking ──► version
+//!                                     ▲            │ ├────► quarantined ──commit──► received
+//!                                     └── restart ─┘ └────► rejected
+//! ```
+//!
+//! - `limits`: every bound, closed.
+//! - `reader`: bytes to typed batches.
+//! - `pipeline`: typed batches to masked rows, as a pure function.
+//! - `residual`: identifiers left in what the policy keeps.
+//! - `units`: dense numbers of privacy units.
+//! - `sink`: a blocking writer into the object store that stores all or nothing.
+//! - `push`: what the provider's side calls.
+//! - `process`: the background task.
+//! - `store`: the one transaction that decides a push.
+
+mod limits;
+mod pipeline;
+mod process;
+mod push;
+mod reader;
+mod residual;
+mod sink;
+mod store;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use self::limits::IntakeLimits;
+pub use self::push::{PushManifest, PushRisk, PushState, PushView};
+pub use self::reader::{DataFormat, IntakeFault, TextEncoding};
+
+pub(crate) use self::pipeline::with_declared;
+pub(crate) use self::process::Intake;
+pub(crate) use self::push::bounded;
+pub(crate) use self::reader::{ColumnBuilder, ReadError, Reader, both};
+pub(crate) use self::residual::ResidualScan;
+pub(crate) use self::sink::ObjectSink;

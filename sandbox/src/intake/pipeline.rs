@@ -1,0 +1,540 @@
+//! One push, from its bytes to masked rows: read, check, classify, mask, number, measure, write.
+//!
+//! A pure function of the push, the entry, the policy and the keys: it knows no database, and
+//! running it again gives the same rows. It runs on a thread of its own and holds one batch.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use masking::{
+    Action, Class, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
+    RiskReport, RootKey, TokenKey, sample_rows,
+};
+
+use super::limits::IntakeLimits;
+use super::reader::{IntakeFault, ReadError, TextEncoding, TypedBatch, both};
+use super::residual::ResidualScan;
+use super::units::{Numbering, UnitsError};
+use crate::catalogue::CatalogueEntry;
+
+/// Rows that are looked at before the first is masked, to know the quasi-identifiers to measure.
+const LOOK_ROWS: u64 = 65_536;
+/// Rows of a row group of a version file.
+const ROW_GROUP_ROWS: usize = 131_072;
+/// Batches that the sample is drawn from.
+const SAMPLE_BATCHES: usize = 8;
+/// Highest prosecutor risk of level 3 of GB/T 42460 (k = 5).
+const ACCEPTABLE_RISK: f64 = 0.2;
+
+/// What the pipeline is to do.
+pub(crate) struct Order<'a> {
+    pub(crate) entry: &'a CatalogueEntry,
+    /// None: everything is checked and classified, and the push waits in quarantine.
+    pub(crate) policy: Option<&'a Policy>,
+    pub(crate) root: &'a RootKey,
+    pub(crate) epoch: u32,
+    pub(crate) limits: &'a IntakeLimits,
+    pub(crate) seed: &'a [u8],
+}
+
+/// How far it is, for whoever asks meanwhile, and the wish that it end.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Rows checked.
+    pub(crate) rows: AtomicU64,
+    /// The platform is closing.
+    pub(crate) stop: AtomicBool,
+}
+
+/// Why it stopped without a decision about the push.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PipelineError {
+    #[error("the push could not be read from storage")]
+    Source(#[source] std::io::Error),
+    #[error("the version could not be written")]
+    Sink(#[source] ParquetError),
+    #[error("a batch could not be processed: {0}")]
+    Batch(String),
+    #[error(transparent)]
+    Units(#[from] UnitsError),
+    #[error("the platform is closing")]
+    Stopped,
+}
+
+/// What was found out about a push, whatever becomes of it.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) rows_in: u64,
+    pub(crate) rows_kept: u64,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems_total: u64,
+    pub(crate) quality: Option<QualityReport>,
+    pub(crate) classes: Vec<ColumnClass>,
+    pub(crate) risk_before: Option<RiskReport>,
+    pub(crate) risk_after: Option<RiskReport>,
+    pub(crate) encoding: Option<TextEncoding>,
+    /// Why it is rejected or in quarantine.
+    pub(crate) faults: Vec<IntakeFault>,
+}
+
+/// What becomes of the push.
+pub(crate) enum Verdict {
+    /// The rows written are a version.
+    Version {
+        /// Level of GB/T 42460.
+        level: u8,
+        /// Sample rows in the output schema, without control columns.
+        sample: RecordBatch,
+        /// The plan that masked them.
+        plan: Box<MaskPlan>,
+    },
+    /// Read, but not clean: the policy does not cover it.
+    Quarantined,
+    /// No data of this entry, or a blocking rule failed.
+    Rejected,
+}
+
+/// A reader of the push; it is opened twice.
+pub(crate) trait Batches {
+    fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError>;
+    fn encoding(&self) -> Option<TextEncoding>;
+}
+
+/// Runs the pipeline; rows go to `sink` as Parquet, and are of use only with a version verdict.
+///
+/// # Errors
+/// Storage that fails or an arithmetic limit; faults of the push are a verdict.
+pub(crate) fn run<B: Batches, W: Write + Send>(
+    order: &Order<'_>,
+    mut open: impl FnMut() -> Result<B, ReadError>,
+    numbering: &mut Numbering,
+    sink: W,
+    progress: &Progress,
+) -> Result<(Verdict, Report), PipelineError> {
+    let mut report = Report::default();
+    match attempt(order, &mut open, numbering, sink, progress, &mut report) {
+        Ok(verdict) => Ok((verdict, report)),
+        Err(Stop::Fault(fault)) => {
+            report.faults.push(*fault);
+            Ok((Verdict::Rejected, report))
+        }
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+enum Stop {
+    Fault(Box<IntakeFault>),
+    Failed(PipelineError),
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Fault(fault) => Stop::Fault(fault),
+            ReadError::Source(error) => Stop::Failed(PipelineError::Source(error)),
+        }
+    }
+}
+
+impl From<masking::QualityError> for Stop {
+    fn from(fault: masking::QualityError) -> Self {
+        Stop::Fault(Box::new(masking_fault(fault)))
+    }
+}
+
+impl From<PipelineError> for Stop {
+    fn from(error: PipelineError) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl From<UnitsError> for Stop {
+    fn from(error: UnitsError) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+impl From<ParquetError> for Stop {
+    fn from(error: ParquetError) -> Self {
+        Stop::Failed(PipelineError::Sink(error))
+    }
+}
+
+impl From<ArrowError> for Stop {
+    fn from(error: ArrowError) -> Self {
+        Stop::Failed(PipelineError::Batch(error.to_string()))
+    }
+}
+
+fn attempt<B: Batches, W: Write + Send>(
+    order: &Order<'_>,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    numbering: &mut Numbering,
+    sink: W,
+    progress: &Progress,
+    report: &mut Report,
+) -> Result<Verdict, Stop> {
+    let looked = look(order, open()?)?;
+    let plan = compile(order, &looked);
+    let mut reader = open()?;
+    report.encoding = reader.encoding();
+    let mut pass = Pass::new(order, &looked, plan, numbering, sink)?;
+    while let Some(typed) = reader.next_batch()? {
+        report.rows_in += rows_of(&typed.batch);
+        pass.take(typed, report)?;
+        progress.rows.store(report.rows_in, Ordering::Relaxed);
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped.into());
+        }
+    }
+    pass.finish(report)
+}
+
+/// Classes from the first rows, so that the full pass knows what to measure and to refuse.
+fn look<B: Batches>(order: &Order<'_>, mut reader: B) -> Result<Vec<ColumnClass>, Stop> {
+    let mut classifier = Classifier::new(&order.entry.schema(), &order.entry.hints());
+    let mut rows = 0;
+    while rows < LOOK_ROWS && let Some(typed) = reader.next_batch()? {
+        classifier.observe(&typed.batch)?;
+        rows += rows_of(&typed.batch);
+    }
+    Ok(with_declared(order.entry, classifier.finish()))
+}
+
+/// The classifier's decisions, made stricter where the entry says more.
+pub(crate) fn with_declared(
+    entry: &CatalogueEntry,
+    mut classes: Vec<ColumnClass>,
+) -> Vec<ColumnClass> {
+    for class in &mut classes {
+        let declared = entry.column(&class.column).and_then(|column| column.class);
+        // A bureau may know that a column is sensitive; that it is harmless it may only think.
+        if let Some(declared) = declared
+            && declared != Class::Public
+            && class.class != Class::DirectIdentifier
+            && declared != class.class
+        {
+            class.class = declared;
+            class.confidence = 1.0;
+            class.evidence.reason = both("目录中如此声明", "declared so in the catalogue entry");
+        }
+    }
+    classes
+}
+
+fn compile(order: &Order<'_>, classes: &[ColumnClass]) -> Result<MaskPlan, Vec<IntakeFault>> {
+    let Some(policy) = order.policy else { return Err(vec![no_policy()]) };
+    policy
+        .compile(&order.entry.schema(), classes)
+        .map_err(|faults| faults.into_iter().map(masking_fault).collect())
+}
+
+/// The state of the full pass.
+struct Pass<'a, W: Write + Send> {
+    order: &'a Order<'a>,
+    numbering: &'a mut Numbering,
+    checker: masking::QualityChecker,
+    classifier: Classifier,
+    before: RiskMeter,
+    masked: Result<Masking<W>, Vec<IntakeFault>>,
+    sensitive: Option<String>,
+    quasi: Vec<String>,
+}
+
+/// What exists only when the policy covers what the first rows showed.
+struct Masking<W: Write + Send> {
+    plan: MaskPlan,
+    /// The unit's column in raw batches, and the key of its tokens.
+    unit: Option<(usize, TokenKey)>,
+    residual: ResidualScan,
+    after: RiskMeter,
+    writer: ArrowWriter<W>,
+    schema: SchemaRef,
+    samples: Vec<RecordBatch>,
+}
+
+impl<'a, W: Write + Send> Pass<'a, W> {
+    fn new(
+        order: &'a Order<'a>,
+        classes: &[ColumnClass],
+        plan: Result<MaskPlan, Vec<IntakeFault>>,
+        numbering: &'a mut Numbering,
+        sink: W,
+    ) -> Result<Self, Stop> {
+        let of = |wanted: Class| {
+            classes.iter().filter(move |c| c.class == wanted).map(|c| c.column.clone())
+        };
+        let quasi: Vec<String> = of(Class::QuasiIdentifier).collect();
+        let sensitive = of(Class::Sensitive).next();
+        let checker = order.entry.quality_checker().map_err(|finding| {
+            Stop::Fault(Box::new(IntakeFault::new(&finding.rule, finding.reason, finding.remedy)))
+        })?;
+        let masked = match plan {
+            Ok(plan) => Ok(Masking::new(order, plan, &quasi, sensitive.as_deref(), sink)?),
+            Err(faults) => Err(faults),
+        };
+        Ok(Pass {
+            order,
+            numbering,
+            checker,
+            classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
+            before: RiskMeter::new(&quasi, sensitive.as_deref()),
+            masked,
+            sensitive,
+            quasi,
+        })
+    }
+
+    fn take(&mut self, typed: TypedBatch, report: &mut Report) -> Result<(), Stop> {
+        report.note(typed.problems, self.order.limits);
+        let checked = self.checker.check(typed.first_row, &typed.batch)?;
+        let rows = kept_rows(typed.first_row, &typed.batch, &checked);
+        report.note(checked.problems, self.order.limits);
+        let (kept, rows) = self.drop_unitless(checked.kept, rows, report)?;
+        report.rows_kept += rows_of(&kept);
+        self.classifier.observe(&kept)?;
+        self.before.observe(&kept)?;
+        if let Ok(masked) = &mut self.masked {
+            masked.take(self.order, self.numbering, &kept, &rows)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out rows that speak of nobody: egress could not count whom they are about.
+    fn drop_unitless(
+        &self,
+        kept: RecordBatch,
+        rows: Vec<u64>,
+        report: &mut Report,
+    ) -> Result<(RecordBatch, Vec<u64>), Stop> {
+        let Some(unit) = &self.order.entry.unit else { return Ok((kept, rows)) };
+        let key = self.order.root.intake(&unit.value_domain, self.order.epoch);
+        let index = kept.schema().index_of(&unit.column)?;
+        // The key decides what is blank, so that it and the numbering never disagree.
+        let tokens = key.tokenise(kept.column(index))?;
+        if tokens.null_count() == 0 {
+            return Ok((kept, rows));
+        }
+        let named: BooleanArray = (0..tokens.len()).map(|row| Some(tokens.is_valid(row))).collect();
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for (row, named) in rows.into_iter().zip(&named) {
+            if named == Some(true) { with.push(row) } else { without.push(unitless(row, &unit.column)) }
+        }
+        report.note(without, self.order.limits);
+        Ok((filter_record_batch(&kept, &named)?, with))
+    }
+
+    fn finish(self, report: &mut Report) -> Result<Verdict, Stop> {
+        let quality = self.checker.finish();
+        report.classes = with_declared(self.order.entry, self.classifier.finish());
+        report.risk_before = Some(self.before.finish());
+        let blocked = blocking(&quality);
+        report.quality = Some(quality);
+        if !blocked.is_empty() {
+            report.faults.extend(blocked);
+            return Ok(Verdict::Rejected);
+        }
+        if report.rows_kept == 0 {
+            report.faults.push(no_rows());
+            return Ok(Verdict::Rejected);
+        }
+        let masked = match self.masked {
+            Ok(masked) => masked,
+            Err(faults) => {
+                report.faults.extend(faults);
+                return Ok(Verdict::Quarantined);
+            }
+        };
+        // What the whole push showed may be more than what its first rows did.
+        if let Err(faults) = compile(self.order, &report.classes) {
+            report.faults.extend(faults);
+        }
+        masked.finish(self.order, report)
+    }
+}
+
+impl<W: Write + Send> Masking<W> {
+    fn new(
+        order: &Order<'_>,
+        plan: MaskPlan,
+        quasi: &[String],
+        sensitive: Option<&str>,
+        sink: W,
+    ) -> Result<Self, Stop> {
+        let output = plan.output_schema();
+        let remains = |name: &str| output.index_of(name).is_ok();
+        let quasi: Vec<String> = quasi.iter().filter(|name| remains(name)).cloned().collect();
+        let mut fields: Vec<Field> = output.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let unit = match &order.entry.unit {
+            None => None,
+            Some(unit) => {
+                fields.push(Field::new(review::UNIT_COLUMN, DataType::UInt32, false));
+                let index = order.entry.schema().index_of(&unit.column)?;
+                Some((index, order.root.intake(&unit.value_domain, order.epoch)))
+            }
+        };
+        let schema = Arc::new(Schema::new(fields));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        let empty = Policy::default();
+        Ok(Masking {
+            unit,
+            residual: ResidualScan::new(order.policy.unwrap_or(&empty), &output),
+            after: RiskMeter::new(&quasi, sensitive.filter(|name| remains(name))),
+            writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
+            schema,
+            samples: Vec::new(),
+            plan,
+        })
+    }
+
+    fn take(
+        &mut self,
+        order: &Order<'_>,
+        numbering: &mut Numbering,
+        kept: &RecordBatch,
+        rows: &[u64],
+    ) -> Result<(), Stop> {
+        if kept.num_rows() == 0 {
+            return Ok(());
+        }
+        let masked = self.plan.apply(order.root, order.epoch, kept)?;
+        self.residual.observe(&masked, rows);
+        self.after.observe(&masked)?;
+        if self.samples.len() < SAMPLE_BATCHES {
+            self.samples.push(sample_rows(&masked, order.limits.sample_rows, order.seed));
+        }
+        let mut columns: Vec<ArrayRef> = masked.columns().to_vec();
+        if let Some((index, key)) = &self.unit {
+            let tokens = key.tokenise(kept.column(*index))?;
+            columns.push(Arc::new(numbering.number(tokens.as_string::<i32>())?));
+        }
+        self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
+        Ok(())
+    }
+
+    fn finish(self, order: &Order<'_>, report: &mut Report) -> Result<Verdict, Stop> {
+        let (faults, problems) = self.residual.finish();
+        report.note(problems, order.limits);
+        report.faults.extend(faults);
+        let after = self.after.finish();
+        let level = level(&after);
+        report.risk_after = Some(after);
+        if !report.faults.is_empty() {
+            return Ok(Verdict::Quarantined);
+        }
+        self.writer.close()?;
+        let output = self.plan.output_schema();
+        let drawn = arrow::compute::concat_batches(&output, &self.samples)?;
+        Ok(Verdict::Version {
+            level,
+            sample: sample_rows(&drawn, order.limits.sample_rows, order.seed),
+            plan: Box::new(self.plan),
+        })
+    }
+}
+
+impl Report {
+    /// Keeps problems with their place up to the limit, and counts all.
+    fn note(&mut self, problems: Vec<Problem>, limits: &IntakeLimits) {
+        self.problems_total += u64::try_from(problems.len()).unwrap_or(0);
+        let kept = u64::try_from(self.problems.len()).unwrap_or(u64::MAX);
+        let room = usize::try_from(limits.problems_kept_max.saturating_sub(kept)).unwrap_or(0);
+        self.problems.extend(problems.into_iter().take(room));
+    }
+}
+
+/// The numbers of the rows that a check kept: all but those it says it dropped.
+fn kept_rows(first: u64, batch: &RecordBatch, checked: &masking::Checked) -> Vec<u64> {
+    let dropped: HashSet<u64> = checked
+        .problems
+        .iter()
+        .filter(|problem| problem.action == Action::Dropped)
+        .map(|problem| problem.row)
+        .collect();
+    let rows = (first..).take(batch.num_rows()).filter(|row| !dropped.contains(row));
+    let mut rows: Vec<u64> = rows.collect();
+    rows.resize(checked.kept.num_rows(), first);
+    rows
+}
+
+fn rows_of(batch: &RecordBatch) -> u64 {
+    u64::try_from(batch.num_rows()).unwrap_or(0)
+}
+
+/// Level of GB/T 42460 that the measures support; a compiled policy keeps no direct identifier, so
+/// it is at least 2, and row-level data never reach 4.
+fn level(risk: &RiskReport) -> u8 {
+    if risk.prosecutor_max <= ACCEPTABLE_RISK { 3 } else { 2 }
+}
+
+fn masking_fault(fault: masking::Fault) -> IntakeFault {
+    let mut converted = IntakeFault::new(&fault.code, fault.message, fault.remedy);
+    converted.column = fault.column;
+    converted
+}
+
+fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
+    let fault = |rule: &String| {
+        let counts = quality.rules.iter().find(|count| count.rule == *rule);
+        let (failed, checked) = counts.map_or((0, 0), |count| (count.failed, count.checked));
+        let columns = counts.map(|count| count.columns.join(", ")).filter(|c| !c.is_empty());
+        let mut fault = IntakeFault::new(
+            "blocking_rule",
+            both(
+                format!("阻断性质量规则 {rule} 未通过：{checked} 行中 {failed} 行不合格"),
+                format!("blocking quality rule {rule} failed: {failed} of {checked} rows"),
+            ),
+            both("按问题清单更正数据后重新推送", "correct the data by the problem list and push again"),
+        );
+        fault.column = columns;
+        fault
+    };
+    quality.blocking.iter().map(fault).collect()
+}
+
+fn no_policy() -> IntakeFault {
+    IntakeFault::new(
+        "policy_missing",
+        both("该数据集还没有脱敏策略", "the data set has no masking policy yet"),
+        both(
+            "由安全管理员设置策略（可参考建议的策略），再提交该推送",
+            "let the security admin set a policy (one is suggested), then commit the push again",
+        ),
+    )
+}
+
+fn no_rows() -> IntakeFault {
+    IntakeFault::new(
+        "no_rows",
+        both("没有可用的行", "no row is left"),
+        both("推送至少一行可用的数据", "push data with at least one usable row"),
+    )
+}
+
+fn unitless(row: u64, column: &str) -> Problem {
+    Problem {
+        row,
+        column: Some(column.to_owned()),
+        rule: "unit_missing".to_owned(),
+        action: Action::Dropped,
+        masked_value: String::new(),
+        message: both(
+            format!("第 {row} 行 {column} 列为空，无法确定隐私单元，已剔除"),
+            format!("row {row}: column {column} is empty, so nobody can be named; the row is left out"),
+        ),
+    }
+}

@@ -1,0 +1,556 @@
+//! Pushes: opened with a manifest, filled with data, committed, looked at.
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use jiff::Timestamp;
+use masking::{Problem, QualityReport, RiskReport};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::reader::{DataFormat, IntakeFault, TextEncoding};
+use crate::access::{Actor, Object, Operation};
+use crate::catalogue::{SampleRow, dataset_facts, sample_finding, shortened};
+use crate::clock::timestamp;
+use crate::document;
+use crate::error::Error;
+use crate::id::{DatasetId, OrganisationId, PushId, VersionId};
+use crate::ledger::LeafDraft;
+use crate::objects::ObjectArea;
+use crate::page::{Page, PageRequest};
+use crate::platform::Platform;
+use crate::storage::{Tx, storage_error};
+
+/// What a push says of itself before its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushManifest {
+    /// The format of the data.
+    pub format: DataFormat,
+    /// The encoding of a text; found by looking at all of it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<TextEncoding>,
+    /// SHA-256 of the data in hexadecimal, to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Bytes of the data, to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// 样例数据 to go with the version, unmasked; without any, rows of the version are drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<SampleRow>,
+}
+
+/// Where a push is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushState {
+    /// Waits for its data, or for the commit.
+    Open,
+    /// Committed; waits to be processed.
+    Received,
+    /// Being read, checked and masked.
+    Checking,
+    /// Became a version.
+    Version,
+    /// Kept apart, encrypted: the masking policy does not cover what it holds.
+    Quarantined,
+    /// Not what the entry says, or a blocking quality rule failed.
+    Rejected,
+}
+
+impl PushState {
+    /// Every state.
+    pub const ALL: [PushState; 6] = [
+        PushState::Open,
+        PushState::Received,
+        PushState::Checking,
+        PushState::Version,
+        PushState::Quarantined,
+        PushState::Rejected,
+    ];
+
+    /// The name in SQL and API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PushState::Open => "open",
+            PushState::Received => "received",
+            PushState::Checking => "checking",
+            PushState::Version => "version",
+            PushState::Quarantined => "quarantined",
+            PushState::Rejected => "rejected",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A push.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushView {
+    /// Its identifier.
+    pub id: PushId,
+    /// The data set's name.
+    pub dataset: String,
+    /// The data set's provider.
+    pub provider: OrganisationId,
+    /// Where it is.
+    pub state: PushState,
+    /// What it said of itself.
+    pub manifest: PushManifest,
+    /// Bytes that arrived.
+    pub bytes: u64,
+    /// SHA-256 of what arrived, once all of it has.
+    pub sha256: Option<String>,
+    /// Rows checked so far.
+    pub rows_checked: u64,
+    /// Rows that were kept.
+    pub rows_kept: u64,
+    /// Problem records found; at most 10,000 are kept with their place.
+    pub problems: u64,
+    /// Why it was quarantined or rejected.
+    pub faults: Vec<IntakeFault>,
+    /// The version it became.
+    pub version: Option<VersionId>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was committed last.
+    pub committed_at: Option<Timestamp>,
+    /// When it was decided.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Re-identification risk before and after masking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushRisk {
+    /// As pushed.
+    pub before: RiskReport,
+    /// After masking; none while no policy covers the push.
+    pub after: Option<RiskReport>,
+    /// Level of GB/T 42460 that the measures support.
+    pub deidentification_level: Option<u8>,
+}
+
+/// A push as stored.
+#[derive(Clone, Debug)]
+pub(crate) struct PushRow {
+    pub(crate) view: PushView,
+    pub(crate) dataset: DatasetId,
+    pub(crate) object_key: String,
+    pub(crate) planned_version: VersionId,
+    pub(crate) quality: String,
+    pub(crate) risk: String,
+}
+
+impl Platform {
+    /// Opens a push into a data set.
+    ///
+    /// # Errors
+    /// Not found, or invalid when the manifest cannot be kept to.
+    pub async fn open_push(
+        &self,
+        actor: &Actor,
+        dataset: &str,
+        manifest: PushManifest,
+    ) -> Result<PushView, Error> {
+        let authorisation = self.authorise(actor, Operation::OpenPush, Object::Platform)?;
+        check_manifest(&manifest, self.intake().limits().push_bytes_max)?;
+        let id = PushId::new(self.clock(), self.entropy());
+        let planned = VersionId::new(self.clock(), self.entropy());
+        let dataset = shortened(dataset);
+        self.store()
+            .act(authorisation, "open_push", |tx| {
+                let (actor, dataset, manifest) = (actor.clone(), dataset.clone(), manifest.clone());
+                Box::pin(async move {
+                    let facts = dataset_facts(tx.conn(), &dataset).await?;
+                    if let Some(finding) = sample_finding(&manifest.sample, &facts.entry.columns) {
+                        return Err(Error::invalid("sample", "样例数据有误。", "the sample has a fault.")
+                            .with_findings(vec![finding]));
+                    }
+                    let created_at = tx.now_micros();
+                    sqlx::query(
+                        "INSERT INTO pushes (id, dataset_id, account_id, organisation_id, state, manifest, object_key, \
+                         bytes, sha256, planned_version_id, version_id, attempts, rows_checked, rows_kept, problems, \
+                         faults, quality, risk, classes, created_at, committed_at, ended_at) \
+                         VALUES ($1, $2, $3, $4, 'open', $5, '', 0, '', $6, '', 0, 0, 0, 0, '[]', '', '', '', $7, 0, 0)",
+                    )
+                    .bind(id.to_string())
+                    .bind(facts.id.to_string())
+                    .bind(actor.account.to_string())
+                    .bind(actor.organisation.to_string())
+                    .bind(document::write("open a push", &manifest)?)
+                    .bind(planned.to_string())
+                    .bind(created_at)
+                    .execute(tx.conn())
+                    .await
+                    .map_err(|source| storage_error("open a push", source))?;
+                    let detail = json!({ "dataset": dataset, "format": manifest.format, "sha256": manifest.sha256 });
+                    Ok(((), LeafDraft::new("push.open", detail).subject(id).subject(facts.id)))
+                })
+            })
+            .await?;
+        self.push_view(id).await
+    }
+
+    /// Takes the data of an open push, encrypted as it arrives; sent again it takes the place of what
+    /// was sent before.
+    ///
+    /// # Errors
+    /// Conflict when the push is not open; too large; invalid when size or digest are not those of
+    /// the manifest. Nothing is kept then.
+    pub async fn write_push_data(
+        &self,
+        actor: &Actor,
+        id: PushId,
+        data: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    ) -> Result<PushView, Error> {
+        let push = self.push_view(id).await?;
+        let object = Object::Of(push.provider);
+        let authorisation = self.authorise(actor, Operation::WritePushData, object)?;
+        require_open(push.state)?;
+        let most = push.manifest.bytes.unwrap_or(u64::MAX).min(self.intake().limits().push_bytes_max);
+        // A key of its own for each attempt: what was sent before stays whole until this is.
+        let key = format!("{id}/{}", PushId::new(self.clock(), self.entropy()));
+        let stored = self.objects().put_stream(ObjectArea::Raw, &key, bounded(data, most)).await?;
+        let sha256 = hex::encode(stored.sha256);
+        let arrived = Arrived { key: key.clone(), bytes: stored.bytes, sha256 };
+        let kept = match check_arrived(&push.manifest, &arrived) {
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.store()
+                    .act(authorisation, "write_push_data", |tx| {
+                        let arrived = arrived.clone();
+                        Box::pin(async move { keep(tx, id, &arrived).await })
+                    })
+                    .await
+            }
+        };
+        match kept {
+            Ok(before) => self.erase_raw(&before).await,
+            Err(error) => {
+                self.erase_raw(&key).await;
+                return Err(error);
+            }
+        }
+        self.push_view(id).await
+    }
+
+    /// Hands a push to be processed: an open one with its data, or a quarantined one again, after the
+    /// policy was changed.
+    ///
+    /// # Errors
+    /// Conflict when it has no data or was decided already.
+    pub async fn commit_push(&self, actor: &Actor, id: PushId) -> Result<PushView, Error> {
+        let push = self.push_view(id).await?;
+        let object = Object::Of(push.provider);
+        let authorisation = self.authorise(actor, Operation::CommitPush, object)?;
+        self.store()
+            .act(authorisation, "commit_push", |tx| {
+                Box::pin(async move {
+                    let row = push_row(tx.conn(), id).await?;
+                    if !matches!(row.view.state, PushState::Open | PushState::Quarantined) {
+                        return Err(wrong_state(row.view.state));
+                    }
+                    if row.object_key.is_empty() {
+                        return Err(Error::conflict(
+                            "push_without_data",
+                            "该推送还没有数据。",
+                            "the push has no data yet.",
+                        )
+                        .with_remedy("先上传数据再提交。", "send the data, then commit."));
+                    }
+                    sqlx::query("UPDATE pushes SET state = 'received', committed_at = $1, ended_at = 0 WHERE id = $2")
+                        .bind(tx.now_micros())
+                        .bind(id.to_string())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(|source| storage_error("commit a push", source))?;
+                    let detail = json!({ "sha256": row.view.sha256, "bytes": row.view.bytes });
+                    let leaf = LeafDraft::new("push.commit", detail).subject(id).subject(row.dataset);
+                    Ok(((), leaf))
+                })
+            })
+            .await?;
+        self.process_soon();
+        self.push_view(id).await
+    }
+
+    /// One push, with its progress.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn push(&self, actor: &Actor, id: PushId) -> Result<PushView, Error> {
+        let mut push = self.push_view(id).await?;
+        self.authorise(actor, Operation::Push, Object::Of(push.provider))?;
+        if push.state == PushState::Checking
+            && let Some(rows) = self.intake().rows_checked(id)
+        {
+            push.rows_checked = rows;
+        }
+        Ok(push)
+    }
+
+    /// 问题数据反馈: the problem records of a push, in the order of its rows as they were found.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn push_problems(
+        &self,
+        actor: &Actor,
+        id: PushId,
+        page: PageRequest,
+    ) -> Result<Page<Problem>, Error> {
+        let push = self.push_view(id).await?;
+        self.authorise(actor, Operation::PushProblems, Object::Of(push.provider))?;
+        let after: i64 = page.cursor.as_ref().and_then(|text| text.parse().ok()).unwrap_or(-1);
+        self.store()
+            .read("push_problems", |conn| {
+                Box::pin(async move {
+                    let rows = sqlx::query(
+                        "SELECT ordinal, row_number, column_name, rule, action, masked_value, message_zh, message_en \
+                         FROM push_problems WHERE push_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
+                    )
+                    .bind(id.to_string())
+                    .bind(after)
+                    .bind(page.rows())
+                    .fetch_all(conn)
+                    .await
+                    .map_err(|source| storage_error("list problems", source))?;
+                    let problems: Result<Vec<(i64, Problem)>, Error> = rows.iter().map(problem_of).collect();
+                    let page = Page::cut(problems?, &page, |(ordinal, _)| ordinal.to_string());
+                    let items = page.items.into_iter().map(|(_, problem)| problem).collect();
+                    Ok(Page { items, next_cursor: page.next_cursor })
+                })
+            })
+            .await
+    }
+
+    /// The quality report of a push.
+    ///
+    /// # Errors
+    /// Not found; conflict while it was not checked.
+    pub async fn push_quality(&self, actor: &Actor, id: PushId) -> Result<QualityReport, Error> {
+        let row = self.push_stored(id).await?;
+        self.authorise(actor, Operation::PushQuality, Object::Of(row.view.provider))?;
+        if row.quality.is_empty() {
+            return Err(not_checked(row.view.state));
+        }
+        document::read("read a quality report", &row.quality)
+    }
+
+    /// Re-identification risk before and after masking.
+    ///
+    /// # Errors
+    /// Not found; conflict while it was not measured.
+    pub async fn push_risk(&self, actor: &Actor, id: PushId) -> Result<PushRisk, Error> {
+        let row = self.push_stored(id).await?;
+        self.authorise(actor, Operation::PushRisk, Object::Of(row.view.provider))?;
+        if row.risk.is_empty() {
+            return Err(not_checked(row.view.state));
+        }
+        document::read("read a risk report", &row.risk)
+    }
+
+    pub(crate) async fn push_view(&self, id: PushId) -> Result<PushView, Error> {
+        Ok(self.push_stored(id).await?.view)
+    }
+
+    async fn push_stored(&self, id: PushId) -> Result<PushRow, Error> {
+        self.store().read("push", |conn| Box::pin(async move { push_row(conn, id).await })).await
+    }
+
+    /// Erases raw bytes; a store that fails is for the next start to clean up.
+    pub(crate) async fn erase_raw(&self, key: &str) {
+        if !key.is_empty()
+            && let Err(error) = self.objects().delete(ObjectArea::Raw, key).await
+        {
+            tracing::warn!(object.key = key, error = %error, "raw bytes could not be erased yet");
+        }
+    }
+}
+
+/// Data that arrived whole.
+#[derive(Clone)]
+struct Arrived {
+    key: String,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Makes the arrived data the push's; says the key of what it replaces.
+async fn keep(tx: &mut Tx, id: PushId, arrived: &Arrived) -> Result<(String, LeafDraft), Error> {
+    let row = push_row(tx.conn(), id).await?;
+    require_open(row.view.state)?;
+    sqlx::query("UPDATE pushes SET object_key = $1, bytes = $2, sha256 = $3 WHERE id = $4")
+        .bind(arrived.key.as_str())
+        .bind(document::stored_count(arrived.bytes)?)
+        .bind(arrived.sha256.as_str())
+        .bind(id.to_string())
+        .execute(tx.conn())
+        .await
+        .map_err(|source| storage_error("keep the data of a push", source))?;
+    let detail = json!({ "bytes": arrived.bytes, "sha256": arrived.sha256 });
+    let leaf = LeafDraft::new("push.data", detail).subject(id).subject(row.dataset);
+    Ok((row.object_key, leaf))
+}
+
+/// Ends the stream with an error once it is longer than it may be.
+pub(crate) fn bounded(
+    data: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    most: u64,
+) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+    let mut arrived = 0_u64;
+    data.map(move |bytes| {
+        let bytes = bytes.map_err(|source| {
+            Error::unavailable("upload_broken", "上传中断，未保存任何数据。", "the upload broke off; nothing was kept.")
+                .with_source(source)
+        })?;
+        arrived = arrived.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if arrived > most {
+            return Err(Error::too_large(
+                "data_too_large",
+                format!("数据超过 {most} 字节。"),
+                format!("the data are larger than {most} bytes."),
+            )
+            .with_remedy("分几次推送，或更正清单中的 bytes。", "split the data, or correct `bytes` in the manifest."));
+        }
+        Ok(bytes)
+    })
+}
+
+fn check_arrived(manifest: &PushManifest, arrived: &Arrived) -> Result<(), Error> {
+    if let Some(wanted) = manifest.bytes.filter(|wanted| *wanted != arrived.bytes) {
+        let found = arrived.bytes;
+        return Err(Error::invalid(
+            "size_mismatch",
+            format!("清单声明 {wanted} 字节，收到 {found} 字节。"),
+            format!("the manifest says {wanted} bytes, {found} arrived."),
+        )
+        .with_remedy("重新传输完整文件。", "send the whole file again."));
+    }
+    let wanted = manifest.sha256.as_ref();
+    if let Some(wanted) = wanted.filter(|wanted| !wanted.eq_ignore_ascii_case(&arrived.sha256)) {
+        return Err(Error::invalid(
+            "digest_mismatch",
+            format!("清单声明的 SHA-256 为 {wanted}，收到的数据为 {}。", arrived.sha256),
+            format!("the manifest says SHA-256 {wanted}, the data that arrived have {}.", arrived.sha256),
+        )
+        .with_remedy("重新传输，或更正清单。", "send the data again, or correct the manifest."));
+    }
+    Ok(())
+}
+
+fn check_manifest(manifest: &PushManifest, bytes_max: u64) -> Result<(), Error> {
+    let hexadecimal = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if manifest.sha256.as_ref().is_some_and(|text| !hexadecimal(text)) {
+        return Err(Error::invalid(
+            "manifest_sha256",
+            "sha256 须为 64 位十六进制。",
+            "sha256 must be 64 hexadecimal digits.",
+        ));
+    }
+    if manifest.bytes.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(Error::too_large(
+            "data_too_large",
+            format!("一次推送最多 {bytes_max} 字节。"),
+            format!("a push is at most {bytes_max} bytes."),
+        ));
+    }
+    if manifest.encoding.is_some() && manifest.format == DataFormat::Parquet {
+        return Err(Error::invalid(
+            "manifest_encoding",
+            "Parquet 没有字符编码，请去掉 encoding。",
+            "Parquet has no character encoding; leave `encoding` out.",
+        ));
+    }
+    Ok(())
+}
+
+/// A push by its identifier.
+pub(crate) async fn push_row(conn: &mut AnyConnection, id: PushId) -> Result<PushRow, Error> {
+    let row = sqlx::query(
+        "SELECT p.*, d.name AS dataset_name, d.provider_id FROM pushes p JOIN datasets d ON d.id = p.dataset_id \
+         WHERE p.id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await
+    .map_err(|source| storage_error("read a push", source))?;
+    match row {
+        Some(row) => row_of(&row),
+        None => Err(Error::not_found(format!("没有推送 {id}。"), format!("there is no push {id}."))),
+    }
+}
+
+fn row_of(row: &AnyRow) -> Result<PushRow, Error> {
+    let sha256 = document::text(row, "sha256")?;
+    let version = document::text(row, "version_id")?;
+    let moment = |name| -> Result<Option<Timestamp>, Error> {
+        let at = document::integer(row, name)?;
+        Ok((at > 0).then(|| timestamp(at)))
+    };
+    Ok(PushRow {
+        dataset: document::id(row, "dataset_id")?,
+        object_key: document::text(row, "object_key")?,
+        planned_version: document::id(row, "planned_version_id")?,
+        quality: document::text(row, "quality")?,
+        risk: document::text(row, "risk")?,
+        view: PushView {
+            id: document::id(row, "id")?,
+            dataset: document::text(row, "dataset_name")?,
+            provider: document::id(row, "provider_id")?,
+            state: PushState::parse(&document::text(row, "state")?)
+                .ok_or_else(|| Error::internal("read a push", "an unknown state"))?,
+            manifest: document::column(row, "manifest")?,
+            bytes: document::count(row, "bytes")?,
+            sha256: (!sha256.is_empty()).then_some(sha256),
+            rows_checked: document::count(row, "rows_checked")?,
+            rows_kept: document::count(row, "rows_kept")?,
+            problems: document::count(row, "problems")?,
+            faults: document::column(row, "faults")?,
+            version: (!version.is_empty()).then(|| document::id(row, "version_id")).transpose()?,
+            created_at: timestamp(document::integer(row, "created_at")?),
+            committed_at: moment("committed_at")?,
+            ended_at: moment("ended_at")?,
+        },
+    })
+}
+
+fn problem_of(row: &AnyRow) -> Result<(i64, Problem), Error> {
+    let failed = |source| storage_error("read a problem", source);
+    let column: String = row.try_get("column_name").map_err(failed)?;
+    let action: String = row.try_get("action").map_err(failed)?;
+    let problem = Problem {
+        row: document::count(row, "row_number")?,
+        column: (!column.is_empty()).then_some(column),
+        rule: document::text(row, "rule")?,
+        action: document::read("read a problem", &action)?,
+        masked_value: document::text(row, "masked_value")?,
+        message: super::both(document::text(row, "message_zh")?, document::text(row, "message_en")?),
+    };
+    Ok((document::integer(row, "ordinal")?, problem))
+}
+
+fn require_open(state: PushState) -> Result<(), Error> {
+    if state == PushState::Open { Ok(()) } else { Err(wrong_state(state)) }
+}
+
+fn wrong_state(state: PushState) -> Error {
+    let state = state.as_str();
+    Error::conflict(
+        "push_state",
+        format!("推送处于 {state} 状态，不能执行此操作。"),
+        format!("the push is {state}; this cannot be done."),
+    )
+}
+
+fn not_checked(state: PushState) -> Error {
+    let state = state.as_str();
+    Error::conflict(
+        "push_not_checked",
+        format!("推送处于 {state} 状态，还没有检查结果。"),
+        format!("the push is {state}; there is nothing measured yet."),
+    )
+}

@@ -1,0 +1,136 @@
+//! Reading what was pushed: CSV or Parquet to typed batches, with a place for every fault.
+//!
+//! Two kinds of trouble are kept apart. A file that is not what its manifest says (wrong
+//! encoding, ragged row, other columns) is a fault of the whole push. A value that is not of its
+//! column's type is a problem of one cell: it becomes a null and a problem record, and the push
+//! goes on unless the column is mostly such values.
+
+mod cell;
+mod column;
+mod csv;
+mod encoding;
+mod fault;
+mod pages;
+mod parquet;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use ::parquet::file::reader::ChunkReader;
+use arrow::record_batch::RecordBatch;
+use masking::{Problem, find_identifiers};
+use serde::{Deserialize, Serialize};
+
+pub use self::encoding::TextEncoding;
+pub use self::fault::{IntakeFault, ReadError};
+pub(crate) use self::{cell::shape, column::ColumnBuilder, fault::both};
+
+use super::limits::IntakeLimits;
+use crate::catalogue::Column;
+
+/// The formats that data may be pushed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataFormat {
+    /// Delimited text with a header.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// Rows of the entry's schema, and what could not be read as its type.
+#[derive(Debug)]
+pub struct TypedBatch {
+    /// Number of the first row; rows count from 1.
+    pub first_row: u64,
+    /// The rows.
+    pub batch: RecordBatch,
+    /// Cells that are no value of their type, in order of rows.
+    pub problems: Vec<Problem>,
+}
+
+/// A reader of either format.
+pub enum Reader<R: ChunkReader> {
+    /// Delimited text.
+    Csv(Box<csv::CsvReader<R::T>>, TextEncoding),
+    /// Parquet.
+    Parquet(Box<parquet::ParquetReader>),
+}
+
+impl<R: ChunkReader + 'static> Reader<R> {
+    /// Opens `file`; without a declared encoding, a text is scanned once to find it.
+    ///
+    /// # Errors
+    /// See [`IntakeFault`]; [`ReadError::Source`] when the file cannot be fetched.
+    pub fn open(
+        file: R,
+        format: DataFormat,
+        encoding: Option<TextEncoding>,
+        columns: &[Column],
+        limits: &IntakeLimits,
+    ) -> Result<Self, ReadError> {
+        match format {
+            DataFormat::Parquet => {
+                let reader = parquet::ParquetReader::open(file, columns, limits)?;
+                Ok(Reader::Parquet(Box::new(reader)))
+            }
+            DataFormat::Csv => {
+                let encoding = match encoding {
+                    Some(encoding) => encoding,
+                    None => encoding::detect(file.get_read(0)?).map_err(ReadError::Source)?,
+                };
+                let reader = csv::CsvReader::open(file.get_read(0)?, encoding, columns, limits)?;
+                Ok(Reader::Csv(Box::new(reader), encoding))
+            }
+        }
+    }
+
+    /// The next batch; none at the end.
+    ///
+    /// # Errors
+    /// The first fault of the file, with its place.
+    pub fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
+        match self {
+            Reader::Csv(reader, _) => reader.next_batch(),
+            Reader::Parquet(reader) => reader.next_batch(),
+        }
+    }
+
+    /// The encoding of a text.
+    pub fn encoding(&self) -> Option<TextEncoding> {
+        match self {
+            Reader::Csv(_, encoding) => Some(*encoding),
+            Reader::Parquet(_) => None,
+        }
+    }
+}
+
+/// A column name of the file as it may stand in a message.
+///
+/// A file without a header has values where names should be; those are shown by shape only.
+fn shown_name(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '(' | ')' | '（' | '）');
+    let digits = name.chars().filter(|c| c.is_numeric()).count();
+    let named = name.chars().count() <= 64
+        && name.chars().all(plain)
+        && digits < 4
+        && find_identifiers(name).is_empty();
+    if named { name.to_owned() } else { shape(name) }
+}
+
+fn missing_column(name: &str) -> IntakeFault {
+    IntakeFault::new(
+        "column_missing",
+        both(format!("缺少 {name} 列"), format!("column {name} is missing")),
+        both("按目录补上该列", "add the column as in the catalogue entry"),
+    )
+    .at_column(name)
+}
+
+fn too_many_rows(most: u64) -> IntakeFault {
+    IntakeFault::new(
+        "too_many_rows",
+        both(format!("超过 {most} 行"), format!("more than {most} rows")),
+        both("分几次推送", "split the push"),
+    )
+}

@@ -1,0 +1,292 @@
+//! One run, from staged files to a decision: the program in a jail, its output in another, and what follows in one transaction.
+
+use masking::Bilingual;
+use review::{Decision, Governed, InspectKind, InspectRequest, Inspection, OutputColumn};
+use runtime::{Completed, Input, InputFormat, Limits, Order, OutputField, Outcome};
+use tokio::sync::watch;
+
+use super::drive::{Ending, Leased};
+use super::memfd::SealedFile;
+use super::state::RunState;
+use super::view::{Mode, Program};
+use super::{result_type, sample};
+use crate::document;
+use crate::error::Error;
+use crate::meter::Meter;
+use crate::objects::ObjectArea;
+use crate::platform::Platform;
+use crate::release::{Decided, Histories, SettledBy};
+use crate::tasks;
+
+/// How often a result is inspected when other releases come in between.
+const INSPECTIONS_MAX: u32 = 8;
+/// Bytes of an inspection's request at most: the whole history as hexadecimal text, and the plan.
+const REQUEST_BYTES_MAX: u64 = 192 << 20;
+/// Bytes of an inspection's answer at most: a canonical result and its cells as hexadecimal text.
+const ANSWER_BYTES_MAX: u64 = 512 << 20;
+
+/// How an execution ended.
+pub(crate) enum RunEnd {
+    /// A result was decided about; its run stands where the decision put it.
+    Decided,
+    /// The node is closing: the lease ends and the run is taken again.
+    LeftForLater,
+    /// It ends without a decision about a result.
+    Ended(Ending),
+}
+
+/// What a run executes, read from its job.
+struct Execution {
+    mode: Mode,
+    program: runtime::Program,
+    kind: InspectKind,
+    output: Vec<OutputColumn>,
+    universes: Vec<String>,
+}
+
+impl Platform {
+    /// Runs what was leased, has the output inspected, and settles what follows.
+    pub(crate) async fn execute(
+        &self,
+        leased: &Leased,
+        stop: watch::Receiver<bool>,
+    ) -> Result<RunEnd, Error> {
+        let execution = self.execution(leased).await?;
+        let inputs = self.staged_inputs(&leased.job, &leased.inputs).await?;
+        let order = Order { program: execution.program.clone(), inputs, limits: Limits::default() };
+        let completed = self.node().run(order, stop.clone()).await?;
+        if *self.node().closing().borrow() {
+            return Ok(RunEnd::LeftForLater);
+        }
+        match (completed.outcome, &completed.output) {
+            (Outcome::Finished, Some(output)) => {
+                let output = SealedFile::new(output)
+                    .map_err(|source| Error::internal("seal an output", source))?;
+                self.decide(leased, &execution, &completed, output, stop).await
+            }
+            (outcome, _) => Ok(RunEnd::Ended(without_result(outcome, &execution, &completed))),
+        }
+    }
+
+    async fn execution(&self, leased: &Leased) -> Result<Execution, Error> {
+        let mode = Mode::parse(&leased.job.mode).unwrap_or_default();
+        let program = document::read("read a program", &leased.job.program)?;
+        match program {
+            Program::Sql { .. } => {
+                let governed: Governed = document::read("read a plan", &leased.job.governed)?;
+                Ok(Execution {
+                    mode,
+                    program: runtime::Program::Sql { plan: governed.plan.clone() },
+                    output: governed.output.clone(),
+                    universes: governed.cells.universes.iter().map(|u| u.universe.clone()).collect(),
+                    kind: InspectKind::Sql { governed: Box::new(governed) },
+                })
+            }
+            Program::Wasm { module, output, .. } => {
+                let bytes =
+                    self.objects().get(ObjectArea::Module, &module.to_string()).await?;
+                let kept = leased.scope.module.as_ref().map(|module| module.sha256.as_str());
+                if kept != Some(document::sha256(&bytes).as_str()) {
+                    return Err(Error::internal("run a module", "the module is not the one that was submitted"));
+                }
+                let fields = output
+                    .iter()
+                    .map(|column| OutputField {
+                        name: column.name.clone(),
+                        data_type: result_type(column.data_type),
+                    })
+                    .collect();
+                Ok(Execution {
+                    mode,
+                    program: runtime::Program::Wasm {
+                        module: bytes,
+                        output: fields,
+                        seed: seed(&leased.run.id),
+                    },
+                    kind: InspectKind::Wasm { output: output.clone() },
+                    output,
+                    universes: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// Inspects until the decision rests on the history as it is when it is stored.
+    async fn decide(
+        &self,
+        leased: &Leased,
+        execution: &Execution,
+        completed: &Completed,
+        output: SealedFile,
+        stop: watch::Receiver<bool>,
+    ) -> Result<RunEnd, Error> {
+        for _ in 0..INSPECTIONS_MAX {
+            let histories = match execution.mode {
+                Mode::Production => self.egress_history(&execution.universes).await?,
+                Mode::Sample => Histories::new(),
+            };
+            let request = inspect_request(leased, execution, &histories);
+            let inspection = match self.inspect(&request, &output, stop.clone()).await? {
+                Inspected::Decided(inspection) => inspection,
+                Inspected::Stopped => {
+                    return Ok(RunEnd::Ended(without_result(
+                        Outcome::Cancelled,
+                        execution,
+                        completed,
+                    )));
+                }
+            };
+            if execution.mode == Mode::Sample {
+                return self.end_sample(leased, &inspection, completed).await;
+            }
+            let decided = Decided {
+                leased,
+                inspection: &inspection,
+                output: &execution.output,
+                completed,
+                histories: &histories,
+            };
+            match self.settle(&decided).await? {
+                SettledBy::Decision => {
+                    self.node().changed(&leased.run.id);
+                    if matches!(inspection.decision, Decision::Release | Decision::PartialRelease) {
+                        // The decision stands whatever happens now; the driver publishes what is left over.
+                        let bytes = inspection.released.as_deref();
+                        if let Err(error) = self.publish(&leased.run.release, bytes).await {
+                            tracing::warn!(release.id = %leased.run.release, %error, "a release could not be published at once");
+                        }
+                    }
+                    return Ok(RunEnd::Decided);
+                }
+                SettledBy::NobodyYet => {}
+            }
+        }
+        Err(Error::unavailable(
+            "history_moves",
+            "其他结果正在出域，请稍后重试。",
+            "other results are leaving at the same time; it is tried again.",
+        ))
+    }
+
+    /// Has the output inspected in a jail of its own: this process never parses it.
+    async fn inspect(
+        &self,
+        request: &InspectRequest,
+        output: &SealedFile,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Inspected, Error> {
+        let request = serde_json::to_vec(request)
+            .map_err(|source| Error::internal("ask for an inspection", source))?;
+        let order = Order {
+            program: runtime::Program::Task { name: tasks::INSPECT.to_owned(), request },
+            inputs: vec![Input {
+                name: "output".to_owned(),
+                file: output.file.clone(),
+                bytes: output.bytes,
+                format: InputFormat::Opaque,
+            }],
+            limits: Limits {
+                program_bytes_max: REQUEST_BYTES_MAX,
+                output_bytes_max: ANSWER_BYTES_MAX,
+                ..Limits::default()
+            },
+        };
+        let completed = self.node().run(order, stop).await?;
+        match (completed.outcome, completed.output) {
+            (Outcome::Finished, Some(answer)) => serde_json::from_slice(&answer)
+                .map(|inspection| Inspected::Decided(Box::new(inspection)))
+                .map_err(|source| Error::internal("read an inspection", source)),
+            (Outcome::Cancelled, _) => Ok(Inspected::Stopped),
+            (outcome, _) => {
+                Err(Error::internal("inspect a result", format!("the inspection ended: {outcome}")))
+            }
+        }
+    }
+
+    async fn end_sample(
+        &self,
+        leased: &Leased,
+        inspection: &Inspection,
+        completed: &Completed,
+    ) -> Result<RunEnd, Error> {
+        let mut ending = Ending::new(RunState::Finished, completed.outcome.code());
+        ending.layers.clone_from(&completed.layers);
+        ending.meter = Some(Meter::billed(&completed.meter, Mode::Sample));
+        match &inspection.released {
+            Some(csv) => sample::keep(self, &leased.run.id, csv).await?,
+            None => {
+                ending.to = RunState::Failed;
+                ending.reason = inspection.findings.first().map(|finding| finding.reason.clone());
+            }
+        }
+        Ok(RunEnd::Ended(ending))
+    }
+}
+
+/// What came of an inspection.
+enum Inspected {
+    Decided(Box<Inspection>),
+    Stopped,
+}
+
+fn inspect_request(
+    leased: &Leased,
+    execution: &Execution,
+    histories: &Histories,
+) -> InspectRequest {
+    let limits = Limits::default();
+    InspectRequest {
+        kind: execution.kind.clone(),
+        rules: match execution.mode {
+            Mode::Production => leased.scope.rules.clone(),
+            Mode::Sample => sample::rules(&leased.scope.rules),
+        },
+        history: histories.values().flat_map(|history| history.cells.iter().cloned()).collect(),
+        rows_max: limits.output_rows_max,
+        bytes_max: limits.output_bytes_max,
+    }
+}
+
+/// A run that made no result. What went wrong inside may depend on the data, so a production run
+/// says the same whatever it was; a sample run, whose rows everybody may see, says more.
+fn without_result(outcome: Outcome, execution: &Execution, completed: &Completed) -> Ending {
+    let mut ending = match outcome {
+        Outcome::Cancelled => {
+            let mut ending = Ending::new(RunState::Killed, outcome.code());
+            ending.reason =
+                Some(Bilingual::new("运行已被取消。", "the run was called off."));
+            ending
+        }
+        _ => {
+            let mut ending = Ending::new(RunState::Failed, shown(outcome, execution.mode));
+            ending.reason = Some(Bilingual::new(
+                "程序没有产生结果：出错、超出限额或超时。先用样例模式运行，可看到原因类别。",
+                "the program made no result: it failed, met a limit or ran out of time. Run it on samples first: that tells the class.",
+            ));
+            ending.counted = execution.mode == Mode::Production;
+            ending
+        }
+    };
+    ending.layers.clone_from(&completed.layers);
+    ending.meter = Some(Meter::billed(&completed.meter, execution.mode));
+    ending
+}
+
+fn shown(outcome: Outcome, mode: Mode) -> String {
+    match (mode, outcome) {
+        (Mode::Production, _) => "no_result".to_owned(),
+        (Mode::Sample, Outcome::Faulted(fault)) => format!("{}:{}", outcome.code(), fault.code()),
+        (Mode::Sample, Outcome::LimitExceeded(limit)) => {
+            format!("{}:{}", outcome.code(), limit.code())
+        }
+        (Mode::Sample, _) => outcome.code().to_owned(),
+    }
+}
+
+/// The randomness of a guest: the same for the same run, however often it is tried.
+fn seed(run: &str) -> [u8; 32] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("egret seed|{run}").as_bytes());
+    let mut seed = [0; 32];
+    seed.copy_from_slice(digest.as_ref());
+    seed
+}

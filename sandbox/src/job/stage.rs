@@ -1,0 +1,221 @@
+//! Staging: the files that a run may see, made once for each content and kept sealed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::json::ReaderBuilder;
+use bytes::Bytes;
+use masking::ValueDomain;
+use review::UNIT_COLUMN;
+use runtime::{Input, InputFormat};
+use serde_json::json;
+use sqlx::Row as _;
+
+use super::memfd::SealedFile;
+use super::rows::JobRow;
+use super::scope::StoredInput;
+use super::staged_file::{StageError, StageOrder, stage_batch_of, stage_parquet};
+use super::view::Mode;
+use crate::catalogue::{SampleRow, VersionManifest, version_schema};
+use crate::document;
+use crate::error::Error;
+use crate::objects::ObjectArea;
+use crate::platform::Platform;
+use crate::storage::storage_error;
+
+/// Rows of a tenant's private data set that a sample run sees.
+const SAMPLE_ROWS_MAX: usize = 1_000;
+/// Raised when the way of staging changes, so that files made the old way are not taken for new ones.
+const STAGING_VERSION: u32 = 1;
+
+impl Platform {
+    /// The files of a job, in the order of its inputs.
+    pub(crate) async fn staged_inputs(
+        &self,
+        job: &JobRow,
+        inputs: &[StoredInput],
+    ) -> Result<Vec<Input>, Error> {
+        let mode = Mode::parse(&job.mode).unwrap_or_default();
+        let mut files = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let file = self.staged(job, input, mode).await?;
+            files.push(Input {
+                name: input.pinned.table.clone(),
+                file: file.file,
+                bytes: file.bytes,
+                format: InputFormat::Parquet,
+            });
+        }
+        Ok(files)
+    }
+
+    async fn staged(
+        &self,
+        job: &JobRow,
+        input: &StoredInput,
+        mode: Mode,
+    ) -> Result<SealedFile, Error> {
+        let key = staging_key(job, input, mode)?;
+        self.node()
+            .staged
+            .file(&key, || async {
+                let object = format!("{}/{key}", job.scenario);
+                let bytes = if self.objects().exists(ObjectArea::Staged, &object).await? {
+                    self.objects().get(ObjectArea::Staged, &object).await?
+                } else {
+                    let bytes = self.stage(job, input, mode).await?;
+                    self.objects().put(ObjectArea::Staged, &object, &bytes).await?;
+                    bytes
+                };
+                SealedFile::new(&bytes).map_err(|source| Error::internal("seal a staged file", source))
+            })
+            .await
+    }
+
+    /// Makes a staged file from what intake wrote. The masking root is used here and goes no further.
+    async fn stage(
+        &self,
+        job: &JobRow,
+        input: &StoredInput,
+        mode: Mode,
+    ) -> Result<Vec<u8>, Error> {
+        let order = self.stage_order(job, input, mode)?;
+        let failed = |source: StageError| Error::internal("stage a table", source);
+        if mode == Mode::Sample && !input.pinned.private {
+            let batch = self.sample_batch(input).await?;
+            return blocking(move || stage_batch_of(&batch, &order).map_err(failed)).await;
+        }
+        let version = self.objects().get(ObjectArea::Version, &input.object_key).await?;
+        if document::sha256(&version) != input.sha256() {
+            return Err(Error::internal("stage a table", "the file is not the one that was pinned"));
+        }
+        blocking(move || stage_parquet(Bytes::from(version), &order).map_err(failed)).await
+    }
+
+    fn stage_order(
+        &self,
+        job: &JobRow,
+        input: &StoredInput,
+        mode: Mode,
+    ) -> Result<StageOrder, Error> {
+        let failed = |source: &'static str| Error::internal("stage a table", source);
+        let epoch = u32::try_from(job.scenario_epoch).map_err(|_| failed("an epoch that is none"))?;
+        let root = self.keys().mask_root();
+        let mut tokens = BTreeMap::new();
+        for (column, domain) in &input.tokens {
+            let domain =
+                ValueDomain::parse(domain).map_err(|_| failed("a value domain that is none"))?;
+            tokens.insert(column.clone(), root.scenario(&job.scenario, &domain, epoch));
+        }
+        let private_sample = mode == Mode::Sample && input.pinned.private;
+        Ok(StageOrder {
+            columns: input.pinned.columns.clone(),
+            tokens,
+            row_filter: input.row_filter.clone(),
+            control: input.pinned.control,
+            rows_max: private_sample.then_some(SAMPLE_ROWS_MAX),
+        })
+    }
+
+    /// The sample of a pinned version as a batch. Each row counts as a unit of its own.
+    async fn sample_batch(&self, input: &StoredInput) -> Result<RecordBatch, Error> {
+        let version = input.pinned.version.clone();
+        let (sample, manifest) = self
+            .store()
+            .read("read a sample", move |conn| {
+                Box::pin(async move {
+                    let failed = |source| storage_error("read a sample", source);
+                    let row = sqlx::query("SELECT sample, manifest FROM dataset_versions WHERE id = $1")
+                        .bind(version)
+                        .fetch_one(conn)
+                        .await
+                        .map_err(failed)?;
+                    let sample: String = row.try_get(0).map_err(failed)?;
+                    let manifest: String = row.try_get(1).map_err(failed)?;
+                    Ok((sample, manifest))
+                })
+            })
+            .await?;
+        let rows: Vec<SampleRow> = document::read("read a sample", &sample)?;
+        let manifest: VersionManifest = document::read("read a manifest", &manifest)?;
+        batch_of(&rows, version_schema(&manifest.columns))
+            .map_err(|source| Error::internal("read a sample", source))
+    }
+}
+
+fn batch_of(rows: &[SampleRow], schema: SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).build_decoder()?;
+    decoder.serialize(rows)?;
+    let batch = decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&schema)));
+    let units = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+    let mut fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.push(Field::new(UNIT_COLUMN, DataType::UInt32, false));
+    let mut columns = batch.columns().to_vec();
+    columns.push(Arc::new(UInt32Array::from_iter_values(0..units)));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+/// The name of a staged file: everything that its bytes depend on.
+fn staging_key(
+    job: &JobRow,
+    input: &StoredInput,
+    mode: Mode,
+) -> Result<String, Error> {
+    let content = json!({
+        "staging": STAGING_VERSION,
+        "scenario": job.scenario,
+        "epoch": job.scenario_epoch,
+        "source": input.sha256(),
+        "version": input.pinned.version,
+        "columns": input.pinned.columns,
+        "control": input.pinned.control,
+        "row_filter": input.row_filter,
+        "tokens": input.tokens,
+        "mode": mode,
+    });
+    let text = document::write("name a staged file", &content)?;
+    Ok(document::sha256(text.as_bytes()))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|source| Error::internal("stage a table", source))?
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use arrow::array::AsArray as _;
+    use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+
+    use super::*;
+
+    #[test]
+    fn sample_rows_become_a_batch_with_units_of_their_own() {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("district", DataType::Utf8, true),
+            Field::new("visits", DataType::Int64, true),
+            Field::new("cost", DataType::Float64, true),
+            Field::new("day", DataType::Date32, true),
+        ]));
+        let rows: Vec<SampleRow> = serde_json::from_value(json!([
+            { "district": "思明", "visits": 3, "cost": 1.5, "day": "2024-02-29" },
+            { "district": null, "visits": null, "cost": 2.0, "day": null },
+        ]))
+        .unwrap();
+        let batch = batch_of(&rows, Arc::clone(&schema)).unwrap();
+        assert_eq!(batch.num_rows(), 2);
+        assert_eq!(batch.column(0).as_string::<i32>().value(0), "思明");
+        assert!(batch.column(1).as_primitive::<Int64Type>().is_null(1));
+        assert!((batch.column(2).as_primitive::<Float64Type>().value(1) - 2.0).abs() < 1e-9);
+        let units = batch.column_by_name(UNIT_COLUMN).unwrap().as_primitive::<UInt32Type>();
+        assert_eq!(units.values(), &[0, 1]);
+        assert_eq!(batch_of(&[], schema).unwrap().num_rows(), 0);
+    }
+}
