@@ -3,4 +3,16 @@
 //! An endpoint parses the body, finds the actor and calls the domain (`sandbox`). There is no SQL and no policy here,
 //! and [`http`] is the only place that knows status codes.
 
+pub mod cli;
+pub mod client;
+pub mod config;
+mod demo;
 pub mod http;
+mod log;
+pub mod server;
+mod start;
+
+pub use start::StartFailure;
+
+/// The hidden subcommand by which the program becomes a jailed worker.
+pub const WORKER_SUBCOMMAND: &str = "worker-jail";

@@ -57,7 +57,7 @@ pub use ledger::{
     VerifyingKey, leaf_hash, verify_consistency,
 };
 pub use masking::{
-    Action, Bilingual, Class, ColumnClass, Identifier, Lang, Problem, QualityReport, RiskReport, RuleCount, ValueDomain,
+    Action as ProblemAction, Bilingual, Class, ColumnClass, Identifier, Lang, Problem, QualityReport, RiskReport, RuleCount, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
@@ -68,7 +68,7 @@ pub use review::{
 pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
 pub use settings::{Database, Objects, Settings};
 
-pub use idempotency::{IdempotencyClaim, KeptAnswer};
+pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{
     AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, ReleaseState, RunState,
     RunView, Waiting, WasmInput,
@@ -77,8 +77,10 @@ pub use meter::{Meter, Usage};
 pub use module::{MODULE_BYTES_MAX, ModuleView};
 pub use node::{NodeStatus, worker_main};
 pub use release::{
-    Certificate, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED, ReleaseEvidence,
+    Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED, ReleaseEvidence,
     ReleaseView, ReleaseVote, VerifiedCertificate, verify_certificate,
 };
 pub use review::{ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse};
-pub use runtime::{Layer, LayerReport, LayerState, ModuleFacts, module_from_text, probe};
+pub use runtime::{
+    Layer, LayerReport, LayerState, ModuleFacts, ModuleFault, inspect_module, module_from_text, probe,
+};

@@ -241,6 +241,12 @@ impl Drop for InHand<'_> {
 }
 
 impl Platform {
+    /// The isolation layers of this node's workers, as they were tried at its start.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.node().layers
+    }
+
     /// Workers, queue and isolation of this node.
     ///
     /// # Errors

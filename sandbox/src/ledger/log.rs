@@ -103,6 +103,18 @@ impl Signer {
         }
     }
 
+    /// The signed checkpoint of a log of this size and root.
+    fn note(&self, size: u64, root: &Hash) -> String {
+        let origin = self.checkpoint.verifying().name();
+        self.checkpoint.sign(&format!("{origin}\n{size}\n{}\n", STANDARD.encode(root)))
+    }
+
+    /// A checkpoint of a log that a test made up.
+    #[cfg(test)]
+    pub(crate) fn sign_checkpoint_of_test(&self, size: u64, root: &Hash) -> String {
+        self.note(size, root)
+    }
+
     /// Signs bytes with the certificate key.
     pub(crate) fn sign_certificate(&self, bytes: &[u8]) -> Vec<u8> {
         self.certificate.sign(bytes).as_ref().to_vec()
@@ -168,9 +180,8 @@ impl Log {
         })
         .await
         .map_err(|source| Error::internal("sign a checkpoint", source))??;
+        let note = self.signer.note(size, &root);
         let origin = self.signer.checkpoint.verifying().name().to_owned();
-        let text = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));
-        let note = self.signer.checkpoint.sign(&text);
         Ok(Checkpoint { origin, size, root, note })
     }
 

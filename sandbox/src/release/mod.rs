@@ -16,7 +16,7 @@ pub(crate) mod rows;
 mod view;
 mod vote;
 
-pub use certificate::{Certificate, Envelope, EnvelopeSignature, VerifiedCertificate, verify_certificate};
+pub use certificate::{CertificateError, Certificate, Envelope, EnvelopeSignature, VerifiedCertificate, verify_certificate};
 pub(crate) use decide::{Decided, Histories, SettledBy};
 pub(crate) use history::HistoryCache;
 pub(crate) use revoke::{revoke_effects, revoke_grant_effects};

@@ -25,8 +25,12 @@ pub struct ModuleView {
     pub bytes: u64,
     /// What it imports, `module.name`.
     pub imports: Vec<String>,
-    /// What it exports.
-    pub exports: Vec<String>,
+    /// Functions defined in it.
+    pub functions: u32,
+    /// Linear memory at the start.
+    pub memory_bytes_min: u64,
+    /// Whether it takes the run's seed.
+    pub seeded: bool,
     /// When it was pushed.
     pub created_at: String,
 }

@@ -1,0 +1,137 @@
+//! `egret account`: who may sign in, and as what.
+
+use super::output::{Column, column};
+use super::remote::{Paging, Remote};
+use super::session;
+use crate::http::dto::{AccountCreate, PasswordPut, Role};
+use sandbox::Lang;
+use std::process::ExitCode;
+
+/// Arguments of `egret account`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Account {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// 账号列表 · list accounts
+    List(Paging),
+    /// 新建账号；口令从标准输入读取 · make an account; its password is read from standard input
+    Create {
+        /// 登录名 · name to sign in with
+        name: String,
+        /// 机构标识 · identifier of the organisation
+        #[arg(long)]
+        organisation: String,
+        /// 角色，可重复 · role, may be repeated
+        #[arg(long = "role", required = true, value_enum)]
+        roles: Vec<RoleName>,
+    },
+    /// 设置账号的全部角色 · set all roles of an account
+    SetRoles {
+        /// 账号标识 · identifier of the account
+        id: String,
+        /// 角色，可重复 · role, may be repeated
+        #[arg(long = "role", required = true, value_enum)]
+        roles: Vec<RoleName>,
+    },
+    /// 停用账号 · shut an account
+    Disable {
+        /// 账号标识 · identifier of the account
+        id: String,
+    },
+    /// 修改自己的口令；先后从标准输入读取旧、新口令 · change one's own password: the old, then the new
+    Password,
+}
+
+/// The roles as words of the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum RoleName {
+    /// 开发者
+    Developer,
+    /// 主体管理员
+    TenantAdmin,
+    /// 审查员
+    Reviewer,
+    /// 提供方代表
+    ProviderDelegate,
+    /// 系统管理员
+    SystemAdmin,
+    /// 安全管理员
+    SecurityAdmin,
+    /// 审计管理员
+    Auditor,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Developer => Self::Developer,
+            RoleName::TenantAdmin => Self::TenantAdmin,
+            RoleName::Reviewer => Self::Reviewer,
+            RoleName::ProviderDelegate => Self::ProviderDelegate,
+            RoleName::SystemAdmin => Self::SystemAdmin,
+            RoleName::SecurityAdmin => Self::SecurityAdmin,
+            RoleName::Auditor => Self::Auditor,
+        }
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    column("标识", "id", "/id"),
+    column("登录名", "name", "/name"),
+    column("机构", "organisation", "/organisation"),
+    column("角色", "roles", "/roles"),
+    column("停用", "disabled", "/disabled"),
+    column("建立时间", "created", "/created_at"),
+];
+
+impl Account {
+    pub(crate) fn run(self, lang: Lang) -> ExitCode {
+        let verb = self.verb;
+        self.remote.run(lang, async move |session| {
+            let (client, printer) = (&session.client, &session.printer);
+            match verb {
+                Verb::List(paging) => {
+                    printer.page(&client.accounts(&paging.query()).await?, COLUMNS)
+                }
+                Verb::Create {
+                    name,
+                    organisation,
+                    roles,
+                } => {
+                    let password =
+                        session::password(lang, "新账号的口令：", "password of the new account: ")?;
+                    let roles = roles.into_iter().map(Role::from).collect();
+                    let account = AccountCreate {
+                        name,
+                        organisation,
+                        roles,
+                        password,
+                    };
+                    printer.one(&client.create_account(&account).await?, COLUMNS)
+                }
+                Verb::SetRoles { id, roles } => {
+                    let roles = roles.into_iter().map(Role::from).collect();
+                    printer.one(&client.set_roles(&id, roles).await?, COLUMNS)
+                }
+                Verb::Disable { id } => {
+                    client.disable_account(&id).await?;
+                    printer.say(&format!("{id} 已停用"), &format!("{id} is shut"))
+                }
+                Verb::Password => {
+                    let current = session::password(lang, "当前口令：", "current password: ")?;
+                    let new = session::password(lang, "新口令：", "new password: ")?;
+                    client
+                        .change_password(&PasswordPut { current, new })
+                        .await?;
+                    printer.say("口令已修改", "the password is changed")
+                }
+            }
+        })
+    }
+}

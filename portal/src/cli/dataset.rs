@@ -1,0 +1,433 @@
+//! `egret dataset`: the catalogue, masking policies, pushes and their reports.
+
+use super::failure::{Failure, label};
+use super::output::{Column, column};
+use super::progress;
+use super::remote::{Paging, Remote, Session, json_of, text_of, unsent};
+use crate::client::Upload;
+use crate::http::dto::{DataFormat, DatasetCreate, PushCreate, PushState, PushView, SampleView};
+use sandbox::Lang;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Arguments of `egret dataset`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Dataset {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// 数据目录 · list the catalogue
+    List(Paging),
+    /// 目录条目及其各列 · a catalogue entry with its columns
+    Show {
+        /// 数据集名称 · name of the data set
+        name: String,
+    },
+    /// 样例数据 · the sample
+    Sample {
+        /// 数据集名称 · name of the data set
+        name: String,
+    },
+    /// 版本列表 · list versions
+    Versions {
+        /// 数据集名称 · name of the data set
+        name: String,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// 登记数据集 · register a data set
+    Register {
+        /// 目录条目（JSON），`-` 为标准输入 · the catalogue entry (JSON), `-` for standard input
+        file: PathBuf,
+    },
+    /// 脱敏策略 · masking policy
+    #[command(subcommand)]
+    Policy(Policy),
+    /// 推送数据，成为新版本 · push data, which become a new version
+    Push {
+        /// 数据集名称 · name of the data set
+        name: String,
+        /// 数据文件 · file of data
+        file: PathBuf,
+        /// 文件格式（默认：按扩展名）· format [default: by the file's extension]
+        #[arg(long, value_enum)]
+        format: Option<FormatName>,
+        /// CSV 字符编码（默认：自动识别）· character encoding of CSV [default: detected]
+        #[arg(long, value_name = "utf-8|gb18030|big5|utf-16le")]
+        encoding: Option<String>,
+        /// 提交后立即返回 · do not wait for the outcome
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// 推送状态 · a push
+    PushShow {
+        /// 推送标识 · identifier of the push
+        id: String,
+    },
+    /// 问题数据清单 · problem records of a push
+    Problems {
+        /// 推送标识 · identifier of the push
+        id: String,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// 质量报告 · quality report of a push
+    Quality {
+        /// 推送标识 · identifier of the push
+        id: String,
+    },
+    /// 脱敏前后的重识别风险 · risk of re-identification before and after masking
+    Risk {
+        /// 推送标识 · identifier of the push
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Policy {
+    /// 现行策略 · the policy in force
+    Show {
+        /// 数据集名称 · name of the data set
+        name: String,
+    },
+    /// 设置策略 · put a policy in force
+    Set {
+        /// 数据集名称 · name of the data set
+        name: String,
+        /// 策略（TOML），`-` 为标准输入 · the policy (TOML), `-` for standard input
+        file: PathBuf,
+    },
+    /// 按数据内容建议策略 · a policy that fits what the columns hold
+    Suggest {
+        /// 数据集名称 · name of the data set
+        name: String,
+    },
+}
+
+/// The formats as words of the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum FormatName {
+    /// CSV
+    Csv,
+    /// Apache Parquet
+    Parquet,
+}
+
+impl From<FormatName> for DataFormat {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Csv => Self::Csv,
+            FormatName::Parquet => Self::Parquet,
+        }
+    }
+}
+
+const ENTRIES: &[Column] = &[
+    column("名称", "name", "/name"),
+    column("标题", "title", "/title"),
+    column("行业", "industry", "/industry"),
+    column("提供方", "provider", "/provider"),
+    column("脱敏策略", "policy", "/policy"),
+    column("最新版本", "version", "/latest_version"),
+];
+const COLUMNS: &[Column] = &[
+    column("列", "column", "/name"),
+    column("类型", "type", "/type"),
+    column("类别", "class", "/class"),
+    column("级别", "level", "/level"),
+    column("说明", "comment", "/comment"),
+];
+const VERSIONS: &[Column] = &[
+    column("版本", "version", "/number"),
+    column("行数", "rows", "/rows"),
+    column("字节", "bytes", "/bytes"),
+    column("去标识级别", "level", "/deidentification_level"),
+    column("内容摘要", "sha256", "/sha256"),
+    column("建立时间", "created", "/created_at"),
+];
+const PUSH: &[Column] = &[
+    column("推送", "push", "/id"),
+    column("数据集", "data set", "/dataset"),
+    column("状态", "state", "/state"),
+    column("已检查行", "rows checked", "/rows_checked"),
+    column("保留行", "rows kept", "/rows_kept"),
+    column("问题", "problems", "/problems"),
+    column("版本", "version", "/version"),
+    column("原因", "reason", "/reason"),
+];
+const PROBLEMS: &[Column] = &[
+    column("行", "row", "/row"),
+    column("列", "column", "/column"),
+    column("规则", "rule", "/rule"),
+    column("处理", "action", "/action"),
+    column("值（遮盖）", "value (covered)", "/masked_value"),
+    column("说明", "message", "/message"),
+];
+const RISK: &[Column] = &[
+    column("准标识符", "quasi-identifiers", "/quasi_identifiers"),
+    column("行数", "rows", "/rows"),
+    column("等价类", "classes", "/classes"),
+    column("k", "k", "/k"),
+    column("唯一行", "uniques", "/uniques"),
+    column("最高风险", "prosecutor max", "/prosecutor_max"),
+    column("平均风险", "prosecutor mean", "/prosecutor_avg"),
+    column("l", "l", "/l_distinct"),
+    column("t", "t", "/t_closeness"),
+];
+
+impl Dataset {
+    pub(crate) fn run(self, lang: Lang) -> ExitCode {
+        let verb = self.verb;
+        self.remote
+            .run(lang, async move |session| verb.perform(&session).await)
+    }
+}
+
+impl Verb {
+    async fn perform(self, session: &Session) -> Result<(), Failure> {
+        let (client, printer) = (&session.client, &session.printer);
+        match self {
+            Self::List(paging) => printer.page(&client.datasets(&paging.query()).await?, ENTRIES),
+            Self::Show { name } => {
+                let entry = client.dataset(&name).await?;
+                if printer.format == super::output::Format::Table {
+                    printer.one(&entry, ENTRIES)?;
+                    printer.say(&entry.description, &entry.description)?;
+                    return printer.rows(&entry.columns, COLUMNS);
+                }
+                printer.one(&entry, ENTRIES)
+            }
+            Self::Sample { name } => sample(session, client.dataset_sample(&name).await?),
+            Self::Versions { name, paging } => printer.page(
+                &client.dataset_versions(&name, &paging.query()).await?,
+                VERSIONS,
+            ),
+            Self::Register { file } => {
+                let entry: DatasetCreate = json_of(&file)?;
+                printer.one(&client.register_dataset(&entry).await?, ENTRIES)
+            }
+            Self::Policy(policy) => policy.perform(session).await,
+            Self::Push {
+                name,
+                file,
+                format,
+                encoding,
+                no_wait,
+            } => {
+                let format = format
+                    .map(DataFormat::from)
+                    .map_or_else(|| format_of(&file), Ok)?;
+                let manifest = PushCreate {
+                    format,
+                    encoding,
+                    sha256: None,
+                    bytes: None,
+                    sample: Vec::new(),
+                };
+                push(session, &name, &file, manifest, no_wait).await
+            }
+            Self::PushShow { id } => printer.one(&client.push(&id).await?, PUSH),
+            Self::Problems { id, paging } => {
+                printer.page(&client.push_problems(&id, &paging.query()).await?, PROBLEMS)
+            }
+            Self::Quality { id } => quality(session, &id).await,
+            Self::Risk { id } => {
+                let risk = client.push_risk(&id).await?;
+                if printer.format == super::output::Format::Json {
+                    return printer.json(&risk);
+                }
+                printer.rows(&std::iter::once(risk.before).chain(risk.after).collect::<Vec<_>>(), RISK)
+            }
+        }
+    }
+}
+
+impl Policy {
+    async fn perform(self, session: &Session) -> Result<(), Failure> {
+        let (client, printer) = (&session.client, &session.printer);
+        let json = printer.format == super::output::Format::Json;
+        match self {
+            Self::Show { name } => {
+                let policy = client.policy(&name).await?;
+                if json {
+                    printer.json(&policy)
+                } else {
+                    printer.text(&policy.toml)
+                }
+            }
+            Self::Set { name, file } => {
+                let policy = client.set_policy(&name, &text_of(&file)?).await?;
+                if json {
+                    return printer.json(&policy);
+                }
+                let number = policy.version;
+                printer.say(
+                    &format!("{name} 的脱敏策略第 {number} 版生效"),
+                    &format!("masking policy {number} of {name} is in force"),
+                )
+            }
+            Self::Suggest { name } => {
+                let suggestion = client.suggest_policy(&name).await?;
+                if json {
+                    printer.json(&suggestion)
+                } else {
+                    printer.text(&suggestion.toml)
+                }
+            }
+        }
+    }
+}
+
+fn sample(session: &Session, sample: SampleView) -> Result<(), Failure> {
+    if session.printer.format == super::output::Format::Json {
+        return session.printer.json(&sample);
+    }
+    let Some(first) = sample.rows.first() else {
+        return Ok(());
+    };
+    let headings: Vec<String> = first.keys().cloned().collect();
+    let cell = |value: Option<&serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => String::new(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let rows: Vec<Vec<String>> = sample
+        .rows
+        .iter()
+        .map(|row| {
+            headings
+                .iter()
+                .map(|heading| cell(row.get(heading)))
+                .collect()
+        })
+        .collect();
+    session.printer.cells(&headings, &rows)
+}
+
+async fn quality(session: &Session, id: &str) -> Result<(), Failure> {
+    let report = session.client.push_quality(id).await?;
+    if session.printer.format == super::output::Format::Json {
+        return session.printer.json(&report);
+    }
+    let lang = session.printer.lang;
+    let score = |score: f64| format!("{:.2} %", score * 100.0);
+    let mut rows = vec![
+        vec![
+            label(lang, "读入行", "rows in").to_owned(),
+            report.rows_in.to_string(),
+        ],
+        vec![
+            label(lang, "保留行", "rows kept").to_owned(),
+            report.rows_kept.to_string(),
+        ],
+    ];
+    rows.extend(
+        report
+            .dimensions
+            .iter()
+            .map(|each| vec![each.dimension.clone(), score(each.score)]),
+    );
+    rows.extend(
+        report
+            .columns
+            .iter()
+            .map(|each| vec![each.column.clone(), score(each.score)]),
+    );
+    rows.extend(
+        report
+            .rules
+            .iter()
+            .map(|each| vec![each.rule.clone(), each.count.to_string()]),
+    );
+    rows.extend(
+        report
+            .blocking
+            .iter()
+            .map(|rule| vec![rule.clone(), label(lang, "阻断", "blocking").to_owned()]),
+    );
+    let headings = [label(lang, "项目", "what"), label(lang, "值", "value")].map(str::to_owned);
+    session.printer.cells(&headings, &rows)
+}
+
+/// The format that the extension of a file names.
+pub(crate) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
+    let extension = file
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "csv" | "txt" => Ok(DataFormat::Csv),
+        "parquet" | "pq" => Ok(DataFormat::Parquet),
+        _ => Err(Failure::new(
+            format!("无法从 {} 的扩展名判断格式；请用 --format", file.display()),
+            format!(
+                "the extension of {} tells no format; use --format",
+                file.display()
+            ),
+        )),
+    }
+}
+
+async fn push(
+    session: &Session,
+    name: &str,
+    file: &Path,
+    manifest: PushCreate,
+    no_wait: bool,
+) -> Result<(), Failure> {
+    let client = &session.client;
+    let bar = progress::bytes(0);
+    let drawn = bar.clone();
+    let upload = Upload::open(file, move |bytes| drawn.inc(bytes))
+        .await
+        .map_err(|error| unsent(file, &error))?;
+    bar.set_length(upload.len());
+    let manifest = PushCreate {
+        bytes: Some(upload.len()),
+        ..manifest
+    };
+    let id = client.open_push(name, &manifest).await?.id;
+    client.send_push_data(&id, upload).await?;
+    bar.finish_and_clear();
+    let mut view = client.commit_push(&id).await?;
+    if !no_wait {
+        view = pushed(session, view).await?;
+    }
+    session.printer.one(&view, PUSH)?;
+    match view.state {
+        PushState::Quarantined | PushState::Rejected => Err(Failure::refused(
+            format!("推送 {id} 没有成为版本；问题清单：egret dataset problems {id}"),
+            format!("push {id} became no version; its problems: egret dataset problems {id}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until a push is a version or is not going to be one.
+async fn pushed(session: &Session, mut view: PushView) -> Result<PushView, Failure> {
+    let spinner = progress::wait(label(
+        session.printer.lang,
+        "检查与脱敏",
+        "checking and masking",
+    ));
+    while !matches!(
+        view.state,
+        PushState::Version | PushState::Quarantined | PushState::Rejected
+    ) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        view = session.client.push(&view.id).await?;
+        spinner.set_message(format!(
+            "{} {}",
+            label(session.printer.lang, "已检查行", "rows checked"),
+            view.rows_checked
+        ));
+    }
+    spinner.finish_and_clear();
+    Ok(view)
+}

@@ -1,0 +1,131 @@
+//! `egret job`: programs under a grant.
+
+use super::failure::Failure;
+use super::output::{Column, column};
+use super::remote::{Paging, Remote, Session, json_of, text_of};
+use super::run;
+use crate::http::dto::{JobCreate, JobView, Mode, Program};
+use sandbox::Lang;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `egret job`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Job {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// 作业列表 · list jobs
+    List(Paging),
+    /// 作业 · a job
+    Show {
+        /// 作业标识 · identifier of the job
+        id: String,
+    },
+    /// 提交作业 · submit a job
+    Submit {
+        /// 授权标识 · identifier of the grant
+        #[arg(long)]
+        grant: String,
+        /// SQL 文件，`-` 为标准输入 · file of SQL, `-` for standard input
+        #[arg(
+            long,
+            value_name = "FILE",
+            required_unless_present = "program",
+            conflicts_with = "program"
+        )]
+        sql: Option<PathBuf>,
+        /// 程序（JSON，SQL 或 WASM）· the program (JSON, SQL or WASM)
+        #[arg(long, value_name = "FILE")]
+        program: Option<PathBuf>,
+        /// 在样例数据上运行 · run on the samples
+        #[arg(long)]
+        sample: bool,
+        /// 等待结束 · wait for the end
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+const COLUMNS: &[Column] = &[
+    column("标识", "id", "/id"),
+    column("授权", "grant", "/grant"),
+    column("类别", "kind", "/program/kind"),
+    column("数据", "mode", "/mode"),
+    column("运行", "run", "/run"),
+    column("提交时间", "submitted", "/created_at"),
+];
+
+impl Job {
+    pub(crate) fn run(self, lang: Lang) -> ExitCode {
+        let verb = self.verb;
+        self.remote.run(lang, async move |session| {
+            let (client, printer) = (&session.client, &session.printer);
+            match verb {
+                Verb::List(paging) => printer.page(&client.jobs(&paging.query()).await?, COLUMNS),
+                Verb::Show { id } => printer.one(&client.job(&id).await?, COLUMNS),
+                Verb::Submit {
+                    grant,
+                    sql,
+                    program,
+                    sample,
+                    wait,
+                } => {
+                    let program = program_of(sql, program)?;
+                    let mode = if sample {
+                        Mode::Sample
+                    } else {
+                        Mode::Production
+                    };
+                    let job = submit(&session, grant, program, mode).await?;
+                    printer.one(&job, COLUMNS)?;
+                    if !wait {
+                        return Ok(());
+                    }
+                    let ended = run::ended(&session, &job.run).await?;
+                    match run::outcome(&session, &ended, None).await? {
+                        Some(release) => printer.one(&release, run::RELEASE),
+                        None => Ok(()),
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn program_of(sql: Option<PathBuf>, program: Option<PathBuf>) -> Result<Program, Failure> {
+    match (sql, program) {
+        (Some(sql), _) => Ok(Program::Sql {
+            sql: text_of(&sql)?,
+        }),
+        (None, Some(program)) => json_of(&program),
+        (None, None) => Err(Failure::new("没有程序", "there is no program")),
+    }
+}
+
+/// Submits a job; a refusal shows its places in the program.
+pub(super) async fn submit(
+    session: &Session,
+    grant: String,
+    program: Program,
+    mode: Mode,
+) -> Result<JobView, Failure> {
+    let create = JobCreate {
+        grant,
+        mode,
+        program,
+    };
+    session
+        .client
+        .submit_job(&create)
+        .await
+        .map_err(|error| match &create.program {
+            Program::Sql { sql } => Failure::from(error).about(sql),
+            Program::Wasm { .. } => error.into(),
+        })
+}

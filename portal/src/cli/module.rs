@@ -1,0 +1,106 @@
+//! `egret module`: WASM modules.
+
+use super::failure::Failure;
+use super::output::{Column, column};
+use super::remote::{Paging, Remote};
+use sandbox::Lang;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `egret module`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Module {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// 模块列表 · list modules
+    List(Paging),
+    /// 模块 · a module
+    Show {
+        /// 模块标识 · identifier of the module
+        id: String,
+    },
+    /// 上传模块（二进制 .wasm 或文本 .wat）· push a module, binary or text
+    Push {
+        /// 模块文件 · file of the module
+        file: PathBuf,
+        /// 简称（默认：文件名）· short name [default: the file's name]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// 在本机检查模块是否符合 ABI · whether a module keeps to the ABI, on this machine
+    Inspect {
+        /// 模块文件 · file of the module
+        file: PathBuf,
+    },
+}
+
+const COLUMNS: &[Column] = &[
+    column("标识", "id", "/id"),
+    column("简称", "name", "/name"),
+    column("字节", "bytes", "/bytes"),
+    column("导入", "imports", "/imports"),
+    column("函数", "functions", "/functions"),
+    column("内容摘要", "sha256", "/sha256"),
+    column("上传时间", "pushed", "/created_at"),
+];
+
+impl Module {
+    pub(crate) fn run(self, lang: Lang) -> ExitCode {
+        let verb = self.verb;
+        self.remote.run(lang, async move |session| {
+            let (client, printer) = (&session.client, &session.printer);
+            match verb {
+                Verb::List(paging) => {
+                    printer.page(&client.modules(&paging.query()).await?, COLUMNS)
+                }
+                Verb::Show { id } => printer.one(&client.module(&id).await?, COLUMNS),
+                Verb::Push { file, name } => {
+                    let bytes = binary(&file)?;
+                    let stem = file
+                        .file_stem()
+                        .map(|stem| stem.to_string_lossy().into_owned());
+                    let name = name.or(stem).unwrap_or_default();
+                    printer.one(&client.push_module(&name, bytes).await?, COLUMNS)
+                }
+                Verb::Inspect { file } => {
+                    let facts = sandbox::inspect_module(&binary(&file)?).map_err(|fault| {
+                        let shown = file.display();
+                        Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
+                    })?;
+                    printer.one(
+                        &facts,
+                        &[
+                            column("字节", "bytes", "/bytes"),
+                            column("导入", "imports", "/imports"),
+                            column("函数", "functions", "/functions"),
+                            column("内容摘要", "sha256", "/sha256"),
+                        ],
+                    )
+                }
+            }
+        })
+    }
+}
+
+/// The module of a file; text is translated first.
+fn binary(file: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
+    if bytes.starts_with(b"\0asm") {
+        return Ok(bytes);
+    }
+    let shown = file.display();
+    let text = String::from_utf8(bytes).map_err(|_not_text| {
+        Failure::new(
+            format!("{shown} 既不是 WASM 模块，也不是文本格式"),
+            format!("{shown} is neither a WASM module nor the text of one"),
+        )
+    })?;
+    sandbox::module_from_text(&text)
+        .map_err(|error| Failure::new(format!("{shown}：{error}"), format!("{shown}: {error}")))
+}

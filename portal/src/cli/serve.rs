@@ -1,0 +1,83 @@
+//! `egret serve`: the server in the foreground, until it is asked to stop.
+
+use crate::config::Config;
+use crate::server::{Host, Server, stop_signal};
+use crate::start::StartFailure;
+use sandbox::{Bilingual, Lang};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `egret serve`.
+#[derive(clap::Args)]
+pub struct Serve {
+    /// 配置文件（TOML）· configuration file
+    #[arg(long, env = "EGRET_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// 监听地址，覆盖配置 · address and port, over the configuration
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+    /// 数据目录，覆盖配置 · data folder, over the configuration
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Serves until SIGTERM or SIGINT. 0 after an orderly stop, 1 when the server could not start.
+    pub(crate) fn run(self, lang: Lang) -> ExitCode {
+        let env = |name: &str| std::env::var(name).ok();
+        let served = self.config(env).and_then(|config| {
+            crate::log::start(config.log, env);
+            super::runtime()
+                .map_err(|error| StartFailure::new(format!("无法启动：{error}"), format!("cannot start: {error}")))?
+                .block_on(serve(&config, lang))
+        });
+        match served {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("{}", failure.text(lang));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn config(&self, env: impl Fn(&str) -> Option<String>) -> Result<Config, StartFailure> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path, env)?,
+            None => Config::default().overridden(env),
+        };
+        if let Some(address) = self.listen {
+            config.listen = address;
+        }
+        if let Some(data_dir) = &self.data_dir {
+            config.data_dir.clone_from(data_dir);
+        }
+        Ok(config)
+    }
+}
+
+async fn serve(config: &Config, lang: Lang) -> Result<(), StartFailure> {
+    let server = Server::start(config, Host::of_this_process()?).await?;
+    // The lines are for whoever started it; a closed standard output does not stop a server.
+    let _ = announce(config, &server, lang);
+    tracing::info!(address = %server.address(), "the server answers");
+    let signal = stop_signal().await;
+    tracing::info!("the server stops");
+    server.stop().await;
+    signal.map_err(|error| {
+        StartFailure::new(format!("无法接收停止信号：{error}"), format!("cannot receive the stop signal: {error}"))
+    })
+}
+
+fn announce(config: &Config, server: &Server, lang: Lang) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let line = |zh: &str, en: &str| Bilingual::new(zh, en).text(lang).to_owned();
+    let data_dir = std::path::absolute(&config.data_dir)?;
+    writeln!(out, "{:<10} http://{}", line("地址", "address"), server.address())?;
+    writeln!(out, "{:<10} {}", line("数据目录", "data"), data_dir.display())?;
+    for layer in server.platform().layers() {
+        writeln!(out, "{:<10} {}", line("隔离", "isolation"), super::doctor::line(&layer.into(), lang))?;
+    }
+    out.flush()
+}

@@ -1,0 +1,179 @@
+//! The API's names of states, kinds and roles in Chinese, as `domain.md` of the design calls them.
+
+/// The Chinese word of a name, where it is one of the API's.
+pub(crate) fn chinese(name: &str) -> Option<&'static str> {
+    WORDS
+        .iter()
+        .find(|(english, _)| *english == name)
+        .map(|(_, chinese)| *chinese)
+}
+
+/// The members whose values are such names; elsewhere the same letters are a name that a person gave.
+pub(crate) const MEMBERS: &[&str] = &[
+    "state",
+    "decision",
+    "kind",
+    "organisation_kind",
+    "roles",
+    "role",
+    "class",
+    "action",
+    "mode",
+    "outcome",
+];
+
+const WORDS: &[(&str, &str)] = &[
+    // scenarios, grants, releases, runs, pushes
+    ("draft", "草稿"),
+    ("submitted", "已提交"),
+    ("in_review", "审查中"),
+    ("returned", "已退回"),
+    ("rejected", "未通过"),
+    ("approved", "已通过"),
+    ("suspended", "已暂停"),
+    ("expired", "已到期"),
+    ("superseded", "已被替代"),
+    ("revoked", "已撤销"),
+    ("requested", "待同意"),
+    ("active", "有效"),
+    ("declined", "未获同意"),
+    ("held", "待人工审查"),
+    ("refused", "已拒绝"),
+    ("scheduled", "待写出"),
+    ("released", "已放行"),
+    ("frozen", "已冻结"),
+    ("void", "已作废"),
+    ("release", "放行"),
+    ("partial_release", "部分放行"),
+    ("hold", "转人工"),
+    ("refuse", "拒绝"),
+    ("admitted", "已准入"),
+    ("running", "运行中"),
+    ("inspecting", "检查中"),
+    ("releasing", "写出中"),
+    ("failed", "失败"),
+    ("killed", "已终止"),
+    ("finished", "正常结束"),
+    ("faulted", "程序出错"),
+    ("limit_exceeded", "超出限额"),
+    ("timed_out", "超时"),
+    ("cancelled", "已取消"),
+    ("open", "待上传"),
+    ("received", "已接收"),
+    ("checking", "检查中"),
+    ("version", "已成版本"),
+    ("quarantined", "已隔离"),
+    ("repaired", "已修复"),
+    ("dropped", "已剔除"),
+    ("kept", "保留"),
+    // classes, roles, kinds
+    ("direct_identifier", "直接标识符"),
+    ("quasi_identifier", "准标识符"),
+    ("sensitive", "敏感"),
+    ("public", "公开"),
+    ("key", "连接键"),
+    ("dimension", "维度"),
+    ("measure", "度量"),
+    ("operator", "一级开发主体"),
+    ("tenant", "二级开发主体"),
+    ("provider", "数据提供方"),
+    ("review_body", "审查机构"),
+    ("developer", "开发者"),
+    ("tenant_admin", "主体管理员"),
+    ("reviewer", "审查员"),
+    ("provider_delegate", "提供方代表"),
+    ("system_admin", "系统管理员"),
+    ("security_admin", "安全管理员"),
+    ("auditor", "审计管理员"),
+    ("production", "生产"),
+    ("sample", "样例"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::dto::{
+        GrantState, OrganisationKind, PushState, ReleaseState, Role, RunState, ScenarioState,
+    };
+    use serde::Serialize;
+
+    fn check<T: Serialize>(values: &[T]) {
+        for value in values {
+            let name = serde_json::to_value(value)
+                .ok()
+                .and_then(|name| name.as_str().map(str::to_owned));
+            let name = name.unwrap_or_default();
+            assert!(chinese(&name).is_some(), "no Chinese word for `{name}`");
+        }
+    }
+
+    #[test]
+    fn every_state_has_a_chinese_word() {
+        use {
+            GrantState as G, PushState as P, ReleaseState as R, RunState as U, ScenarioState as S,
+        };
+        check(&[
+            S::Draft,
+            S::Submitted,
+            S::InReview,
+            S::Returned,
+            S::Rejected,
+            S::Approved,
+            S::Suspended,
+            S::Expired,
+        ]);
+        check(&[S::Superseded, S::Revoked]);
+        check(&[
+            G::Requested,
+            G::Active,
+            G::Suspended,
+            G::Expired,
+            G::Declined,
+            G::Revoked,
+        ]);
+        check(&[
+            R::Held,
+            R::Refused,
+            R::Scheduled,
+            R::Released,
+            R::Frozen,
+            R::Void,
+        ]);
+        check(&[
+            U::Admitted,
+            U::Running,
+            U::Inspecting,
+            U::Releasing,
+            U::Held,
+            U::Released,
+            U::Refused,
+        ]);
+        check(&[U::Finished, U::Failed, U::Killed]);
+        check(&[
+            P::Open,
+            P::Received,
+            P::Checking,
+            P::Version,
+            P::Quarantined,
+            P::Rejected,
+        ]);
+        check(&[
+            Role::Developer,
+            Role::TenantAdmin,
+            Role::Reviewer,
+            Role::ProviderDelegate,
+            Role::SystemAdmin,
+        ]);
+        check(&[Role::SecurityAdmin, Role::Auditor]);
+        use OrganisationKind as O;
+        check(&[O::Operator, O::Tenant, O::Provider, O::ReviewBody]);
+    }
+
+    #[test]
+    fn no_name_has_two_words() {
+        let mut names: Vec<&str> = WORDS.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), WORDS.len());
+    }
+}

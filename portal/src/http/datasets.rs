@@ -1,0 +1,259 @@
+//! The data catalogue: entries, samples, versions, masking policies.
+
+use super::Portal;
+use super::answer::{self, Answer};
+use super::convert::{each, identifier, time};
+use super::dto::{
+    self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPut, PolicySuggestion, PolicyView,
+    SampleView,
+};
+use super::error::Failure;
+use super::extract::{Id, Json, Query};
+use super::paging;
+use super::session::Signed;
+use super::verbs::Routes;
+use axum::extract::State;
+use utoipa_axum::routes;
+
+pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
+    to.add(routes!(datasets, register_dataset))
+        .add(routes!(dataset))
+        .add(routes!(dataset_sample))
+        .add(routes!(dataset_versions))
+        .add(routes!(policy, set_policy))
+        .add(routes!(suggest_policy))
+}
+
+/// The data catalogue.
+#[utoipa::path(get, path = "/datasets", tag = "catalogue", params(PageQuery),
+    responses((status = 200, description = "a page of data sets", body = Page<DatasetView>)))]
+async fn datasets(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
+    let page = portal.platform.datasets(&actor, paging::asked(page)?).await?;
+    answer::ok(&paging::answered::<_, DatasetView>(&page))
+}
+
+/// Registers a data set: its catalogue entry with the sample, before any data.
+#[utoipa::path(post, path = "/datasets", tag = "catalogue", request_body = DatasetCreate,
+    responses((status = 201, description = "the data set", body = DatasetView)))]
+async fn register_dataset(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Json(body): Json<DatasetCreate>,
+) -> Answer {
+    let made = portal.platform.register_dataset(&actor, entry(body)?).await?;
+    answer::created(&format!("/datasets/{}", made.name), &DatasetView::from(&made))
+}
+
+/// A catalogue entry.
+#[utoipa::path(get, path = "/datasets/{name}", tag = "catalogue", params(("name" = String, Path, description = "the data set")),
+    responses((status = 200, description = "the data set", body = DatasetView)))]
+async fn dataset(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
+    answer::ok(&DatasetView::from(&portal.platform.dataset(&actor, &name).await?))
+}
+
+/// 样例数据: masked rows to write programs against.
+#[utoipa::path(get, path = "/datasets/{name}/sample", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set")),
+    responses((status = 200, description = "masked rows", body = SampleView)))]
+async fn dataset_sample(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
+    answer::ok(&SampleView { rows: portal.platform.dataset_sample(&actor, &name).await? })
+}
+
+/// The versions of a data set, newest first.
+#[utoipa::path(get, path = "/datasets/{name}/versions", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set"), PageQuery),
+    responses((status = 200, description = "a page of versions", body = Page<DatasetVersionView>)))]
+async fn dataset_versions(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal.platform.dataset_versions(&actor, &name, paging::asked(page)?).await?;
+    answer::ok(&paging::answered::<_, DatasetVersionView>(&page))
+}
+
+/// The masking policy in force.
+#[utoipa::path(get, path = "/datasets/{name}/policy", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set")),
+    responses((status = 200, description = "the policy", body = PolicyView)))]
+async fn policy(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
+    answer::ok(&PolicyView::from(&portal.platform.policy(&actor, &name).await?))
+}
+
+/// Puts a masking policy in force for the pushes that follow.
+#[utoipa::path(put, path = "/datasets/{name}/policy", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set")), request_body = PolicyPut,
+    responses((status = 200, description = "the policy", body = PolicyView)))]
+async fn set_policy(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+    Json(body): Json<PolicyPut>,
+) -> Answer {
+    answer::ok(&PolicyView::from(&portal.platform.set_policy(&actor, &name, &body.toml).await?))
+}
+
+/// A masking policy that fits what the columns hold; it is not put in force.
+#[utoipa::path(post, path = "/datasets/{name}/policy:suggest", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set")),
+    responses((status = 200, description = "a policy and the classes it follows from", body = PolicySuggestion)))]
+async fn suggest_policy(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
+    answer::ok(&PolicySuggestion::from(&portal.platform.suggest_policy(&actor, &name).await?))
+}
+
+fn entry(body: DatasetCreate) -> Result<sandbox::CatalogueEntry, Failure> {
+    Ok(sandbox::CatalogueEntry {
+        name: body.name,
+        title: body.title.into(),
+        provider: identifier("provider", &body.provider)?,
+        industry: body.industry,
+        description: body.description,
+        update_cycle: body.update_cycle.into(),
+        columns: body.columns.into_iter().map(Into::into).collect(),
+        unit: body.unit.map(unit).transpose()?,
+        quality_rules: body.quality_rules,
+        sample: body.sample,
+    })
+}
+
+/// The privacy unit of a body; also that of a private data set.
+pub(crate) fn unit(unit: dto::PrivacyUnit) -> Result<sandbox::PrivacyUnit, Failure> {
+    let value_domain = sandbox::ValueDomain::parse(&unit.value_domain).map_err(|_error| {
+        Failure::field("unit.value_domain", "不是值域名称，如 person-id", "is no value domain, such as person-id")
+    })?;
+    Ok(sandbox::PrivacyUnit { column: unit.column, value_domain })
+}
+
+impl From<&sandbox::PrivacyUnit> for dto::PrivacyUnit {
+    fn from(unit: &sandbox::PrivacyUnit) -> Self {
+        Self { column: unit.column.clone(), value_domain: unit.value_domain.as_str().to_owned() }
+    }
+}
+
+/// Enums of one name on both sides, variant by variant.
+macro_rules! same {
+    ($ours:ident, $theirs:ident: $($variant:ident),+) => {
+        impl From<dto::$ours> for sandbox::$theirs {
+            fn from(value: dto::$ours) -> Self {
+                match value { $(dto::$ours::$variant => Self::$variant,)+ }
+            }
+        }
+
+        impl From<sandbox::$theirs> for dto::$ours {
+            fn from(value: sandbox::$theirs) -> Self {
+                match value { $(sandbox::$theirs::$variant => Self::$variant,)+ }
+            }
+        }
+    };
+}
+
+same!(ColumnType, ColumnType: String, Int64, Float64, Bool, Date, Timestamp);
+same!(UpdateCycle, UpdateCycle: Realtime, Daily, Weekly, Monthly, Quarterly, Yearly, Irregular);
+same!(Level, Level: General1, General2, General3, General4, Important, Core);
+same!(PrivacyClass, Class: DirectIdentifier, QuasiIdentifier, Sensitive, Public);
+
+impl From<dto::CatalogueColumn> for sandbox::Column {
+    fn from(column: dto::CatalogueColumn) -> Self {
+        Self {
+            name: column.name,
+            kind: column.column_type.into(),
+            comment: column.comment,
+            class: column.class.map(Into::into),
+            level: column.level.map(Into::into),
+        }
+    }
+}
+
+impl From<&sandbox::Column> for dto::CatalogueColumn {
+    fn from(column: &sandbox::Column) -> Self {
+        Self {
+            name: column.name.clone(),
+            column_type: column.kind.into(),
+            comment: column.comment.clone(),
+            class: column.class.map(Into::into),
+            level: column.level.map(Into::into),
+        }
+    }
+}
+
+impl From<&sandbox::DatasetView> for DatasetView {
+    fn from(view: &sandbox::DatasetView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            name: view.name.clone(),
+            title: (&view.title).into(),
+            provider: view.provider.to_string(),
+            industry: view.industry.clone(),
+            description: view.description.clone(),
+            update_cycle: view.update_cycle.into(),
+            columns: each(&view.columns),
+            unit: view.unit.as_ref().map(Into::into),
+            policy: view.policy_revision,
+            latest_version: view.latest_version,
+            created_at: time(view.created_at),
+        }
+    }
+}
+
+impl From<&sandbox::VersionColumn> for dto::VersionColumn {
+    fn from(column: &sandbox::VersionColumn) -> Self {
+        Self {
+            name: column.name.clone(),
+            data_type: column.data_type.clone(),
+            class: column.class.into(),
+            identifier: column.identifier.map(|identifier| identifier.as_str().to_owned()),
+            level: column.level.map(Into::into),
+            token: column.token.as_ref().map(|domain| domain.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<&sandbox::VersionView> for DatasetVersionView {
+    fn from(view: &sandbox::VersionView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            dataset: view.dataset.clone(),
+            number: view.number,
+            sha256: view.sha256.clone(),
+            manifest_sha256: view.manifest_sha256.clone(),
+            leaf: view.leaf,
+            rows: view.rows,
+            bytes: view.bytes,
+            push: view.push.to_string(),
+            deidentification_level: view.deidentification_level,
+            columns: each(&view.columns),
+            created_at: time(view.created_at),
+        }
+    }
+}
+
+impl From<&sandbox::PolicyView> for PolicyView {
+    fn from(view: &sandbox::PolicyView) -> Self {
+        Self {
+            dataset: view.dataset.clone(),
+            toml: view.toml.clone(),
+            sha256: view.sha256.clone(),
+            version: view.revision,
+            created_at: time(view.created_at),
+        }
+    }
+}
+
+impl From<&sandbox::PolicySuggestion> for PolicySuggestion {
+    fn from(suggestion: &sandbox::PolicySuggestion) -> Self {
+        Self { toml: suggestion.toml.clone(), classes: each(&suggestion.classes) }
+    }
+}
+
+impl From<&sandbox::ColumnClass> for dto::ColumnClass {
+    fn from(class: &sandbox::ColumnClass) -> Self {
+        Self {
+            column: class.column.clone(),
+            identifier: class.identifier.map(|identifier| identifier.as_str().to_owned()),
+            class: class.class.into(),
+            confidence: class.confidence,
+            reason: (&class.evidence.reason).into(),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Intake: a push becomes a version of a data set, or says why not.
+
+use super::Portal;
+use super::answer::{self, Answer};
+use super::convert::{each, time};
+use super::dto::{self, Page, PageQuery, ProblemRecord, PushCreate, PushRiskView, PushView, QualityView};
+use super::error::Failure;
+use super::extract::{Id, Json, Query};
+use super::paging;
+use super::session::Signed;
+use super::upload::Upload;
+use super::verbs::Routes;
+use axum::extract::{Request, State};
+use sandbox::PushId;
+use utoipa_axum::routes;
+
+pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
+    to.add(routes!(open_push))
+        .add(routes!(write_push_data))
+        .add(routes!(commit_push))
+        .add(routes!(push))
+        .add(routes!(push_problems))
+        .add(routes!(push_quality))
+        .add(routes!(push_risk))
+}
+
+/// Opens a push: says what will come.
+#[utoipa::path(post, path = "/datasets/{name}/pushes", tag = "intake",
+    params(("name" = String, Path, description = "the data set")), request_body = PushCreate,
+    responses((status = 201, description = "the push", body = PushView)))]
+async fn open_push(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+    Json(body): Json<PushCreate>,
+) -> Answer {
+    let push = PushView::from(&portal.platform.open_push(&actor, &name, manifest(body)?).await?);
+    answer::created(&format!("/pushes/{}", push.id), &push)
+}
+
+/// Sends the data of a push, as they are; sent again they take the place of what was sent.
+#[utoipa::path(put, path = "/pushes/{id}/data", tag = "intake", params(("id" = String, Path, description = "the push")),
+    request_body(content_type = "application/octet-stream", description = "the file"),
+    responses((status = 200, description = "the push", body = PushView)))]
+async fn write_push_data(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(push): Id<PushId>,
+    request: Request,
+) -> Answer {
+    let upload = Upload::of(request, &portal.bounds)?;
+    let push = upload.write(|data| portal.platform.write_push_data(&actor, push, data)).await?;
+    answer::ok(&PushView::from(&push))
+}
+
+/// Lets the data be checked and masked; the push says what became of it.
+#[utoipa::path(post, path = "/pushes/{id}:commit", tag = "intake", params(("id" = String, Path, description = "the push")),
+    responses((status = 202, description = "the push; `Location` is where to look", body = PushView)))]
+async fn commit_push(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
+    let push = PushView::from(&portal.platform.commit_push(&actor, push).await?);
+    answer::accepted(&format!("/pushes/{}", push.id), &push)
+}
+
+/// A push.
+#[utoipa::path(get, path = "/pushes/{id}", tag = "intake", params(("id" = String, Path, description = "the push")),
+    responses((status = 200, description = "the push", body = PushView)))]
+async fn push(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
+    answer::ok(&PushView::from(&portal.platform.push(&actor, push).await?))
+}
+
+/// 问题数据反馈: the problem records, for the provider.
+#[utoipa::path(get, path = "/pushes/{id}/problems", tag = "intake",
+    params(("id" = String, Path, description = "the push"), PageQuery),
+    responses((status = 200, description = "a page of problem records", body = Page<ProblemRecord>)))]
+async fn push_problems(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(push): Id<PushId>,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal.platform.push_problems(&actor, push, paging::asked(page)?).await?;
+    answer::ok(&paging::answered::<_, ProblemRecord>(&page))
+}
+
+/// The quality report.
+#[utoipa::path(get, path = "/pushes/{id}/quality", tag = "intake", params(("id" = String, Path, description = "the push")),
+    responses((status = 200, description = "the report", body = QualityView)))]
+async fn push_quality(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
+    answer::ok(&QualityView::from(&portal.platform.push_quality(&actor, push).await?))
+}
+
+/// Re-identification risk before and after masking.
+#[utoipa::path(get, path = "/pushes/{id}/risk", tag = "intake", params(("id" = String, Path, description = "the push")),
+    responses((status = 200, description = "both measurements", body = PushRiskView)))]
+async fn push_risk(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
+    answer::ok(&PushRiskView::from(&portal.platform.push_risk(&actor, push).await?))
+}
+
+fn manifest(body: PushCreate) -> Result<sandbox::PushManifest, Failure> {
+    let encoding = |name: String| {
+        serde_json::from_value(serde_json::Value::String(name.to_ascii_lowercase())).map_err(|_error| {
+            Failure::field(
+                "encoding",
+                "不支持该编码；可用：utf-8、gb18030、utf-16le、utf-16be",
+                "is no known encoding; there are utf-8, gb18030, utf-16le, utf-16be",
+            )
+        })
+    };
+    Ok(sandbox::PushManifest {
+        format: body.format.into(),
+        encoding: body.encoding.map(encoding).transpose()?,
+        sha256: body.sha256,
+        bytes: body.bytes,
+        sample: body.sample,
+    })
+}
+
+impl From<dto::DataFormat> for sandbox::DataFormat {
+    fn from(format: dto::DataFormat) -> Self {
+        match format {
+            dto::DataFormat::Csv => Self::Csv,
+            dto::DataFormat::Parquet => Self::Parquet,
+        }
+    }
+}
+
+impl From<sandbox::PushState> for dto::PushState {
+    fn from(state: sandbox::PushState) -> Self {
+        match state {
+            sandbox::PushState::Open => Self::Open,
+            sandbox::PushState::Received => Self::Received,
+            sandbox::PushState::Checking => Self::Checking,
+            sandbox::PushState::Version => Self::Version,
+            sandbox::PushState::Quarantined => Self::Quarantined,
+            sandbox::PushState::Rejected => Self::Rejected,
+        }
+    }
+}
+
+impl From<&sandbox::PushView> for PushView {
+    fn from(push: &sandbox::PushView) -> Self {
+        Self {
+            id: push.id.to_string(),
+            dataset: push.dataset.clone(),
+            state: push.state.into(),
+            rows_checked: push.rows_checked,
+            rows_kept: push.rows_kept,
+            problems: push.problems,
+            bytes: push.bytes,
+            sha256: push.sha256.clone(),
+            version: push.version.map(|version| version.to_string()),
+            reason: push.faults.first().map(|fault| (&fault.reason).into()),
+            faults: each(&push.faults),
+            created_at: time(push.created_at),
+        }
+    }
+}
+
+impl From<&sandbox::IntakeFault> for dto::PushFault {
+    fn from(fault: &sandbox::IntakeFault) -> Self {
+        Self {
+            rule: fault.rule.clone(),
+            row: fault.row,
+            column: fault.column.clone(),
+            offset: fault.offset,
+            reason: (&fault.reason).into(),
+            remedy: (&fault.remedy).into(),
+        }
+    }
+}
+
+impl From<&sandbox::Problem> for ProblemRecord {
+    fn from(problem: &sandbox::Problem) -> Self {
+        Self {
+            row: problem.row,
+            column: problem.column.clone(),
+            rule: problem.rule.clone(),
+            action: match problem.action {
+                sandbox::ProblemAction::Repaired => dto::ProblemAction::Repaired,
+                sandbox::ProblemAction::Dropped => dto::ProblemAction::Dropped,
+                sandbox::ProblemAction::Kept => dto::ProblemAction::Kept,
+            },
+            masked_value: problem.masked_value.clone(),
+            message: (&problem.message).into(),
+        }
+    }
+}
+
+impl From<&sandbox::QualityReport> for QualityView {
+    fn from(report: &sandbox::QualityReport) -> Self {
+        Self {
+            rows_in: report.rows_in,
+            rows_kept: report.rows_kept,
+            repaired: report.repaired,
+            score: report.score,
+            dimensions: report
+                .dimensions
+                .iter()
+                .map(|(dimension, score)| dto::DimensionScore { dimension: dimension.clone(), score: *score })
+                .collect(),
+            columns: report
+                .columns
+                .iter()
+                .map(|(column, score)| dto::ColumnScore { column: column.clone(), score: *score })
+                .collect(),
+            rules: each(&report.rules),
+            blocking: report.blocking.clone(),
+        }
+    }
+}
+
+impl From<&sandbox::RuleCount> for dto::RuleCount {
+    fn from(rule: &sandbox::RuleCount) -> Self {
+        Self {
+            rule: rule.rule.clone(),
+            dimension: rule.dimension.clone(),
+            columns: rule.columns.clone(),
+            checked: rule.checked,
+            count: rule.failed,
+            blocking: rule.blocking,
+        }
+    }
+}
+
+impl From<&sandbox::RiskReport> for dto::RiskView {
+    fn from(report: &sandbox::RiskReport) -> Self {
+        Self {
+            quasi_identifiers: report.quasi.clone(),
+            sensitive: report.sensitive.clone(),
+            rows: report.rows,
+            classes: report.classes,
+            k: report.k,
+            uniques: report.uniques,
+            prosecutor_max: report.prosecutor_max,
+            prosecutor_avg: report.prosecutor_avg,
+            marketer: report.marketer,
+            l_distinct: report.l_distinct,
+            l_entropy: report.l_entropy,
+            t_closeness: report.t_closeness,
+        }
+    }
+}
+
+impl From<&sandbox::PushRisk> for PushRiskView {
+    fn from(risk: &sandbox::PushRisk) -> Self {
+        Self {
+            before: (&risk.before).into(),
+            after: risk.after.as_ref().map(Into::into),
+            deidentification_level: risk.deidentification_level,
+        }
+    }
+}
