@@ -18,8 +18,11 @@
 //!   the threshold would still hold: bisecting `salary > x` is the classical tracker;
 //! - `HAVING`, calculations, `CASE`, `ORDER BY`, `LIMIT` on the released table.
 
+mod argument;
 mod govern;
 mod join;
+mod layout;
+mod pin;
 pub(crate) mod post;
 mod prove;
 mod query;
@@ -89,6 +92,10 @@ fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<F
     let (above, aggregate) = post::above_aggregate(&plan).map_err(one)?;
     let source = source::reduce(&aggregate.input, scope, &survey, limits.tables).map_err(one)?;
     let query = prove::prove(aggregate, source, scope, &survey)?;
+    // The steps above name columns by position; a position that is off would name another column.
+    if aggregate.schema.fields().len() != query.groups.len() + query.aggregates.len() {
+        return Err(one(refusal::form("planner_failed", "GROUP BY", None)));
+    }
     let rewritten = govern::rewrite(&query, scope).map_err(|error| one(unplannable(&error)))?;
     let released: Vec<ColumnType> = query
         .groups

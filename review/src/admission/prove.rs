@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue};
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Operator};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable};
 
 use super::join;
-use super::query::{Aggregated, Argument, Equality, Group, Query, Scan};
+use super::pin;
+use super::query::{Equality, Group, Query, Scan};
 use super::refusal;
 use super::source::{self, Source, place_of, scan_name, scan_of};
 use super::survey::Survey;
-use super::types::{AggregateKind, ColumnType, PinnedColumn};
+use super::types::{ColumnType, PinnedColumn};
 use crate::contract::{ColumnRole, ColumnScope};
 use crate::expression;
 use crate::finding::{Finding, Span};
@@ -22,9 +23,9 @@ use crate::scope::{Scope, Table};
 pub(super) struct Prover<'a> {
     pub(super) scope: &'a Scope,
     pub(super) survey: &'a Survey,
-    source: Source,
+    pub(super) source: Source,
     /// Schema of each scan, qualified with its name.
-    schemas: Vec<DFSchemaRef>,
+    pub(super) schemas: Vec<DFSchemaRef>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -107,7 +108,7 @@ impl Prover<'_> {
         }
     }
 
-    fn place(&self, expr: &Expr) -> Option<Span> {
+    pub(super) fn place(&self, expr: &Expr) -> Option<Span> {
         place_of(expr, self.scope, &self.source.scans, self.survey)
     }
 
@@ -142,7 +143,7 @@ impl Prover<'_> {
                 [scan] => {
                     if let Some(filter) = self.filter(conjunct, *scan) {
                         if self.pins_of(*scan) {
-                            pinned.extend(pin(&filter, self.table(*scan)));
+                            pinned.extend(pin::pin(&filter, self.table(*scan)));
                         }
                         scans[*scan].filters.push(filter);
                     }
@@ -308,7 +309,14 @@ impl Prover<'_> {
 
     fn groups(&mut self, aggregate: &Aggregate) -> Vec<Group> {
         let mut groups = Vec::new();
+        // The planner gives equal expressions one column.
+        let mut distinct: Vec<&Expr> = Vec::new();
         for expr in &aggregate.group_expr {
+            if !distinct.contains(&expr) {
+                distinct.push(expr);
+            }
+        }
+        for expr in distinct {
             if matches!(expr, Expr::GroupingSet(_)) {
                 self.findings
                     .push(refusal::form("grouping_sets", "GROUP BY", None));
@@ -380,227 +388,5 @@ impl Prover<'_> {
             source,
             pins,
         })
-    }
-
-    fn aggregates(&mut self, aggregate: &Aggregate) -> Vec<Aggregated> {
-        aggregate
-            .aggr_expr
-            .iter()
-            .filter_map(|expr| self.aggregate(expr, aggregate.input.schema()))
-            .collect()
-    }
-
-    fn aggregate(&mut self, expr: &Expr, input: &DFSchema) -> Option<Aggregated> {
-        let Expr::AggregateFunction(function) = strip_alias(expr) else {
-            self.findings.push(refusal::form(
-                "form_not_admitted",
-                expression::form_name(expr),
-                None,
-            ));
-            return None;
-        };
-        let name = function.func.name().to_owned();
-        let place = self.survey.place_of_function(&name);
-        let params = &function.params;
-        if params.filter.is_some() || !params.order_by.is_empty() || params.null_treatment.is_some()
-        {
-            self.findings
-                .push(refusal::form("aggregate_modifier", &name, place));
-            return None;
-        }
-        let [argument] = params.args.as_slice() else {
-            self.findings.push(refusal::function(&name, place));
-            return None;
-        };
-        let argument = match source::substitute(argument.clone(), input, &self.source.columns) {
-            Ok(argument) => argument,
-            Err(finding) => {
-                self.findings.push(finding);
-                return None;
-            }
-        };
-        let counted_rows = matches!(&argument, Expr::Literal(value, _) if !value.is_null());
-        let (kind, population) = match (name.as_str(), params.distinct) {
-            ("count", false) if counted_rows => {
-                let kind = AggregateKind::CountRows;
-                return Some(Aggregated {
-                    kind,
-                    population: false,
-                    argument: None,
-                });
-            }
-            ("count", false) => (AggregateKind::Count, false),
-            ("count", true) => (AggregateKind::CountDistinct, false),
-            ("sum", false) => (AggregateKind::Sum, false),
-            ("avg", false) => (AggregateKind::Avg, false),
-            ("stddev", false) => (AggregateKind::Stddev, false),
-            ("stddev_pop", false) => (AggregateKind::Stddev, true),
-            ("var", false) => (AggregateKind::Variance, false),
-            ("var_pop", false) => (AggregateKind::Variance, true),
-            _ => {
-                self.findings.push(refusal::function(&name, place));
-                return None;
-            }
-        };
-        let argument = self.argument(argument, kind, place)?;
-        Some(Aggregated {
-            kind,
-            population,
-            argument: Some(argument),
-        })
-    }
-
-    /// An aggregate takes one plain column: any arithmetic could pack or point.
-    fn argument(
-        &mut self,
-        expr: Expr,
-        kind: AggregateKind,
-        function_place: Option<Span>,
-    ) -> Option<Argument> {
-        let place = self.place(&expr).or(function_place);
-        let Expr::Column(column) = &expr else {
-            let case = contains_case(&expr);
-            let place = if case {
-                self.survey.place_of_case().or(place)
-            } else {
-                place
-            };
-            let rule = if case {
-                "case_in_aggregate"
-            } else {
-                "expression_in_aggregate"
-            };
-            self.findings
-                .push(refusal::form(rule, expression::form_name(&expr), place));
-            return None;
-        };
-        let subject = self.subject(column);
-        let Some((scan, scope)) = self
-            .column(column)
-            .map(|(scan, scope)| (scan, scope.clone()))
-        else {
-            self.findings
-                .push(refusal::form("planner_failed", &subject, place));
-            return None;
-        };
-        if self.table(scan).private {
-            self.findings
-                .push(refusal::form("private_aggregated", &subject, place));
-            return None;
-        }
-        let fits = match kind {
-            AggregateKind::CountRows | AggregateKind::Count => true,
-            AggregateKind::CountDistinct => scope.role == ColumnRole::Key,
-            _ => scope.role == ColumnRole::Measure,
-        };
-        if !fits {
-            let rule = "role_not_aggregated";
-            self.findings
-                .push(refusal::role(rule, &subject, scope.role, place));
-            return None;
-        }
-        let data_type = expr.get_type(self.schemas[scan].as_ref()).ok()?;
-        let countable = matches!(kind, AggregateKind::Count | AggregateKind::CountDistinct);
-        if !countable && !summable(&data_type) {
-            self.findings.push(
-                Finding::refuse(
-                    "argument_not_numeric",
-                    subject,
-                    ("聚合参数不是数值列", "the argument is not a number"),
-                    ("对该列使用 count", "count the column instead"),
-                )
-                .at(place),
-            );
-            return None;
-        }
-        let unit_key = self.table(scan).is_unit_key(&scope);
-        Some(Argument {
-            expr,
-            data_type,
-            source: subject,
-            unit_key,
-        })
-    }
-}
-
-/// Types that are summed: everything that widens into a 64-bit float.
-fn summable(data_type: &DataType) -> bool {
-    data_type.is_numeric() && expression::widens(data_type, &DataType::Float64)
-}
-
-fn strip_alias(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Alias(alias) => strip_alias(&alias.expr),
-        other => other,
-    }
-}
-
-fn contains_case(expr: &Expr) -> bool {
-    use datafusion::common::tree_node::TreeNode;
-    expr.exists(|node| Ok(matches!(node, Expr::Case(_))))
-        .unwrap_or(false)
-}
-
-/// The values that a filter pins a column to.
-fn pin(filter: &Expr, table: &Table) -> Option<PinnedColumn> {
-    let (column, values) = match filter {
-        Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
-            match (binary.left.as_ref(), binary.right.as_ref()) {
-                (Expr::Literal(value, _), other) | (other, Expr::Literal(value, _)) => {
-                    (widened_column(other)?, vec![value])
-                }
-                _ => return None,
-            }
-        }
-        Expr::InList(list) if !list.negated => {
-            let Expr::Column(column) = list.expr.as_ref() else {
-                return None;
-            };
-            let values = list
-                .list
-                .iter()
-                .map(|item| match item {
-                    Expr::Literal(value, _) => Some(value),
-                    _ => None,
-                })
-                .collect::<Option<Vec<_>>>()?;
-            (column, values)
-        }
-        _ => return None,
-    };
-    let mut values = values
-        .into_iter()
-        .map(pin_value)
-        .collect::<Option<Vec<_>>>()?;
-    values.sort();
-    values.dedup();
-    Some(PinnedColumn {
-        column: format!("{}.{}", table.dataset, column.name),
-        values,
-    })
-}
-
-/// A column, perhaps in a wider type: filters hold widening casts only.
-fn widened_column(expr: &Expr) -> Option<&Column> {
-    match expr {
-        Expr::Column(column) => Some(column),
-        Expr::Cast(cast) => widened_column(&cast.expr),
-        _ => None,
-    }
-}
-
-/// A literal as the text that a group value of a cell has (see `egress::cells`); none for types whose
-/// values have more than one text.
-fn pin_value(value: &ScalarValue) -> Option<String> {
-    match value.cast_to(&DataType::Int64) {
-        Ok(ScalarValue::Int64(Some(whole))) if value.data_type().is_integer() => {
-            return Some(format!("i{whole}"));
-        }
-        _ => {}
-    }
-    match value {
-        ScalarValue::Boolean(Some(flag)) => Some(format!("b{flag}")),
-        ScalarValue::Date32(Some(day)) => Some(format!("d{day}")),
-        other => other.try_as_str().flatten().map(|text| format!("s{text}")),
     }
 }

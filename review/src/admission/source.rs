@@ -143,7 +143,13 @@ impl Reducer<'_> {
                 place,
             ));
         }
-        if self.scans.contains(&table) && !self.scope.tables[table].private {
+        // Two tables of one data set are the same rows.
+        let named = &self.scope.tables[table];
+        let again = self
+            .scans
+            .iter()
+            .any(|&scan| self.scope.tables[scan].dataset == named.dataset);
+        if again && !named.private {
             return Err(refusal::form("self_join", name, place));
         }
         let relation = scan_name(self.scans.len());

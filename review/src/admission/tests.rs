@@ -86,6 +86,7 @@ fn programs_of_the_proved_lane_are_admitted() {
          select plan, avg(charges) from recent group by plan",
         "select t.plan, t.n from (select plan, count(*) as n from claims group by plan) t where t.n > 50",
         "select plan from claims group by plan",
+        "select plan, count(*), count(1), sum(charges), sum(charges) again from claims group by plan, plan",
         "select plan, count(*) from claims where true and 1 = 1 group by plan",
         "select \"plan\", count(1) from claims where at >= '2020-01-01 00:00:00' group by \"plan\"",
         "select count(*) from claims where at between timestamp '2020-01-01 00:00:00' and '2021-01-01' \

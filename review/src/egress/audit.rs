@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 
 const PRIME: u64 = (1 << 31) - 1;
 /// Memberships that are read at most: units of all cells together.
-const MEMBERSHIPS_MAX: u64 = 100_000_000;
+const MEMBERSHIPS_MAX: u64 = 30_000_000;
 /// Multiplications that the reduction may take at most.
 const WORK_MAX: u64 = 2_000_000_000;
 

@@ -92,9 +92,20 @@ impl History {
         Some(Self { cells })
     }
 
-    /// The cells.
-    pub(crate) fn cells(&self) -> &[Known] {
-        &self.cells
+    /// The sets of units, each once.
+    pub(crate) fn sets(&self) -> Vec<&RoaringBitmap> {
+        let mut sets: Vec<&RoaringBitmap> = Vec::new();
+        let mut of_length = 0;
+        for cell in &self.cells {
+            let units = &cell.units;
+            if sets.last().is_some_and(|last| last.len() != units.len()) {
+                of_length = sets.len();
+            }
+            if !sets[of_length..].contains(&units) {
+                sets.push(units);
+            }
+        }
+        sets
     }
 
     /// Whether some earlier cell and this one together tell about fewer units than the threshold.
@@ -162,6 +173,20 @@ mod tests {
         assert!(!told(0..100));
         assert!(told(5..504));
         assert!(!told(1_000..1_100));
+    }
+
+    #[test]
+    fn equal_sets_are_audited_once() {
+        let all = || print(100, &[]);
+        let history = history(&[
+            (0..100, all()),
+            (100..200, all()),
+            (0..100, print(200, &[])),
+            (0..50, all()),
+            (100..200, print(300, &[])),
+        ]);
+        let sizes: Vec<u64> = history.sets().iter().map(|set| set.len()).collect();
+        assert_eq!(sizes, [50, 100, 100]);
     }
 
     #[test]

@@ -22,10 +22,13 @@ use super::reviewed;
 use super::round;
 use super::rules;
 use super::steps;
-use super::types::{Decision, InspectKind, InspectRequest, Inspection, ReleasedCell};
-use crate::admission::{ColumnType, Governed};
+use super::types::{Decision, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell};
+use crate::admission::{ColumnType, Governed, OutputColumn};
 use crate::contract::OutputRules;
 use crate::finding::{Finding, Severity};
+
+/// Rows that a preview shows.
+const PREVIEW_ROWS: usize = 100;
 
 /// Decides what of an output may leave. The output is untrusted; whatever it is, it is answered.
 pub fn inspect(request: &InspectRequest, output_ipc: &[u8]) -> Inspection {
@@ -52,29 +55,30 @@ fn proved(request: &InspectRequest, governed: &Governed, bytes: &[u8]) -> Inspec
     let Some(cells) = cells::cells(&batch, layout) else {
         return refusal(unreadable());
     };
-    let Some(passing) = passing(request, governed, &batch, &cells) else {
+    let Some(checked) = check(request, governed, &batch, &cells) else {
         return refusal(unreadable());
     };
-    let passing = match passing {
-        Checked::Cells(passing) => passing,
-        Checked::TooMuchHistory => return people_decide(),
-    };
-    let kept: Vec<usize> = (0..cells.len()).filter(|&index| passing[index]).collect();
+    let kept: Vec<usize> = (0..cells.len())
+        .filter(|&index| checked.passing[index])
+        .collect();
     let failed = cells.len() - kept.len();
     // Nothing passes, or little: the words do not tell how many cells there were.
     if kept.is_empty() || (request.rules.half_refuses && failed * 2 > cells.len()) {
         return refusal(too_small());
     }
-    release(request, governed, &batch, &cells, &kept).unwrap_or_else(|| refusal(unreadable()))
+    release(request, governed, &batch, &cells, &kept, checked.audited)
+        .unwrap_or_else(|| refusal(unreadable()))
 }
 
-enum Checked {
-    Cells(Vec<bool>),
-    TooMuchHistory,
+struct Checked {
+    /// Which cells may leave.
+    passing: Vec<bool>,
+    /// Whether they were compared with all of history; if not, people decide.
+    audited: bool,
 }
 
 /// Which cells may leave: by themselves, beside each other, beside everything released before.
-fn passing(
+fn check(
     request: &InspectRequest,
     governed: &Governed,
     batch: &RecordBatch,
@@ -87,14 +91,20 @@ fn passing(
         .zip(&disclosed)
         .map(|(cell, disclosed)| rules::passes(cell, layout, rules) && !disclosed)
         .collect();
+    let unaudited = |passing: Vec<bool>| {
+        Some(Checked {
+            passing,
+            audited: false,
+        })
+    };
     if request.history.len() > history::CELLS_MAX {
-        return Some(Checked::TooMuchHistory);
+        return unaudited(passing);
     }
     // The larger cells first: where one of several has to stay, it is a small one.
     let mut order: Vec<usize> = (0..cells.len()).collect();
     for (universe, column) in layout.universes.iter().enumerate() {
         let Some(history) = History::of(&column.universe, &request.history) else {
-            return Some(Checked::TooMuchHistory);
+            return unaudited(passing);
         };
         for (index, cell) in cells.iter().enumerate() {
             passing[index] = passing[index]
@@ -110,16 +120,17 @@ fn passing(
             .iter()
             .map(|&index| &cells[index].units[universe])
             .collect();
-        let mut earlier: Vec<_> = history.cells().iter().map(|known| &known.units).collect();
-        earlier.dedup();
-        let Ok(withheld) = audit::withheld(&earlier, &new, rules.threshold) else {
-            return Some(Checked::TooMuchHistory);
+        let Ok(withheld) = audit::withheld(&history.sets(), &new, rules.threshold) else {
+            return unaudited(passing);
         };
         for (&index, withheld) in left.iter().zip(withheld) {
             passing[index] = !withheld;
         }
     }
-    Some(Checked::Cells(passing))
+    Some(Checked {
+        passing,
+        audited: true,
+    })
 }
 
 fn release(
@@ -128,6 +139,7 @@ fn release(
     batch: &RecordBatch,
     cells: &[Cell],
     kept: &[usize],
+    audited: bool,
 ) -> Option<Inspection> {
     let layout = &governed.cells;
     let table = rounded(batch, governed, cells, kept, &request.rules)?;
@@ -169,15 +181,16 @@ fn release(
     // In the order of the sets, not of the engine.
     released.sort_by(|a, b| (&a.universe, &a.units).cmp(&(&b.universe, &b.units)));
     let suppressed = cells.len() - kept.len();
-    let (decision, findings) = if suppressed == 0 {
-        (Decision::Release, Vec::new())
-    } else {
-        (Decision::PartialRelease, vec![some_withheld()])
+    let (decision, findings) = match (audited, suppressed) {
+        (false, _) => (Decision::Hold, vec![not_audited()]),
+        (true, 0) => (Decision::Release, Vec::new()),
+        (true, _) => (Decision::PartialRelease, vec![some_withheld()]),
     };
     Some(Inspection {
         decision,
         findings,
         rows: u64::try_from(rows.len()).ok()?,
+        preview: (!audited).then(|| preview(&governed.output, rows, &csv)),
         suppressed: u64::try_from(suppressed).ok()?,
         cells: released,
         ..held(csv)
@@ -236,14 +249,24 @@ pub(super) fn held(csv: Vec<u8>) -> Inspection {
     }
 }
 
-/// Nothing leaves.
-pub(super) fn refusal(finding: Finding) -> Inspection {
-    nothing(Decision::Refuse, finding)
+/// What reviewers are shown of text rows.
+pub(super) fn preview(output: &[OutputColumn], rows: Vec<Vec<String>>, csv: &[u8]) -> Preview {
+    Preview {
+        columns: output
+            .iter()
+            .map(|column| canonical::inert(&column.name))
+            .collect(),
+        rows_total: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+        bytes_total: u64::try_from(csv.len()).unwrap_or(u64::MAX),
+        rows: rows.into_iter().take(PREVIEW_ROWS).collect(),
+        aids: Vec::new(),
+    }
 }
 
-fn nothing(decision: Decision, finding: Finding) -> Inspection {
+/// Nothing leaves.
+pub(super) fn refusal(finding: Finding) -> Inspection {
     Inspection {
-        decision,
+        decision: Decision::Refuse,
         findings: vec![finding],
         released: None,
         sha256: String::new(),
@@ -254,23 +277,17 @@ fn nothing(decision: Decision, finding: Finding) -> Inspection {
     }
 }
 
-/// The history is too large or damaged: nothing can be said automatically.
-fn people_decide() -> Inspection {
-    nothing(
-        Decision::Hold,
-        Finding::new(
-            "history_not_audited",
-            Severity::Hold,
-            "history",
-            Bilingual::new(
-                "历史发布过多，无法自动核对",
-                "there is more history than can be audited automatically",
-            ),
-            Bilingual::new(
-                "减少分组维度后重试，或联系运营方",
-                "group by fewer dimensions, or ask the operator",
-            ),
+/// The history is too large or damaged for the audit: the cells pass by themselves, people decide.
+fn not_audited() -> Finding {
+    Finding::new(
+        "history_not_audited",
+        Severity::Hold,
+        "history",
+        Bilingual::new(
+            "历史发布过多，无法自动核对，须人工审核",
+            "there is more history than can be audited automatically, so people decide",
         ),
+        Bilingual::new("等待审核", "wait for the review"),
     )
 }
 

@@ -28,3 +28,5 @@ pub use types::{
 mod attacks;
 #[cfg(test)]
 mod engine;
+#[cfg(test)]
+mod rules_on_data;

@@ -8,15 +8,13 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use masking::{Bilingual, find_identifiers};
 
 use super::canonical;
-use super::inspect::{held, refusal, unreadable};
+use super::inspect::{held, preview, refusal, unreadable};
 use super::ipc::{self, Caps};
-use super::types::{Decision, InspectRequest, Inspection, Preview};
+use super::types::{InspectRequest, Inspection, Preview};
 use crate::admission::{ColumnType, OutputColumn};
 use crate::contract::OutputRules;
 use crate::finding::{Finding, Severity};
 
-/// Rows that a preview shows.
-const PREVIEW_ROWS: usize = 100;
 /// Bytes of text that are searched for identifiers, over all columns.
 const SEARCHED_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 /// Characters from which a text without blanks is measured for entropy.
@@ -49,23 +47,17 @@ pub(crate) fn inspect(
         return refusal(unreadable());
     };
     let csv = canonical::csv(output, &rows);
-    let mut findings = vec![always_reviewed()];
+    let mut aids = Vec::new();
     for (index, column) in output.iter().enumerate() {
-        findings.extend(numbers(&table, index, column, &request.rules));
+        aids.extend(numbers(&table, index, column, &request.rules));
     }
-    findings.extend(texts(&rows, output, &types));
+    aids.extend(texts(&rows, output, &types));
     let preview = Preview {
-        columns: output
-            .iter()
-            .map(|column| canonical::inert(&column.name))
-            .collect(),
-        rows_total: u64::try_from(rows.len()).unwrap_or(u64::MAX),
-        bytes_total: u64::try_from(csv.len()).unwrap_or(u64::MAX),
-        rows: rows.into_iter().take(PREVIEW_ROWS).collect(),
+        aids,
+        ..preview(output, rows, &csv)
     };
     Inspection {
-        decision: Decision::Hold,
-        findings,
+        findings: vec![always_reviewed()],
         rows: preview.rows_total,
         preview: Some(preview),
         ..held(csv)
@@ -233,24 +225,4 @@ fn looks_encoded(value: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn encodings_are_told_from_words() {
-        assert!(looks_encoded("aGVsbG8gd29ybGQhIQ=="));
-        assert!(looks_encoded("9f86d081884c7d659a2feaa0c55ad015"));
-        assert!(!looks_encoded("厦门市思明区嘉莲街道办事处公共卫生服务"));
-        assert!(!looks_encoded("plan"));
-        assert!(!looks_encoded("a sentence with blanks in it"));
-        assert!(!looks_encoded("aaaaaaaaaaaaaaaaaaaaaaaa"));
-    }
-
-    #[test]
-    fn digits_are_counted() {
-        assert_eq!(significant_digits(1200.0), 2);
-        assert_eq!(significant_digits(0.001_234), 4);
-        assert_eq!(significant_digits(123_456_789.123), 12);
-        assert_eq!(significant_digits(0.0), 1);
-    }
-}
+mod tests;

@@ -71,7 +71,7 @@ pub enum Decision {
 pub struct Inspection {
     /// What is to be done.
     pub decision: Decision,
-    /// Why.
+    /// Why, in words that the tenant may read: they follow from program, scenario and decision.
     pub findings: Vec<Finding>,
     /// The bytes that may leave: canonical CSV. For [`Decision::Hold`] these are the bytes that
     /// leave if people approve them.
@@ -113,4 +113,7 @@ pub struct Preview {
     pub rows_total: u64,
     /// Bytes of the whole result.
     pub bytes_total: u64,
+    /// What reviewers should look at. These depend on the data, so they are for reviewers alone: a
+    /// program could choose them to tell its owner something before anybody has decided.
+    pub aids: Vec<Finding>,
 }
