@@ -31,8 +31,9 @@ impl CgroupHome {
         home.sweep();
         // Named by thread too: several pools of one process may look at a time.
         let trial = home.create(&format!("trial{:?}", std::thread::current().id()))?;
-        trial.limit(1 << 30)?;
-        Ok(home)
+        let limited = trial.limit(1 << 30);
+        trial.remove();
+        limited.map(|()| home)
     }
 
     fn version_1(own: &str) -> Option<Self> {
@@ -114,7 +115,7 @@ impl CgroupHome {
     }
 }
 
-/// A worker's cgroup; removed when dropped, by when the worker must have ended.
+/// A worker's cgroup; to be removed once the worker has ended.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     memory: PathBuf,
@@ -177,15 +178,15 @@ impl Cgroup {
             })
         })
     }
-}
 
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        for folder in [Some(&self.memory), self.processes.as_ref()]
+    /// Removes it; false while the kernel still counts a process in it.
+    pub(crate) fn remove(&self) -> bool {
+        [Some(&self.memory), self.processes.as_ref()]
             .into_iter()
             .flatten()
-        {
-            let _ = fs::remove_dir(folder);
-        }
+            .all(|folder| {
+                fs::remove_dir(folder)
+                    .map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
+            })
     }
 }

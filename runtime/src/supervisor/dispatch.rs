@@ -18,6 +18,10 @@ use crate::protocol::{Done, FromWorker, InputHeader, ProgramKind, RunHeader, ToW
 const GUEST_GRACE: Duration = Duration::from_millis(250);
 /// How a process ends that made a killing call.
 const ENDED_BY_SIGSYS: i32 = 128 + libc::SIGSYS;
+/// How a process ends that used up its CPU time, or whose cgroup its memory.
+const ENDED_BY_SIGKILL: i32 = 128 + libc::SIGKILL;
+/// The limit counts ticks, the account does not.
+const CPU_SLACK_US: u64 = 100_000;
 /// What the library prints when memory is refused; the only text of a worker that is looked at.
 const REFUSED_MEMORY: &[u8] = b"memory allocation of ";
 const FAULT_TEXT_BYTES_MAX: u64 = 4096;
@@ -66,7 +70,7 @@ pub(super) async fn run(
 async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerError> {
     let host = |action| move |source| WorkerError::Host { action, source };
     let limits = &order.limits;
-    if let Some(cgroup) = &worker.cgroup {
+    if let Some(cgroup) = worker.cgroup() {
         let bytes = limits
             .memory_bytes
             .saturating_add(limits.output_bytes_max)
@@ -208,10 +212,7 @@ fn complete(
             rows_out: 0,
         },
     };
-    let peak = worker
-        .cgroup
-        .as_ref()
-        .and_then(|cgroup| cgroup.peak_bytes());
+    let peak = worker.cgroup().and_then(|cgroup| cgroup.peak_bytes());
     let meter = Meter {
         wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         cpu_us: ended.cpu_us.saturating_sub(worker.ready_cpu_us),
@@ -241,7 +242,8 @@ fn classify(worker: &Worker, order: &Order, ended: Ended) -> Outcome {
     if ended.code == ENDED_BY_SIGSYS {
         return Outcome::Faulted(Fault::ForbiddenCall);
     }
-    if ended.cpu_us >= order.limits.cpu_s.saturating_mul(1_000_000) {
+    let cpu_us_max = order.limits.cpu_s.saturating_mul(1_000_000);
+    if ended.code == ENDED_BY_SIGKILL && ended.cpu_us.saturating_add(CPU_SLACK_US) >= cpu_us_max {
         return Outcome::LimitExceeded(Limit::Cpu);
     }
     let text = worker
@@ -253,8 +255,7 @@ fn classify(worker: &Worker, order: &Order, ended: Ended) -> Outcome {
         .any(|part| part == REFUSED_MEMORY);
     if refused
         || worker
-            .cgroup
-            .as_ref()
+            .cgroup()
             .is_some_and(|cgroup| cgroup.killed_for_memory())
     {
         return Outcome::LimitExceeded(Limit::Memory);

@@ -1,7 +1,7 @@
 //! One worker process as the supervisor holds it: started, made ready, given one run, reaped.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -10,7 +10,8 @@ use tokio::net::UnixStream;
 
 use super::WorkerError;
 use super::files::Returned;
-use super::spawn::{Spawner, Started, kill};
+use super::reap::Child;
+use super::spawn::{Spawner, Started};
 use crate::jail::cgroup::Cgroup;
 use crate::jail::process::{self, Ended};
 use crate::layer::{Layer, LayerReport, LayerState};
@@ -20,27 +21,24 @@ use crate::protocol::{
 use crate::socket;
 
 /// How long a worker may take to be ready: a busy node in a debug build takes a second.
-const READY_WAIT: Duration = Duration::from_secs(30);
-/// How long the kernel may take to end a killed process before its parent is killed too.
+const READY_WAIT: Duration = Duration::from_secs(10);
+/// How long a worker may take to leave after its last word.
+const LEAVE_WAIT: Duration = Duration::from_millis(250);
+/// How long the kernel may take to end a killed process.
 const END_WAIT: Duration = Duration::from_secs(2);
 
 /// A worker that is ready, or was.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pid: i32,
-    /// The outer process.
+    child: Child,
+    /// Readable once the outer process has ended.
     outer: AsyncFd<OwnedFd>,
-    /// The first process of the worker's own namespace: killing it kills all of them.
-    inner: Option<OwnedFd>,
     control: UnixStream,
     decoder: Decoder,
     received: Vec<OwnedFd>,
     pub(super) fault_text: Returned,
-    pub(super) cgroup: Option<Cgroup>,
     pub(super) layers: Vec<LayerReport>,
     pub(super) ready_cpu_us: u64,
-    spawner: Spawner,
-    reaped: bool,
 }
 
 /// What came from a worker next.
@@ -55,7 +53,7 @@ impl Worker {
     /// Starts a worker and waits until it is ready.
     pub(super) async fn start(spawner: &Spawner) -> Result<Self, WorkerError> {
         let started = spawner.spawn().await?;
-        let mut worker = Self::adopt(started, spawner.clone())?;
+        let mut worker = Self::adopt(started)?;
         match tokio::time::timeout(READY_WAIT, worker.make_ready()).await {
             Ok(Ok(())) => Ok(worker),
             Ok(Err(error)) => {
@@ -70,18 +68,15 @@ impl Worker {
         }
     }
 
-    fn adopt(started: Started, spawner: Spawner) -> Result<Self, WorkerError> {
+    fn adopt(started: Started) -> Result<Self, WorkerError> {
         let host = |action| move |source| WorkerError::Host { action, source };
         let Started {
-            pid,
-            handle,
+            child,
             control,
             fault_text,
-            cgroup,
             cgroup_errno,
         } = started;
-        let mut layers = Vec::new();
-        layers.push(match &cgroup {
+        let layers = vec![match &child.cgroup {
             Some(_) => LayerReport::new(
                 Layer::Cgroup,
                 LayerState::Enforced,
@@ -93,30 +88,20 @@ impl Worker {
                 };
                 LayerReport::new(Layer::Cgroup, state, "no writable memory cgroup")
             }
-        });
-        let registered =
-            process::watch(handle).and_then(|outer| Ok((outer, UnixStream::from_std(control)?)));
-        match registered {
-            Ok((outer, control)) => Ok(Self {
-                pid,
-                outer,
-                inner: None,
-                control,
-                decoder: Decoder::new(WORKER_FRAME_BYTES_MAX),
-                received: Vec::new(),
-                fault_text,
-                cgroup,
-                layers,
-                ready_cpu_us: 0,
-                spawner,
-                reaped: false,
-            }),
-            Err(error) => {
-                // The socket is closed by now, so the process leaves by itself.
-                spawner.reap_later(pid, cgroup);
-                Err(host("watch the worker")(error))
-            }
-        }
+        }];
+        let outer = child.outer().try_clone_to_owned().and_then(process::watch);
+        let outer = outer.map_err(host("watch the worker"))?;
+        let control = UnixStream::from_std(control).map_err(host("watch the worker"))?;
+        Ok(Self {
+            child,
+            outer,
+            control,
+            decoder: Decoder::new(WORKER_FRAME_BYTES_MAX),
+            received: Vec::new(),
+            fault_text,
+            layers,
+            ready_cpu_us: 0,
+        })
     }
 
     async fn make_ready(&mut self) -> Result<(), WorkerError> {
@@ -127,7 +112,7 @@ impl Worker {
         self.send(&ToWorker::Enter, &[]).await.map_err(gone)?;
         match self.hear().await {
             Heard::Message(FromWorker::Forked) if self.received.len() == 1 => {
-                self.inner = self.received.pop();
+                self.child.inner = self.received.pop();
             }
             Heard::End => return Err(WorkerError::EndedEarly),
             _ => return Err(WorkerError::Protocol),
@@ -193,21 +178,16 @@ impl Worker {
 
     /// Whether it has not ended while it waited.
     pub(super) fn alive(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut handles = [PollFd::new(self.outer.get_ref(), PollFlags::IN)];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        matches!(poll(&mut handles, Some(&at_once)), Ok(0))
+        self.child.alive()
     }
 
     /// Kills everything in the worker's process namespace.
     pub(super) fn kill(&self) {
-        match &self.inner {
-            Some(inner) => kill(inner),
-            None => kill(self.outer.get_ref()),
-        }
+        self.child.kill();
+    }
+
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.child.cgroup.as_ref()
     }
 
     /// Kills it, waits for its end and reaps it.
@@ -216,31 +196,16 @@ impl Worker {
         self.reap().await
     }
 
-    /// Waits for its end after its socket closed, killing what does not end by itself.
+    /// Reaps it after its last word, killing it where it does not end by itself.
     pub(super) async fn reap(&mut self) -> Option<Ended> {
-        if tokio::time::timeout(END_WAIT, self.outer.readable())
+        if tokio::time::timeout(LEAVE_WAIT, self.outer.readable())
             .await
             .is_err()
         {
             self.kill();
-            if tokio::time::timeout(END_WAIT, self.outer.readable())
-                .await
-                .is_err()
-            {
-                kill(self.outer.get_ref());
-            }
+            // Taking much memory apart takes a moment; the reaper kills the rest.
+            let _ = tokio::time::timeout(END_WAIT, self.outer.readable()).await;
         }
-        self.reaped = true;
-        self.spawner.reap(self.pid, None).await.ok()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if !self.reaped {
-            self.kill();
-            kill(self.outer.get_ref().as_fd());
-            self.spawner.reap_later(self.pid, self.cgroup.take());
-        }
+        self.child.reap().await.ok()
     }
 }

@@ -3,6 +3,7 @@
 mod dispatch;
 mod files;
 mod handle;
+mod reap;
 mod spawn;
 
 use std::collections::VecDeque;
@@ -240,9 +241,8 @@ impl Supervisor {
         for worker in idle {
             worker.end().await;
         }
-        // Each run that was called off has handed its worker to the thread that reaps; one more
-        // round trip through that thread means that it is done with them.
-        let _ = self.shared.runs.available_permits();
+        // Runs that were called off have handed their workers over by now.
+        self.shared.spawner.reaper.settle().await;
     }
 
     fn called_off(&self) -> Completed {

@@ -1,11 +1,10 @@
-//! Starting and reaping worker processes on one thread that lives as long as the pool.
+//! Starting worker processes on one thread that lives as long as any of them.
 //!
 //! The thread matters: the kernel's parent-death signal is bound to the thread that started a
 //! process, so a worker started from a thread of the async runtime would die with that thread.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,38 +16,38 @@ use tokio::sync::oneshot;
 
 use super::WorkerError;
 use super::files::Returned;
+use super::reap::{Child, Reaper};
 use crate::jail::cgroup::{Cgroup, CgroupHome};
-use crate::jail::process::{self, Ended};
+use crate::jail::process;
 
 /// A process that was started and knows nothing yet.
 #[derive(Debug)]
 pub(super) struct Started {
-    pub(super) pid: i32,
-    /// Refers to the outer process, whatever happens to its number.
-    pub(super) handle: OwnedFd,
+    pub(super) child: Child,
     pub(super) control: UnixStream,
     pub(super) fault_text: Returned,
-    pub(super) cgroup: Option<Cgroup>,
     pub(super) cgroup_errno: i32,
 }
 
-enum Request {
-    Start(oneshot::Sender<Result<Started, WorkerError>>),
-    Reap {
-        pid: i32,
-        cgroup: Option<Cgroup>,
-        done: Option<oneshot::Sender<io::Result<Ended>>>,
-    },
+struct Request {
+    answer: oneshot::Sender<Result<Started, WorkerError>>,
+    /// Goes into the child, so that the thread outlives it.
+    spawner: Spawner,
 }
 
 /// The way to the thread. It ends when the last of these is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Spawner {
     requests: mpsc::Sender<Request>,
+    pub(super) reaper: Reaper,
 }
 
 impl Spawner {
     pub(super) fn start(executable: PathBuf, args: Vec<OsString>) -> Result<Self, WorkerError> {
+        let host = |source| WorkerError::Host {
+            action: "start a thread",
+            source,
+        };
         let (requests, received) = mpsc::channel();
         let home = CgroupHome::find().map_err(|error| error.raw_os_error().unwrap_or(0));
         let nursery = Nursery {
@@ -59,43 +58,23 @@ impl Spawner {
         std::thread::Builder::new()
             .name("egret-spawn".to_owned())
             .spawn(move || nursery.serve(&received))
-            .map_err(|source| WorkerError::Host {
-                action: "start a thread",
-                source,
-            })?;
-        Ok(Self { requests })
+            .map_err(host)?;
+        Ok(Self {
+            requests,
+            reaper: Reaper::start().map_err(host)?,
+        })
     }
 
     /// Starts a process.
     pub(super) async fn spawn(&self) -> Result<Started, WorkerError> {
         let (answer, started) = oneshot::channel();
         let gone = || WorkerError::EndedEarly;
-        self.requests
-            .send(Request::Start(answer))
-            .map_err(|_| gone())?;
-        started.await.map_err(|_| gone())?
-    }
-
-    /// Waits for a process that has ended or was killed, then removes its cgroup.
-    pub(super) async fn reap(&self, pid: i32, cgroup: Option<Cgroup>) -> io::Result<Ended> {
-        let (done, ended) = oneshot::channel();
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let request = Request::Reap {
-            pid,
-            cgroup,
-            done: Some(done),
+        let request = Request {
+            answer,
+            spawner: self.clone(),
         };
         self.requests.send(request).map_err(|_| gone())?;
-        ended.await.map_err(|_| gone())?
-    }
-
-    /// The same, for nobody that waits.
-    pub(super) fn reap_later(&self, pid: i32, cgroup: Option<Cgroup>) {
-        let _ = self.requests.send(Request::Reap {
-            pid,
-            cgroup,
-            done: None,
-        });
+        started.await.map_err(|_| gone())?
     }
 }
 
@@ -110,31 +89,13 @@ static CGROUPS: AtomicU64 = AtomicU64::new(0);
 
 impl Nursery {
     fn serve(&self, requests: &mpsc::Receiver<Request>) {
-        while let Ok(request) = requests.recv() {
-            match request {
-                Request::Start(answer) => {
-                    // Nobody waits any more: the process would wait for nothing.
-                    if let Err(Ok(started)) = answer.send(self.start()) {
-                        let _ = rustix::process::pidfd_send_signal(
-                            &started.handle,
-                            rustix::process::Signal::KILL,
-                        );
-                        let _ = process::wait(started.pid);
-                    }
-                }
-                Request::Reap { pid, cgroup, done } => {
-                    let ended = process::wait(pid);
-                    // Its waiter is not kept until the kernel has taken the cgroup apart.
-                    if let Some(done) = done {
-                        let _ = done.send(ended);
-                    }
-                    drop(cgroup);
-                }
-            }
+        while let Ok(Request { answer, spawner }) = requests.recv() {
+            // Where nobody waits any more, dropping the child ends it.
+            let _ = answer.send(self.start(spawner));
         }
     }
 
-    fn start(&self) -> Result<Started, WorkerError> {
+    fn start(&self, spawner: Spawner) -> Result<Started, WorkerError> {
         let host = |action| move |source| WorkerError::Host { action, source };
         let (control, theirs) = UnixStream::pair().map_err(host("make a socket"))?;
         control
@@ -155,7 +116,7 @@ impl Nursery {
             .ok()
             .filter(|pid| *pid > 0)
             .ok_or(WorkerError::EndedEarly)?;
-        // The number is this child's until it is reaped, which only this thread does.
+        // The number is this child's until it is reaped, which only the reaper does.
         let handle = Pid::from_raw(pid)
             .ok_or(rustix::io::Errno::SRCH)
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
@@ -172,12 +133,11 @@ impl Nursery {
             Ok(cgroup) => (Some(cgroup), 0),
             Err(errno) => (None, errno),
         };
+        let child = Child::new(pid, handle, cgroup, spawner);
         Ok(Started {
-            pid,
-            handle,
+            child,
             control,
             fault_text,
-            cgroup,
             cgroup_errno,
         })
     }
@@ -185,15 +145,14 @@ impl Nursery {
     fn make_cgroup(&self, pid: u32) -> Result<Cgroup, i32> {
         let home = self.home.as_ref().map_err(|errno| *errno)?;
         let number = CGROUPS.fetch_add(1, Ordering::Relaxed);
-        let made = home.create(&number.to_string()).and_then(|cgroup| {
-            cgroup.enter(pid)?;
-            Ok(cgroup)
-        });
-        made.map_err(|error| error.raw_os_error().unwrap_or(0))
+        let errno = |error: std::io::Error| error.raw_os_error().unwrap_or(0);
+        let cgroup = home.create(&number.to_string()).map_err(errno)?;
+        match cgroup.enter(pid) {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
+                cgroup.remove();
+                Err(errno(error))
+            }
+        }
     }
-}
-
-/// Kills whatever a handle refers to; a process that has ended is no error.
-pub(super) fn kill(handle: impl AsFd) {
-    let _ = rustix::process::pidfd_send_signal(handle, rustix::process::Signal::KILL);
 }
