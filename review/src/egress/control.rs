@@ -157,11 +157,17 @@ impl LogicalExtensionCodec for ScansByName {
     }
 }
 
-/// The columns of a table that a plan reads, with the control column where it is wanted.
-pub(crate) fn staged_schema(schema: &Schema, control: bool) -> SchemaRef {
+/// The columns of a table that a plan reads, with the control column where it is wanted: what a
+/// staged file has to hold, and nothing else that the table has.
+pub(crate) fn staged_schema(
+    schema: &Schema,
+    read: &[String],
+    control: bool,
+) -> SchemaRef {
     let mut fields: Vec<Field> = schema
         .fields()
         .iter()
+        .filter(|field| read.contains(field.name()))
         .map(|field| field.as_ref().clone())
         .collect();
     if control {
