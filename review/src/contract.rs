@@ -299,9 +299,9 @@ impl TableScope {
         }
     }
 
-    fn validate_column<'a>(
+    fn validate_column(
         &self,
-        column: &'a ColumnScope,
+        column: &ColumnScope,
         names: &mut BTreeSet<String>,
         findings: &mut Vec<Finding>,
     ) {

@@ -12,6 +12,51 @@
 //! - `inspect` reads the untrusted output of a run and decides cell by cell what may leave.
 //! - [`Permit`] is the right to write released bytes; it is only ever derived from stored decisions.
 //!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Arc;
+//!
+//! use arrow::datatypes::{DataType, Field, Schema};
+//! use review::{Admission, Contract, Scope, SqlLimits, admit_sql};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let contract = Contract::from_toml(r#"
+//!     purpose = "charges by plan"
+//!     industry = "卫生健康"
+//!     term_days = 90
+//!     refusals_max = 20
+//!     operations = { sql = true, wasm = false }
+//!     [[tables]]
+//!     name = "claims"
+//!     dataset = "health_claims"
+//!     unit = "person-id"
+//!     columns = [
+//!         { name = "person", role = "key", value_domain = "person-id" },
+//!         { name = "plan", role = "dimension" },
+//!         { name = "charges", role = "measure" },
+//!     ]
+//! "#)?;
+//! let claims = Schema::new(vec![
+//!     Field::new("person", DataType::Utf8, false),
+//!     Field::new("plan", DataType::Utf8, true),
+//!     Field::new("charges", DataType::Float64, true),
+//!     Field::new("salary", DataType::Float64, true),
+//! ]);
+//! let datasets = BTreeMap::from([("health_claims".to_owned(), Arc::new(claims))]);
+//! let scope = Scope::new(contract, &datasets, Vec::new()).map_err(|f| format!("{f:?}"))?;
+//! let limits = SqlLimits::default();
+//!
+//! let admitted = admit_sql("select plan, avg(charges) from claims group by plan", &scope, &limits);
+//! assert!(matches!(admitted, Admission::Admitted(_)));
+//!
+//! let refused = admit_sql("select avg(salary) from claims", &scope, &limits);
+//! let Admission::Refused(findings) = refused else { return Err("admitted".into()) };
+//! assert_eq!(findings[0].rule, "column_outside_scenario");
+//! assert_eq!(findings[0].place.map(|place| place.column), Some(12));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What this crate does **not** do: it stores nothing, starts no process, opens no file, knows no
 //! clock and no key. A refusal depends on the program and the scenario, never on the data.
 

@@ -37,12 +37,45 @@ pub(crate) enum TextError {
     },
 }
 
+/// Controls (escape sequences start with one), marks of direction, and characters of no width.
+pub(crate) fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// The first character that shows nothing, or shows the rest of the text in another order: a reader
+/// would approve something else than what runs.
+fn hidden(text: &str) -> Option<(char, Location)> {
+    let (mut line, mut column) = (1, 1);
+    for character in text.chars() {
+        match character {
+            '\n' => (line, column) = (line + 1, 1),
+            '\r' | '\t' => column += 1,
+            other if is_invisible(other) => return Some((other, Location { line, column })),
+            _ => column += 1,
+        }
+    }
+    None
+}
+
 /// Tokens under the caps, without white space and comments.
 fn tokens(text: &str, limits: TextLimits) -> Result<Vec<TokenWithSpan>, TextError> {
     if text.len() > limits.bytes {
         return Err(TextError::Bytes {
             bytes: text.len(),
             max: limits.bytes,
+        });
+    }
+    if let Some((character, at)) = hidden(text) {
+        let message = format!("the invisible character U+{:04X}", u32::from(character));
+        return Err(TextError::Syntax {
+            message,
+            place: point(at),
         });
     }
     let all = Tokenizer::new(&GenericDialect {}, text)

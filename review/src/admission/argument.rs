@@ -49,7 +49,7 @@ impl Prover<'_> {
         let argument = match source::substitute(argument.clone(), input, &self.source.columns) {
             Ok(argument) => argument,
             Err(finding) => {
-                self.findings.push(finding);
+                self.findings.push(*finding);
                 return None;
             }
         };

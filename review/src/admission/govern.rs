@@ -111,7 +111,8 @@ impl<'a> Inputs<'a> {
     /// so that it selects and labels rows but never repeats them within a cell.
     fn scan(&self, scan: usize) -> Result<LogicalPlan> {
         let table = &self.scope.tables[self.query.scans[scan].table];
-        let schema = control::staged_schema(&table.schema, &self.columns[scan], self.has_units(scan));
+        let schema =
+            control::staged_schema(&table.schema, &self.columns[scan], self.has_units(scan));
         let mut projection = self.columns[scan]
             .iter()
             .map(|name| schema.index_of(name).map_err(DataFusionError::from))

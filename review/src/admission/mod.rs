@@ -75,7 +75,8 @@ pub fn admit_sql(sql: &str, scope: &Scope, limits: &SqlLimits) -> Admission {
 
 fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<Finding>> {
     let one = |finding: Finding| vec![finding];
-    let statement = single_select(sql, limits).map_err(one)?;
+    let boxed = |finding: Box<Finding>| vec![*finding];
+    let statement = single_select(sql, limits).map_err(boxed)?;
     let names = Names::new(
         scope
             .tables
@@ -89,8 +90,8 @@ fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<F
     let plan = SqlToRel::new(&names)
         .sql_statement_to_plan(statement)
         .map_err(|error| one(planning(&error, scope, &survey)))?;
-    let (above, aggregate) = post::above_aggregate(&plan).map_err(one)?;
-    let source = source::reduce(&aggregate.input, scope, &survey, limits.tables).map_err(one)?;
+    let (above, aggregate) = post::above_aggregate(&plan).map_err(boxed)?;
+    let source = source::reduce(&aggregate.input, scope, &survey, limits.tables).map_err(boxed)?;
     let query = prove::prove(aggregate, source, scope, &survey)?;
     // The steps above name columns by position; a position that is off would name another column.
     if aggregate.schema.fields().len() != query.groups.len() + query.aggregates.len() {
@@ -108,7 +109,7 @@ fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<F
                 .map(|aggregated| aggregated.kind.column_type()),
         )
         .collect();
-    let post = post::steps(&above, &released, aggregate, &survey).map_err(one)?;
+    let post = post::steps(&above, &released, aggregate, &survey).map_err(boxed)?;
     if post.output.is_empty() || post.output.len() > limits.columns_out {
         let max = limits.columns_out;
         return Err(one(refusal::limit(
@@ -131,7 +132,7 @@ fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<F
     })
 }
 
-fn single_select(sql: &str, limits: &SqlLimits) -> Result<Statement, Finding> {
+fn single_select(sql: &str, limits: &SqlLimits) -> Result<Statement, Box<Finding>> {
     let caps = TextLimits {
         bytes: limits.sql_bytes,
         tokens: limits.tokens,
@@ -140,7 +141,7 @@ fn single_select(sql: &str, limits: &SqlLimits) -> Result<Statement, Finding> {
     let mut statements = text::statements(sql, caps).map_err(unreadable)?.into_iter();
     match (statements.next(), statements.next()) {
         (Some(query @ Statement::Query(_)), None) => Ok(query),
-        (Some(Statement::Query(_)), Some(other)) => Err(refusal::form(
+        (Some(Statement::Query(_)), Some(other)) => refusal::err(refusal::form(
             "statement_not_select",
             ";",
             statement_place(&other),
@@ -151,13 +152,13 @@ fn single_select(sql: &str, limits: &SqlLimits) -> Result<Statement, Finding> {
                 .chars()
                 .take_while(|c| c.is_alphabetic())
                 .collect();
-            Err(refusal::form(
+            refusal::err(refusal::form(
                 "statement_not_select",
                 &word,
                 statement_place(&other),
             ))
         }
-        (None, _) => Err(refusal::form("statement_not_select", "", None)),
+        (None, _) => refusal::err(refusal::form("statement_not_select", "", None)),
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Post {
 /// Splits a plan into the aggregate and what stands above it, outermost first.
 pub(super) fn above_aggregate(
     plan: &LogicalPlan,
-) -> Result<(Vec<&LogicalPlan>, &Aggregate), Finding> {
+) -> Result<(Vec<&LogicalPlan>, &Aggregate), Box<Finding>> {
     let mut above = Vec::new();
     let mut at = plan;
     loop {
@@ -48,7 +48,7 @@ pub(super) fn above_aggregate(
             LogicalPlan::Sort(node) => &node.input,
             LogicalPlan::Limit(node) => &node.input,
             LogicalPlan::SubqueryAlias(node) => &node.input,
-            other => return Err(no_aggregate(other)),
+            other => return refusal::err(no_aggregate(other)),
         };
         above.push(at);
         at = input;
@@ -72,7 +72,7 @@ pub(super) fn steps(
     released: &[ColumnType],
     aggregate: &Aggregate,
     survey: &Survey,
-) -> Result<Post, Finding> {
+) -> Result<Post, Box<Finding>> {
     let mut builder = Builder {
         types: released.to_vec(),
         inputs: (0..released.len())
@@ -93,7 +93,7 @@ pub(super) fn steps(
         .collect();
     if let Some(long) = names.iter().find(|name| name.len() > NAME_BYTES_MAX) {
         let short: String = long.chars().take(32).collect();
-        return Err(refusal::limit(
+        return refusal::err(refusal::limit(
             &short,
             format!("列名最长 {NAME_BYTES_MAX} 字节，请用 AS 命名"),
             format!("a column's name has at most {NAME_BYTES_MAX} bytes; name it with AS"),
@@ -120,13 +120,13 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn node(&mut self, node: &LogicalPlan, input: &DFSchemaRef) -> Result<(), Finding> {
+    fn node(&mut self, node: &LogicalPlan, input: &DFSchemaRef) -> Result<(), Box<Finding>> {
         match node {
             LogicalPlan::SubqueryAlias(_) => Ok(()),
             LogicalPlan::Filter(filter) => {
                 let (expr, data_type) = self.expression(&filter.predicate, input)?;
                 if data_type != DataType::Boolean {
-                    return Err(refusal::form("filter_constant", "HAVING", None));
+                    return refusal::err(refusal::form("filter_constant", "HAVING", None));
                 }
                 self.steps.push(PostStep::Filter {
                     predicate: encode(&expr)?,
@@ -146,7 +146,7 @@ impl Builder<'_> {
                             nulls_first: key.nulls_first,
                         })
                     })
-                    .collect::<Result<_, Finding>>()?;
+                    .collect::<Result<_, Box<Finding>>>()?;
                 let fetch = sort.fetch.and_then(|fetch| u64::try_from(fetch).ok());
                 self.steps.push(PostStep::Sort { keys, fetch });
                 Ok(())
@@ -157,11 +157,11 @@ impl Builder<'_> {
                 self.steps.push(PostStep::Limit { skip, fetch });
                 Ok(())
             }
-            other => Err(no_aggregate(other)),
+            other => refusal::err(no_aggregate(other)),
         }
     }
 
-    fn project(&mut self, exprs: &[Expr], input: &DFSchemaRef) -> Result<(), Finding> {
+    fn project(&mut self, exprs: &[Expr], input: &DFSchemaRef) -> Result<(), Box<Finding>> {
         let mut columns = Vec::with_capacity(exprs.len());
         let mut types = Vec::with_capacity(exprs.len());
         let mut inputs = Vec::with_capacity(exprs.len());
@@ -198,7 +198,11 @@ impl Builder<'_> {
     }
 
     /// An expression over the current columns, bound and made total.
-    fn expression(&self, expr: &Expr, input: &DFSchemaRef) -> Result<(Expr, DataType), Finding> {
+    fn expression(
+        &self,
+        expr: &Expr,
+        input: &DFSchemaRef,
+    ) -> Result<(Expr, DataType), Box<Finding>> {
         let renamed = expr
             .clone()
             .transform_up(|node| {
@@ -228,7 +232,7 @@ impl Builder<'_> {
     }
 
     /// The positive list above the aggregate.
-    fn listed(&self, expr: &Expr) -> Result<(), Finding> {
+    fn listed(&self, expr: &Expr) -> Result<(), Box<Finding>> {
         let mut found = None;
         let walked = expr.apply(|node| {
             let listed = match node {
@@ -269,8 +273,8 @@ impl Builder<'_> {
             Ok(TreeNodeRecursion::Stop)
         });
         match (found, walked) {
-            (Some(finding), _) => Err(finding),
-            (None, Err(_)) => Err(refusal::form("planner_failed", "SELECT", None)),
+            (Some(finding), _) => refusal::err(finding),
+            (None, Err(_)) => refusal::err(refusal::form("planner_failed", "SELECT", None)),
             (None, Ok(_)) => Ok(()),
         }
     }
@@ -307,7 +311,7 @@ fn make_total(node: Expr, schema: &DFSchema) -> datafusion::common::Result<Trans
 }
 
 /// A literal `LIMIT` or `OFFSET`.
-fn bound(expr: Option<&Expr>) -> Result<Option<u64>, Finding> {
+fn bound(expr: Option<&Expr>) -> Result<Option<u64>, Box<Finding>> {
     let Some(expr) = expr else { return Ok(None) };
     let refused = || refusal::form("limit_not_literal", "LIMIT", None);
     let bound = expression::bind(expr.clone(), &Arc::new(DFSchema::empty()));
@@ -315,9 +319,9 @@ fn bound(expr: Option<&Expr>) -> Result<Option<u64>, Finding> {
         Ok(Expr::Literal(ScalarValue::Int64(None) | ScalarValue::Null, _)) => Ok(None),
         Ok(Expr::Literal(value, _)) => match value.cast_to(&DataType::UInt64) {
             Ok(ScalarValue::UInt64(Some(value))) => Ok(Some(value)),
-            _ => Err(refused()),
+            _ => refusal::err(refused()),
         },
-        _ => Err(refused()),
+        _ => refusal::err(refused()),
     }
 }
 
@@ -335,7 +339,7 @@ pub(crate) fn numbered_schema(types: &[ColumnType]) -> datafusion::common::Resul
     DFSchema::try_from(Schema::new(fields)).map(Arc::new)
 }
 
-fn encode(expr: &Expr) -> Result<Vec<u8>, Finding> {
+fn encode(expr: &Expr) -> Result<Vec<u8>, Box<Finding>> {
     let refused = || {
         refusal::limit(
             "SELECT",

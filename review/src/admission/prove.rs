@@ -36,7 +36,7 @@ pub(super) fn prove(
     scope: &Scope,
     survey: &Survey,
 ) -> Result<Query, Vec<Finding>> {
-    let schemas = scan_schemas(&source, scope).map_err(|finding| vec![finding])?;
+    let schemas = scan_schemas(&source, scope).map_err(|finding| vec![*finding])?;
     let mut prover = Prover {
         scope,
         survey,
@@ -64,7 +64,7 @@ pub(super) fn prove(
     }
 }
 
-fn scan_schemas(source: &Source, scope: &Scope) -> Result<Vec<DFSchemaRef>, Finding> {
+fn scan_schemas(source: &Source, scope: &Scope) -> Result<Vec<DFSchemaRef>, Box<Finding>> {
     source
         .scans
         .iter()
@@ -75,7 +75,13 @@ fn scan_schemas(source: &Source, scope: &Scope) -> Result<Vec<DFSchemaRef>, Find
                 scope.tables[table].schema.as_ref(),
             )
             .map(Arc::new)
-            .map_err(|_| refusal::form("planner_failed", &scope.tables[table].name, None))
+            .map_err(|_| {
+                Box::new(refusal::form(
+                    "planner_failed",
+                    &scope.tables[table].name,
+                    None,
+                ))
+            })
         })
         .collect()
 }
@@ -325,7 +331,7 @@ impl Prover<'_> {
             let input = aggregate.input.schema();
             match source::substitute(expr.clone(), input, &self.source.columns) {
                 Ok(expr) => groups.extend(self.group(expr)),
-                Err(finding) => self.findings.push(finding),
+                Err(finding) => self.findings.push(*finding),
             }
         }
         groups

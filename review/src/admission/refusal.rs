@@ -8,6 +8,11 @@ use crate::scope::{Scope, Table};
 /// Suggestions that a finding names at most.
 const SUGGESTIONS_MAX: usize = 3;
 
+/// A refusal as an error.
+pub(super) fn err<T>(finding: Finding) -> Result<T, Box<Finding>> {
+    Err(Box::new(finding))
+}
+
 pub(super) fn table_outside(name: &str, scope: &Scope, place: Option<Span>) -> Finding {
     let names = nearest(name, scope.tables.iter().map(|table| table.name.as_str()));
     let (zh, en) = try_instead(&names, "场景授权的表", "tables of this scenario");

@@ -46,7 +46,7 @@ pub(super) fn reduce(
     scope: &Scope,
     survey: &Survey,
     tables_max: usize,
-) -> Result<Source, Finding> {
+) -> Result<Source, Box<Finding>> {
     let mut reducer = Reducer {
         scope,
         survey,
@@ -71,13 +71,13 @@ struct Reducer<'a> {
 type Reduced = (Vec<Expr>, Vec<Expr>);
 
 impl Reducer<'_> {
-    fn node(&mut self, plan: &LogicalPlan) -> Result<Reduced, Finding> {
+    fn node(&mut self, plan: &LogicalPlan) -> Result<Reduced, Box<Finding>> {
         match plan {
             LogicalPlan::TableScan(scan) => {
                 let plain =
                     scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
                 if !plain {
-                    return Err(refusal::form("form_not_admitted", "FROM", None));
+                    return refusal::err(refusal::form("form_not_admitted", "FROM", None));
                 }
                 self.scan(scan.table_name.table(), &scan.projected_schema)
             }
@@ -103,7 +103,7 @@ impl Reducer<'_> {
                     && join.null_equality == NullEquality::NullEqualsNothing
                     && !join.null_aware;
                 if !inner {
-                    return Err(refusal::form("outer_join", "JOIN", None));
+                    return refusal::err(refusal::form("outer_join", "JOIN", None));
                 }
                 let (left, mut conjuncts) = self.node(&join.left)?;
                 let (right, more) = self.node(&join.right)?;
@@ -120,11 +120,11 @@ impl Reducer<'_> {
                 }
                 Ok((columns, conjuncts))
             }
-            other => Err(self.foreign(other)),
+            other => refusal::err(self.foreign(other)),
         }
     }
 
-    fn scan(&mut self, name: &str, schema: &DFSchema) -> Result<Reduced, Finding> {
+    fn scan(&mut self, name: &str, schema: &DFSchema) -> Result<Reduced, Box<Finding>> {
         let place = self.survey.place_of_table(name);
         let Some(table) = self
             .scope
@@ -132,11 +132,11 @@ impl Reducer<'_> {
             .iter()
             .position(|table| table.name == name)
         else {
-            return Err(refusal::table_outside(name, self.scope, place));
+            return refusal::err(refusal::table_outside(name, self.scope, place));
         };
         if self.scans.len() >= self.tables_max {
             let max = self.tables_max;
-            return Err(refusal::limit(
+            return refusal::err(refusal::limit(
                 "FROM",
                 format!("最多连接 {max} 张表"),
                 format!("at most {max} tables are joined"),
@@ -150,7 +150,7 @@ impl Reducer<'_> {
             .iter()
             .any(|&scan| self.scope.tables[scan].dataset == named.dataset);
         if again && !named.private {
-            return Err(refusal::form("self_join", name, place));
+            return refusal::err(refusal::form("self_join", name, place));
         }
         let relation = scan_name(self.scans.len());
         self.scans.push(table);
@@ -180,7 +180,11 @@ impl Reducer<'_> {
 }
 
 /// Puts expressions in the place of a plan's columns, keeping where each column was written.
-pub(super) fn substitute(expr: Expr, schema: &DFSchema, columns: &[Expr]) -> Result<Expr, Finding> {
+pub(super) fn substitute(
+    expr: Expr,
+    schema: &DFSchema,
+    columns: &[Expr],
+) -> Result<Expr, Box<Finding>> {
     expr.transform_up(|node| {
         Ok(match node {
             Expr::Alias(alias) => Transformed::yes(*alias.expr),
@@ -198,7 +202,7 @@ pub(super) fn substitute(expr: Expr, schema: &DFSchema, columns: &[Expr]) -> Res
         })
     })
     .map(|transformed| transformed.data)
-    .map_err(|_| refusal::form("planner_failed", "FROM", None))
+    .map_err(|_| Box::new(refusal::form("planner_failed", "FROM", None)))
 }
 
 /// The sides of an equality of two columns of different scans.

@@ -542,6 +542,24 @@ fn forms_that_are_not_listed_are_refused() {
         ("-- nothing", "statement_not_select"),
         ("select count(* from claims", "sql_syntax"),
         ("select 'abc", "sql_syntax"),
+        (
+            "select 'x«\u{0}»y' as n, count(*) from claims",
+            "sql_syntax",
+        ),
+        (
+            "select count(*) from claims\nwhere plan = 'a«\u{202e}»'",
+            "sql_syntax",
+        ),
+        (
+            "select count(*) from claims c«\u{200b}» where true",
+            "sql_syntax",
+        ),
+        (
+            "select count(*) from '/etc/passwd'",
+            "table_outside_scenario",
+        ),
+        ("select", "sql_syntax"),
+        (";", "statement_not_select"),
         ("select count(*) from claims limit (select 1)", "subquery"),
     ] {
         check(sql, rule);

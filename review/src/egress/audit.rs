@@ -219,8 +219,8 @@ mod tests {
     )]
     use super::*;
 
-    fn set(ranges: &[std::ops::Range<u32>]) -> RoaringBitmap {
-        ranges.iter().cloned().flatten().collect()
+    fn set(range: std::ops::Range<u32>) -> RoaringBitmap {
+        range.collect()
     }
 
     fn check(earlier: &[RoaringBitmap], new: &[RoaringBitmap], expect: &[bool]) {
@@ -232,29 +232,29 @@ mod tests {
     #[test]
     fn a_margin_gives_a_small_cell_away() {
         // The total is out; of its four parts the last has three units and is suppressed.
-        let total = [set(&[0..303])];
-        let parts = [set(&[0..100]), set(&[100..200]), set(&[200..300])];
+        let total = [set(0..303)];
+        let parts = [set(0..100), set(100..200), set(200..300)];
         check(&total, &parts, &[false, false, true]);
-        let larger = [set(&[0..100]), set(&[100..200]), set(&[200..290])];
+        let larger = [set(0..100), set(100..200), set(200..290)];
         check(&total, &larger, &[false, false, false]);
     }
 
     #[test]
     fn a_tracker_of_three_queries_is_seen() {
         // A, B, and A ∪ B are out; A ∩ B is five units. |A| + |B| − |A ∪ B|.
-        let earlier = [set(&[0..100]), set(&[95..200])];
-        check(&earlier, &[set(&[0..200])], &[true]);
-        let wide = [set(&[0..100]), set(&[80..200])];
-        check(&wide, &[set(&[0..200])], &[false]);
+        let earlier = [set(0..100), set(95..200)];
+        check(&earlier, &[set(0..200)], &[true]);
+        let wide = [set(0..100), set(80..200)];
+        check(&wide, &[set(0..200)], &[false]);
     }
 
     #[test]
     fn overlapping_groups_by_many_steps_are_seen() {
         // Five rings whose sum covers everybody twice but for four units.
-        let ring = |skip: u32| set(&[0..skip * 40, skip * 40 + 40..200]);
+        let ring = |skip: u32| set(0..skip * 40) | set(skip * 40 + 40..200);
         let earlier: Vec<RoaringBitmap> = (0..4).map(ring).collect();
         check(&earlier, &[ring(4)], &[false]);
-        let shifted = set(&[0..160, 196..200]);
+        let shifted = set(0..160) | set(196..200);
         check(
             &[ring(0), ring(1), ring(2), ring(3), ring(4)],
             &[shifted],
@@ -265,21 +265,20 @@ mod tests {
     #[test]
     fn cells_of_one_result_alone_are_no_exposure() {
         // Years of a panel: the same people but for three.
-        check(&[], &[set(&[0..100]), set(&[0..97])], &[false, false]);
+        check(&[], &[set(0..100), set(0..97)], &[false, false]);
         check(
-            &[set(&[500..600])],
-            &[set(&[0..100]), set(&[0..97])],
+            &[set(500..600)],
+            &[set(0..100), set(0..97)],
             &[false, false],
         );
-        check(&[set(&[0..100])], &[set(&[0..97])], &[true]);
+        check(&[set(0..100)], &[set(0..97)], &[true]);
     }
 
     #[test]
     fn what_is_too_large_is_said() {
-        let earlier: Vec<RoaringBitmap> =
-            (0..3_000u32).map(|i| set(&[i * 3..i * 3 + 40])).collect();
+        let earlier: Vec<RoaringBitmap> = (0..3_000u32).map(|i| set(i * 3..i * 3 + 40)).collect();
         let earlier: Vec<&RoaringBitmap> = earlier.iter().collect();
-        let new = set(&[0..45]);
+        let new = set(0..45);
         assert_eq!(withheld(&earlier, &[&new], 10), Err(TooLarge));
     }
 

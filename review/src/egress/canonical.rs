@@ -11,6 +11,7 @@ use arrow::temporal_conversions::{date32_to_datetime, timestamp_us_to_datetime};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::admission::{ColumnType, OutputColumn};
+use crate::text::is_invisible;
 
 /// The table as text, row by row; none when a column is not of its type.
 pub(crate) fn text_rows(table: &RecordBatch, types: &[ColumnType]) -> Option<Vec<Vec<String>>> {
@@ -115,17 +116,6 @@ pub(crate) fn inert(value: &str) -> String {
         }
     }
     out
-}
-
-/// Controls (escape sequences start with one), marks of direction, and characters of no width.
-fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-        )
 }
 
 fn is_formula_start(character: char) -> bool {

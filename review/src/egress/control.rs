@@ -159,11 +159,7 @@ impl LogicalExtensionCodec for ScansByName {
 
 /// The columns of a table that a plan reads, with the control column where it is wanted: what a
 /// staged file has to hold, and nothing else that the table has.
-pub(crate) fn staged_schema(
-    schema: &Schema,
-    read: &[String],
-    control: bool,
-) -> SchemaRef {
+pub(crate) fn staged_schema(schema: &Schema, read: &[String], control: bool) -> SchemaRef {
     let mut fields: Vec<Field> = schema
         .fields()
         .iter()

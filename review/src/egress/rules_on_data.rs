@@ -216,7 +216,7 @@ fn nulls_are_a_category_like_others() {
         .iter()
         .map(|person| {
             let number: u32 = person.unwrap()[1..].parse().unwrap();
-            (number > 8).then_some(if number % 2 == 0 { "a" } else { "b" })
+            (number > 8).then_some(if number.is_multiple_of(2) { "a" } else { "b" })
         })
         .collect();
     assert_eq!(plans.null_count(), 18);
