@@ -100,6 +100,8 @@ enum Command {
     Usage(usage::Usage),
     /// 工作进程、队列、隔离层 · workers, queue, isolation
     Status(usage::Status),
+    /// 接口描述（OpenAPI 3.1）· description of the API
+    Openapi,
     /// 命令补全脚本 · completion script for a shell
     Completions(completions::Completions),
 }
@@ -146,7 +148,17 @@ pub fn main() -> ExitCode {
         Command::Ledger(ledger) => ledger.run(lang),
         Command::Usage(usage) => usage.run(lang),
         Command::Status(status) => status.run(lang),
+        Command::Openapi => openapi(),
         Command::Completions(completions) => completions.run(),
+    }
+}
+
+/// Prints the description that the server serves.
+fn openapi() -> ExitCode {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_all(crate::http::document_json().as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
