@@ -141,8 +141,12 @@ impl Distinct {
         if count == DISTINCT_MAX {
             return;
         }
-        // Both zeroes are one value.
-        let bits = (value + 0.0).to_bits();
+        // Both zeroes are one value, and so is whatever is not a number.
+        let bits = if value.is_nan() {
+            f64::NAN.to_bits()
+        } else {
+            (value + 0.0).to_bits()
+        };
         if !self.bits[..count].contains(&bits) {
             self.bits[count] = bits;
             self.count += 1;
@@ -170,11 +174,22 @@ impl Hasher for PairHasher {
     }
 
     fn write_u64(&mut self, value: u64) {
-        let product =
-            u128::from(self.0 ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-        let [low, high] = [product as u64, (product >> 64) as u64];
+        let [low, high] = halves(u128::from(self.0 ^ value).wrapping_mul(MIX));
         self.0 = low ^ high;
     }
+}
+
+/// An odd number without pattern: the golden ratio in binary.
+const MIX: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+
+fn halves(value: u128) -> [u64; 2] {
+    let bytes = value.to_le_bytes();
+    let half = |from: usize| {
+        bytes[from..]
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    [half(0), half(8)]
 }
 
 type Table = HashMap<u64, Sum, BuildHasherDefault<PairHasher>>;
@@ -271,7 +286,11 @@ impl HoldingsByGroup {
 }
 
 fn split(key: u64) -> [u32; 2] {
-    [(key >> 32) as u32, key as u32]
+    let [a, b, c, d, e, f, g, h] = key.to_be_bytes();
+    [
+        u32::from_be_bytes([a, b, c, d]),
+        u32::from_be_bytes([e, f, g, h]),
+    ]
 }
 
 fn arguments(values: &[ArrayRef]) -> Result<(&arrow::array::UInt32Array, &Float64Array)> {

@@ -231,6 +231,12 @@ impl Supervisor {
         }
     }
 
+    /// Takes no more orders and calls off those that wait or run: each is answered
+    /// [`RunError::Closed`].
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
     /// Ends the pool: orders that wait or run are answered [`RunError::Closed`], every worker is
     /// killed and reaped.
     pub async fn shutdown(mut self) {

@@ -266,6 +266,17 @@ const SUM: &str = r#"
         (i64.store (i32.const 1108) (local.get $count))
         (call $emit (i32.const 1024)))"#;
 
+/// An order that sums numbers in a guest.
+pub(crate) fn small_guest() -> Order {
+    let values: Float64Array = (0..1000).map(|at| Some(f64::from(at))).collect();
+    let batch = RecordBatch::try_from_iter([("v", Arc::new(values) as ArrayRef)]).unwrap();
+    let output = vec![
+        field("sum", ColumnType::Float64),
+        field("rows", ColumnType::Int64),
+    ];
+    order(module(&[ALLOC, SUM]), output, Some(&batch))
+}
+
 async fn sum() {
     let rows = 100_000;
     let values: Float64Array = (0..rows).map(|at| Some(f64::from(at) / 2.0)).collect();

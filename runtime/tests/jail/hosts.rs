@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use runtime::{Layer, LayerState, StartError, Supervisor};
 
-use crate::support::{Test, answer, config, never, task, test};
+use crate::support::{Test, answer, config, eventually, never, task, test};
 
 /// First argument of this executable when it plays the server on another host.
 pub(crate) const INNER: &str = "server-on-another-host";
@@ -15,6 +16,7 @@ const ORDINARY: u32 = 12_345;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
+        test("hosts::workers_die_with_a_killed_server", killed_server),
         test("hosts::an_ordinary_users_server", || async {
             play("ordinary")
         }),
@@ -25,6 +27,38 @@ pub(crate) fn tests() -> Vec<Test> {
             },
         ),
     ]
+}
+
+/// Numbers of the processes whose command line names this path.
+fn started_from(path: &Path) -> Vec<i32> {
+    let path = path.to_str().unwrap();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
+        .filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).starts_with(path)
+        })
+        .collect()
+}
+
+async fn killed_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let executable = folder.path().join("server");
+    std::fs::copy(std::env::current_exe().unwrap(), &executable).unwrap();
+    let mut server = Command::new(&executable)
+        .args([INNER, "busy"])
+        .spawn()
+        .unwrap();
+    // The server; two warm workers and one that spins, each with its outer process.
+    eventually("workers run", || started_from(&executable).len() == 7).await;
+    server.kill().unwrap();
+    server.wait().unwrap();
+    eventually("workers are gone", || started_from(&executable).is_empty()).await;
+}
+
+async fn busy() {
+    let pool = Supervisor::start(config(2)).await.unwrap();
+    let _ = pool.run(task("spin", b""), never()).await;
 }
 
 /// Runs a scene in a process of its own, as an ordinary user where this is root.
@@ -48,6 +82,7 @@ pub(crate) fn inner(scene: Option<&str>) -> ExitCode {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     match scene {
+        Some("busy") => runtime.block_on(busy()),
         Some("ordinary") => runtime.block_on(ordinary()),
         Some("no-namespaces") => runtime.block_on(no_namespaces()),
         _ => return ExitCode::FAILURE,

@@ -295,6 +295,13 @@ fn read(completed: &Completed) -> RecordBatch {
     arrow::compute::concat_batches(&schema, &batches).unwrap()
 }
 
+/// An order as a small governed job makes it.
+pub(crate) async fn small_job() -> Order {
+    let sql = "SELECT district, count(*) AS n, sum(visits) AS v, egret_units(__egret_unit) AS u, \
+               egret_holdings(__egret_unit, cost) AS h FROM claims GROUP BY district";
+    Staged::new().order(plan(sql, &tables()).await)
+}
+
 async fn governed() {
     let staged = Staged::new();
     let sql = "SELECT district, count(*) AS n, sum(visits) AS v, avg(cost) AS c, \
