@@ -27,6 +27,11 @@
 //! # }
 //! ```
 //!
+//! Two things of the host remain in reach of native code in a worker, and are named here: it can
+//! read the clock (without any system call, through the vDSO; the engine's timers need it) and draw
+//! random numbers (hash tables need them). Programs get neither: SQL has no function for them, a
+//! WASM guest no instruction and no import.
+//!
 //! What it does **not** do: it knows nothing of tenants, scenarios or masking; it decides neither
 //! what may run nor what may leave; it never believes a worker once that has a program; it opens no
 //! file by name for a program; it logs nothing that a guest wrote.

@@ -4,7 +4,7 @@
 //! Exact: every holding and the total are kept as a pair of floating-point numbers (Dekker's
 //! double-double, about 106 bits), so integers are exact and the order of rows does not show. NaN
 //! counts as infinite, which no dominance rule lets pass. Memory is about 40 bytes per pair of
-//! group and unit.
+//! group and unit, and at most 64 in groups that hold more than a quarter of all units.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -158,53 +158,134 @@ impl Distinct {
     }
 }
 
-/// Mixes a pair of group and unit; both are dense numbers that nobody outside chooses.
+/// Mixes a unit number; these are dense numbers that nobody outside chooses.
 #[derive(Default)]
-struct PairHasher(u64);
+struct UnitHasher(u64);
 
-impl Hasher for PairHasher {
+/// An odd number without pattern: the golden ratio in binary.
+const MIX: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+
+impl Hasher for UnitHasher {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.write_u64(u64::from(*byte));
+            self.write_u32(u32::from(*byte));
         }
     }
 
-    fn write_u64(&mut self, value: u64) {
-        let [low, high] = halves(u128::from(self.0 ^ value).wrapping_mul(MIX));
+    fn write_u32(&mut self, unit: u32) {
+        let product = (u128::from(self.0) ^ u128::from(unit))
+            .wrapping_mul(MIX)
+            .to_le_bytes();
+        let [low, high] = [0, 8].map(|from| {
+            product[from..]
+                .first_chunk()
+                .map_or(0, |half| u64::from_le_bytes(*half))
+        });
         self.0 = low ^ high;
     }
 }
 
-/// An odd number without pattern: the golden ratio in binary.
-const MIX: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+type Table = HashMap<u32, Sum, BuildHasherDefault<UnitHasher>>;
 
-fn halves(value: u128) -> [u64; 2] {
-    let bytes = value.to_le_bytes();
-    let half = |from: usize| {
-        bytes[from..]
-            .first_chunk()
-            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    };
-    [half(0), half(8)]
+/// Who holds how much in one group: a table while it holds few of all units, a list by unit number
+/// once it holds more than a quarter of them.
+#[derive(Debug)]
+enum Holders {
+    Table {
+        sums: Table,
+        highest: u32,
+        look_at: usize,
+    },
+    List(Vec<Sum>),
 }
 
-type Table = HashMap<u64, Sum, BuildHasherDefault<PairHasher>>;
+const LOOK_AT_FIRST: usize = 64;
+const UNITS_PER_HOLDER: usize = 4;
+
+impl Default for Holders {
+    fn default() -> Self {
+        Self::Table {
+            sums: Table::default(),
+            highest: 0,
+            look_at: LOOK_AT_FIRST,
+        }
+    }
+}
+
+impl Holders {
+    fn of(&mut self, unit: u32) -> &mut Sum {
+        if let Self::Table {
+            sums,
+            highest,
+            look_at,
+        } = self
+            && sums.len() >= *look_at
+        {
+            *look_at = sums.len() * 2;
+            if *highest as usize / sums.len() < UNITS_PER_HOLDER {
+                let mut list = vec![Sum::default(); *highest as usize + 1];
+                for (unit, sum) in sums.drain() {
+                    list[unit as usize] = sum;
+                }
+                *self = Self::List(list);
+            }
+        }
+        match self {
+            Self::Table { sums, highest, .. } => {
+                *highest = unit.max(*highest);
+                sums.entry(unit).or_default()
+            }
+            Self::List(list) => {
+                let at = unit as usize;
+                if at >= list.len() {
+                    list.resize(at + 1, Sum::default());
+                }
+                &mut list[at]
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            // One byte of control per slot, and an eighth of the slots is never used.
+            Self::Table { sums, .. } => sums.capacity() / 7 * 8 * (size_of::<(u32, Sum)>() + 1),
+            Self::List(list) => list.capacity() * size_of::<Sum>(),
+        }
+    }
+
+    /// Those that hold something.
+    fn each(&self, mut visit: impl FnMut(u32, Sum)) {
+        let holds = |sum: &Sum| sum.high > 0.0;
+        match self {
+            Self::Table { sums, .. } => {
+                for (unit, sum) in sums.iter().filter(|(_, sum)| holds(sum)) {
+                    visit(*unit, *sum);
+                }
+            }
+            Self::List(list) => {
+                for (unit, sum) in (0u32..).zip(list).filter(|(_, sum)| holds(sum)) {
+                    visit(unit, *sum);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    holders: Holders,
+    distinct: Distinct,
+}
 
 #[derive(Debug, Default)]
 struct HoldingsByGroup {
-    /// Group in the upper half, unit in the lower.
-    holdings: Table,
-    distinct: Vec<Distinct>,
-}
-
-fn pair(group: usize, unit: u32) -> Result<u64> {
-    let group = u32::try_from(group)
-        .map_err(|_| DataFusionError::ResourcesExhausted("too many groups".to_owned()))?;
-    Ok((u64::from(group) << 32) | u64::from(unit))
+    groups: Vec<Group>,
+    /// Bytes behind the groups, kept up to date as they grow.
+    bytes: usize,
 }
 
 /// What a dominance rule can use of a value.
@@ -218,55 +299,41 @@ fn held(value: f64) -> f64 {
 
 impl Groups for HoldingsByGroup {
     fn grow(&mut self, groups: usize) {
-        if self.distinct.len() < groups {
-            self.distinct.resize_with(groups, Distinct::default);
+        if self.groups.len() < groups {
+            self.groups.resize_with(groups, Group::default);
         }
     }
 }
 
-/// One group taken out: who holds how much, and the distinct values.
-type Taken = (Vec<(u32, Sum)>, Distinct);
-
 impl HoldingsByGroup {
-    /// Takes the first groups out and counts the remaining ones from 0 again.
-    fn take(&mut self, emit_to: EmitTo) -> Result<Vec<Taken>> {
-        let distinct = emit_to.take_needed(&mut self.distinct);
-        let count = distinct.len();
-        let mut taken: Vec<Taken> = distinct
-            .into_iter()
-            .map(|values| (Vec::new(), values))
-            .collect();
-        for (key, sum) in std::mem::take(&mut self.holdings) {
-            let [group, unit] = split(key);
-            match taken.get_mut(group as usize) {
-                Some((holdings, _)) => holdings.push((unit, sum)),
-                None => {
-                    self.holdings
-                        .insert(pair(group as usize - count, unit)?, sum);
-                }
-            }
-        }
-        Ok(taken)
+    fn take(&mut self, emit_to: EmitTo) -> Vec<Group> {
+        let groups = emit_to.take_needed(&mut self.groups);
+        let bytes: usize = groups.iter().map(|group| group.holders.bytes()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        groups
     }
 
-    fn add(&mut self, group: usize, unit: u32, value: f64) -> Result<()> {
-        self.distinct[group].add(value);
+    fn add(&mut self, group: usize, unit: u32, value: f64) {
+        let group = &mut self.groups[group];
+        group.distinct.add(value);
         let held = held(value);
         if held > 0.0 {
-            self.holdings
-                .entry(pair(group, unit)?)
-                .or_default()
-                .add(held);
+            let before = group.holders.bytes();
+            group.holders.of(unit).add(held);
+            self.bytes = (self.bytes + group.holders.bytes()).saturating_sub(before);
         }
-        Ok(())
     }
 
     fn merge(&mut self, group: usize, state: &[u8]) -> Result<()> {
         let broken = || DataFusionError::Internal(format!("{NAME} merges its own state"));
+        let group = &mut self.groups[group];
+        let before = group.holders.bytes();
         let (count, mut rest) = state.split_first().ok_or_else(broken)?;
         for _ in 0..*count {
             let (bits, after) = rest.split_first_chunk().ok_or_else(broken)?;
-            self.distinct[group].add(f64::from_bits(u64::from_le_bytes(*bits)));
+            group
+                .distinct
+                .add(f64::from_bits(u64::from_le_bytes(*bits)));
             rest = after;
         }
         while !rest.is_empty() {
@@ -277,20 +344,12 @@ impl HoldingsByGroup {
                 high: f64::from_le_bytes(*high),
                 low: f64::from_le_bytes(*low),
             };
-            let key = pair(group, u32::from_le_bytes(*unit))?;
-            self.holdings.entry(key).or_default().add_sum(sum);
+            group.holders.of(u32::from_le_bytes(*unit)).add_sum(sum);
             rest = after;
         }
+        self.bytes = (self.bytes + group.holders.bytes()).saturating_sub(before);
         Ok(())
     }
-}
-
-fn split(key: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = key.to_be_bytes();
-    [
-        u32::from_be_bytes([a, b, c, d]),
-        u32::from_be_bytes([e, f, g, h]),
-    ]
 }
 
 fn arguments(values: &[ArrayRef]) -> Result<(&arrow::array::UInt32Array, &Float64Array)> {
@@ -327,36 +386,35 @@ impl GroupsAccumulator for HoldingsByGroup {
                     && values.is_valid(row)
                     && filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row)));
             if counts {
-                self.add(*group, units.value(row), values.value(row))?;
+                self.add(*group, units.value(row), values.value(row));
             }
         }
         Ok(())
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let taken = self.take(emit_to)?;
         let mut folded = Folded::default();
-        for (holdings, distinct) in &taken {
-            folded.push(holdings, distinct);
+        for group in self.take(emit_to) {
+            folded.push(&group);
         }
         folded.finish()
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        let taken = self.take(emit_to)?;
-        let mut array = LargeBinaryBuilder::with_capacity(taken.len(), 0);
+        let groups = self.take(emit_to);
+        let mut array = LargeBinaryBuilder::with_capacity(groups.len(), 0);
         let mut buffer = Vec::new();
-        for (holdings, distinct) in &taken {
+        for group in groups {
             buffer.clear();
-            buffer.push(distinct.count);
-            for bits in distinct.values() {
+            buffer.push(group.distinct.count);
+            for bits in group.distinct.values() {
                 buffer.extend_from_slice(&bits.to_le_bytes());
             }
-            for (unit, sum) in holdings {
+            group.holders.each(|unit, sum| {
                 buffer.extend_from_slice(&unit.to_le_bytes());
                 buffer.extend_from_slice(&sum.high.to_le_bytes());
                 buffer.extend_from_slice(&sum.low.to_le_bytes());
-            }
+            });
             array.append_value(&buffer);
         }
         Ok(vec![Arc::new(array.finish())])
@@ -393,9 +451,7 @@ impl GroupsAccumulator for HoldingsByGroup {
     }
 
     fn size(&self) -> usize {
-        // One byte of control per slot, and an eighth of the slots is never used.
-        let slot = size_of::<(u64, Sum)>() + 1;
-        self.holdings.capacity() / 7 * 8 * slot + self.distinct.capacity() * size_of::<Distinct>()
+        self.bytes + self.groups.capacity() * size_of::<Group>()
     }
 }
 
@@ -410,24 +466,25 @@ struct Folded {
 }
 
 impl Folded {
-    fn push(&mut self, holdings: &[(u32, Sum)], distinct: &Distinct) {
-        let (mut largest, mut second) = (0.0, 0.0);
+    fn push(&mut self, group: &Group) {
+        let (mut units, mut largest, mut second) = (0, 0.0, 0.0);
         let mut total = Sum::default();
-        for (_, sum) in holdings {
+        group.holders.each(|_, sum| {
             let holding = sum.value();
-            total.add_sum(*sum);
+            units += 1;
+            total.add_sum(sum);
             if holding > largest {
                 second = largest;
                 largest = holding;
             } else if holding > second {
                 second = holding;
             }
-        }
-        self.units.push(holdings.len() as u64);
+        });
+        self.units.push(units);
         self.largest.push(largest);
         self.second.push(second);
         self.total.push(total.value());
-        self.distinct.push(u64::from(distinct.count));
+        self.distinct.push(u64::from(group.distinct.count));
     }
 
     fn finish(self) -> Result<ArrayRef> {

@@ -83,7 +83,11 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
         2 => (-(1i64 << 52)..(1i64 << 52)).prop_map(|value| Some(value as f64)),
         1 => Just(None),
     ];
-    let unit = prop_oneof![9 => (0u32..40).prop_map(Some), 1 => Just(None)];
+    let unit = prop_oneof![
+        9 => (0u32..200).prop_map(Some),
+        1 => (0u32..100_000).prop_map(Some),
+        1 => Just(None),
+    ];
     prop::collection::vec((0usize..5, unit, value), 0..800)
 }
 
@@ -116,6 +120,7 @@ proptest! {
         let mut out = folds(&accumulator.evaluate(EmitTo::First(first)).unwrap());
         out.extend(folds(&accumulator.evaluate(EmitTo::All).unwrap()));
         prop_assert_eq!(out, expected);
+        prop_assert_eq!(accumulator.bytes, 0);
     }
 
     #[test]
@@ -165,4 +170,17 @@ fn one_group_without_rows_is_a_value_and_not_null() {
         unreachable!()
     };
     assert_eq!(folds(&(value as ArrayRef)), [(0, 0.0, 0.0, 0.0, 0)]);
+}
+
+#[test]
+fn a_group_of_many_units_is_kept_by_number() {
+    let mut accumulator = HoldingsByGroup::default();
+    let rows: Vec<Row> = (0..10_000)
+        .map(|at| (0, Some(at % 5_000), Some(1.0)))
+        .collect();
+    update(&mut accumulator, &rows, 1);
+    assert!(matches!(accumulator.groups[0].holders, Holders::List(_)));
+    assert_eq!(accumulator.bytes, accumulator.groups[0].holders.bytes());
+    let folded = folds(&accumulator.evaluate(EmitTo::All).unwrap());
+    assert_eq!(folded, [(5_000, 2.0, 2.0, 10_000.0, 1)]);
 }

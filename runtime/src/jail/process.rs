@@ -96,16 +96,25 @@ pub(crate) fn replace_descriptor(from: BorrowedFd<'_>, to: RawFd) -> io::Result<
     Ok(())
 }
 
-/// Closes every descriptor from `first` on.
-pub(crate) fn close_from(first: RawFd) -> io::Result<()> {
-    let first = libc::c_uint::try_from(first).map_err(|_| io::ErrorKind::InvalidInput)?;
+/// Closes every descriptor from `lowest` on.
+pub(crate) fn close_from(lowest: RawFd) -> io::Result<()> {
+    let first = libc::c_uint::try_from(lowest).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: only numbers are passed; the callers hold no owned descriptor in this range.
     let answer = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) };
     if answer == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+        return Ok(());
     }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() != Some(libc::ENOSYS) {
+        return Err(error);
+    }
+    // Kernels before 5.9: every number that could be open.
+    let highest = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let highest = highest
+        .and_then(|highest| RawFd::try_from(highest).ok())
+        .unwrap_or(1 << 20);
+    (lowest..highest).for_each(close_number);
+    Ok(())
 }
 
 /// Whether a descriptor of this number is open.

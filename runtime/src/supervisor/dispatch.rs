@@ -97,7 +97,14 @@ async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerE
         output_writer.as_fd(),
         log_writer.as_fd(),
     ];
-    descriptors.extend(order.inputs.iter().map(|input| input.file.as_fd()));
+    let inputs = order
+        .inputs
+        .iter()
+        .map(|input| files::reopened(&input.file));
+    let inputs = inputs
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(host("open an input once more"))?;
+    descriptors.extend(inputs.iter().map(AsFd::as_fd));
     let message = ToWorker::Run(header(order));
     worker
         .send(&message, &descriptors)

@@ -55,6 +55,12 @@ impl Returned {
     }
 }
 
+/// The same file, opened once more: a worker shares no position and no flags with anybody else.
+pub(super) fn reopened(file: &File) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 fn memory(name: &str) -> io::Result<File> {
     Ok(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?.into())
 }
@@ -78,6 +84,21 @@ mod tests {
         let mut content = [0; 4];
         file.read_exact_at(&mut content, 0).unwrap();
         assert_eq!(&content, b"plan");
+    }
+
+    #[test]
+    fn a_file_opened_once_more_has_a_position_of_its_own() {
+        let mut file = sealed(b"plan").unwrap();
+        let mut content = String::new();
+        for _ in 0..2 {
+            content.clear();
+            let mut again = File::from(reopened(&file).unwrap());
+            again.read_to_string(&mut content).unwrap();
+            assert_eq!(content, "plan");
+            assert!(again.write_all(b"x").is_err());
+        }
+        // The first one stands where writing left it.
+        assert_eq!(file.read(&mut [0; 4]).unwrap(), 0);
     }
 
     #[test]

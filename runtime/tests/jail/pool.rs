@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Test> {
         test("pool::idle_workers_that_died_are_replaced", idle_death),
         test("pool::dropping_it_kills_every_worker", drop_pool),
         test("pool::shutting_it_down_answers_runs", shutdown),
+        test("pool::aborting_its_last_run_ends_it", last_holder),
         test("pool::runs_leave_no_descriptor_and_no_process", leaks),
         test("pool::a_program_that_is_no_worker_is_an_error", no_worker),
         test("pool::figures", figures),
@@ -229,6 +230,32 @@ async fn drop_pool() {
 }
 
 async fn shutdown() {
+    let pool = std::sync::Arc::new(pool(1).await);
+    let running = {
+        let pool = std::sync::Arc::clone(&pool);
+        tokio::spawn(async move { pool.run(spinning(60_000), never()).await })
+    };
+    eventually("it runs", || pool.queue().running == 1).await;
+    let waiting = {
+        let pool = std::sync::Arc::clone(&pool);
+        tokio::spawn(async move { pool.run(spinning(60_000), never()).await })
+    };
+    eventually("another waits", || pool.queue().waiting == 1).await;
+    pool.close();
+    assert!(matches!(running.await.unwrap(), Err(RunError::Closed)));
+    assert!(matches!(waiting.await.unwrap(), Err(RunError::Closed)));
+    assert!(matches!(
+        pool.run(task("echo", b""), never()).await,
+        Err(RunError::Closed)
+    ));
+    std::sync::Arc::into_inner(pool).unwrap().shutdown().await;
+    assert!(
+        children().is_empty(),
+        "shutting down waits until all are reaped"
+    );
+}
+
+async fn last_holder() {
     let pool = std::sync::Arc::new(pool(1).await);
     let running = {
         let pool = std::sync::Arc::clone(&pool);

@@ -650,6 +650,18 @@ async fn limits() {
     .await;
     assert_eq!(bytes.outcome, Outcome::LimitExceeded(Limit::OutputBytes));
     assert!(bytes.output.is_none());
+    let least = Limits {
+        memory_bytes: 128 << 20,
+        ..Limits::default()
+    };
+    let order = Order {
+        limits: least,
+        ..small_job().await
+    };
+    assert_eq!(
+        pool.run(order, never()).await.unwrap().outcome,
+        Outcome::Finished
+    );
     let sql = "SELECT a.cost AS x, b.cost AS y FROM claims a CROSS JOIN claims b ORDER BY a.cost + b.cost";
     let memory = run(
         sql,
