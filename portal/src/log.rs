@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Starts the log and makes panics part of it.
 ///
 /// What libraries say is kept below warnings, as their details may quote values.
-pub fn start(log: Log, env: impl Fn(&str) -> Option<String>) {
+pub(crate) fn start(log: Log, env: impl Fn(&str) -> Option<String>) {
     let level = env("EGRET_LOG").and_then(|text| LogLevel::parse(&text)).unwrap_or(log.level);
     let own = match level {
         LogLevel::Error => Level::ERROR,

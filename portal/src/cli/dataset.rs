@@ -1,15 +1,13 @@
 //! `egret dataset`: the catalogue, masking policies, pushes and their reports.
 
-use super::failure::{Failure, label};
+use super::failure::Failure;
 use super::output::{Column, column};
-use super::progress;
-use super::remote::{Paging, Remote, Session, json_of, text_of, unsent};
-use crate::client::Upload;
-use crate::http::dto::{DataFormat, DatasetCreate, PushCreate, PushState, PushView, SampleView};
+use super::push::{self, format_of};
+use super::remote::{Paging, Remote, Session, json_of, text_of};
+use crate::http::dto::{DataFormat, DatasetCreate, PushCreate};
 use sandbox::Lang;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Arguments of `egret dataset`.
 #[derive(Debug, clap::Args)]
@@ -151,35 +149,6 @@ const VERSIONS: &[Column] = &[
     column("内容摘要", "sha256", "/sha256"),
     column("建立时间", "created", "/created_at"),
 ];
-const PUSH: &[Column] = &[
-    column("推送", "push", "/id"),
-    column("数据集", "data set", "/dataset"),
-    column("状态", "state", "/state"),
-    column("已检查行", "rows checked", "/rows_checked"),
-    column("保留行", "rows kept", "/rows_kept"),
-    column("问题", "problems", "/problems"),
-    column("版本", "version", "/version"),
-    column("原因", "reason", "/reason"),
-];
-const PROBLEMS: &[Column] = &[
-    column("行", "row", "/row"),
-    column("列", "column", "/column"),
-    column("规则", "rule", "/rule"),
-    column("处理", "action", "/action"),
-    column("值（遮盖）", "value (covered)", "/masked_value"),
-    column("说明", "message", "/message"),
-];
-const RISK: &[Column] = &[
-    column("准标识符", "quasi-identifiers", "/quasi_identifiers"),
-    column("行数", "rows", "/rows"),
-    column("等价类", "classes", "/classes"),
-    column("k", "k", "/k"),
-    column("唯一行", "uniques", "/uniques"),
-    column("最高风险", "prosecutor max", "/prosecutor_max"),
-    column("平均风险", "prosecutor mean", "/prosecutor_avg"),
-    column("l", "l", "/l_distinct"),
-    column("t", "t", "/t_closeness"),
-];
 
 impl Dataset {
     pub(crate) fn run(self, lang: Lang) -> ExitCode {
@@ -203,7 +172,7 @@ impl Verb {
                 }
                 printer.one(&entry, ENTRIES)
             }
-            Self::Sample { name } => sample(session, client.dataset_sample(&name).await?),
+            Self::Sample { name } => sample(session, &name).await,
             Self::Versions { name, paging } => printer.page(
                 &client.dataset_versions(&name, &paging.query()).await?,
                 VERSIONS,
@@ -230,20 +199,15 @@ impl Verb {
                     bytes: None,
                     sample: Vec::new(),
                 };
-                push(session, &name, &file, manifest, no_wait).await
+                push::send(session, &name, &file, manifest, no_wait).await
             }
-            Self::PushShow { id } => printer.one(&client.push(&id).await?, PUSH),
-            Self::Problems { id, paging } => {
-                printer.page(&client.push_problems(&id, &paging.query()).await?, PROBLEMS)
-            }
-            Self::Quality { id } => quality(session, &id).await,
-            Self::Risk { id } => {
-                let risk = client.push_risk(&id).await?;
-                if printer.format == super::output::Format::Json {
-                    return printer.json(&risk);
-                }
-                printer.rows(&std::iter::once(risk.before).chain(risk.after).collect::<Vec<_>>(), RISK)
-            }
+            Self::PushShow { id } => push::show(session, &client.push(&id).await?),
+            Self::Problems { id, paging } => printer.page(
+                &client.push_problems(&id, &paging.query()).await?,
+                push::PROBLEMS,
+            ),
+            Self::Quality { id } => push::quality(session, &id).await,
+            Self::Risk { id } => push::risk(session, &id).await,
         }
     }
 }
@@ -284,14 +248,19 @@ impl Policy {
     }
 }
 
-fn sample(session: &Session, sample: SampleView) -> Result<(), Failure> {
+/// The sample, its columns in the order of the entry; masking leaves some of them out.
+async fn sample(session: &Session, name: &str) -> Result<(), Failure> {
+    let sample = session.client.dataset_sample(name).await?;
     if session.printer.format == super::output::Format::Json {
         return session.printer.json(&sample);
     }
-    let Some(first) = sample.rows.first() else {
-        return Ok(());
-    };
-    let headings: Vec<String> = first.keys().cloned().collect();
+    let entry = session.client.dataset(name).await?;
+    let headings: Vec<String> = entry
+        .columns
+        .into_iter()
+        .map(|column| column.name)
+        .filter(|name| sample.rows.iter().any(|row| row.contains_key(name)))
+        .collect();
     let cell = |value: Option<&serde_json::Value>| match value {
         None | Some(serde_json::Value::Null) => String::new(),
         Some(serde_json::Value::String(text)) => text.clone(),
@@ -308,126 +277,4 @@ fn sample(session: &Session, sample: SampleView) -> Result<(), Failure> {
         })
         .collect();
     session.printer.cells(&headings, &rows)
-}
-
-async fn quality(session: &Session, id: &str) -> Result<(), Failure> {
-    let report = session.client.push_quality(id).await?;
-    if session.printer.format == super::output::Format::Json {
-        return session.printer.json(&report);
-    }
-    let lang = session.printer.lang;
-    let score = |score: f64| format!("{:.2} %", score * 100.0);
-    let mut rows = vec![
-        vec![
-            label(lang, "读入行", "rows in").to_owned(),
-            report.rows_in.to_string(),
-        ],
-        vec![
-            label(lang, "保留行", "rows kept").to_owned(),
-            report.rows_kept.to_string(),
-        ],
-    ];
-    rows.extend(
-        report
-            .dimensions
-            .iter()
-            .map(|each| vec![each.dimension.clone(), score(each.score)]),
-    );
-    rows.extend(
-        report
-            .columns
-            .iter()
-            .map(|each| vec![each.column.clone(), score(each.score)]),
-    );
-    rows.extend(
-        report
-            .rules
-            .iter()
-            .map(|each| vec![each.rule.clone(), each.count.to_string()]),
-    );
-    rows.extend(
-        report
-            .blocking
-            .iter()
-            .map(|rule| vec![rule.clone(), label(lang, "阻断", "blocking").to_owned()]),
-    );
-    let headings = [label(lang, "项目", "what"), label(lang, "值", "value")].map(str::to_owned);
-    session.printer.cells(&headings, &rows)
-}
-
-/// The format that the extension of a file names.
-pub(crate) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
-    let extension = file
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
-        "csv" | "txt" => Ok(DataFormat::Csv),
-        "parquet" | "pq" => Ok(DataFormat::Parquet),
-        _ => Err(Failure::new(
-            format!("无法从 {} 的扩展名判断格式；请用 --format", file.display()),
-            format!(
-                "the extension of {} tells no format; use --format",
-                file.display()
-            ),
-        )),
-    }
-}
-
-async fn push(
-    session: &Session,
-    name: &str,
-    file: &Path,
-    manifest: PushCreate,
-    no_wait: bool,
-) -> Result<(), Failure> {
-    let client = &session.client;
-    let bar = progress::bytes(0);
-    let drawn = bar.clone();
-    let upload = Upload::open(file, move |bytes| drawn.inc(bytes))
-        .await
-        .map_err(|error| unsent(file, &error))?;
-    bar.set_length(upload.len());
-    let manifest = PushCreate {
-        bytes: Some(upload.len()),
-        ..manifest
-    };
-    let id = client.open_push(name, &manifest).await?.id;
-    client.send_push_data(&id, upload).await?;
-    bar.finish_and_clear();
-    let mut view = client.commit_push(&id).await?;
-    if !no_wait {
-        view = pushed(session, view).await?;
-    }
-    session.printer.one(&view, PUSH)?;
-    match view.state {
-        PushState::Quarantined | PushState::Rejected => Err(Failure::refused(
-            format!("推送 {id} 没有成为版本；问题清单：egret dataset problems {id}"),
-            format!("push {id} became no version; its problems: egret dataset problems {id}"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Waits until a push is a version or is not going to be one.
-async fn pushed(session: &Session, mut view: PushView) -> Result<PushView, Failure> {
-    let spinner = progress::wait(label(
-        session.printer.lang,
-        "检查与脱敏",
-        "checking and masking",
-    ));
-    while !matches!(
-        view.state,
-        PushState::Version | PushState::Quarantined | PushState::Rejected
-    ) {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        view = session.client.push(&view.id).await?;
-        spinner.set_message(format!(
-            "{} {}",
-            label(session.printer.lang, "已检查行", "rows checked"),
-            view.rows_checked
-        ));
-    }
-    spinner.finish_and_clear();
-    Ok(view)
 }

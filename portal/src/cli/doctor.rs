@@ -45,13 +45,19 @@ impl Doctor {
             }
         };
         let ready = !layers.is_empty()
-            && layers.iter().all(|layer| !layer.required || layer.state == LayerState::Enforced);
+            && layers
+                .iter()
+                .all(|layer| !layer.required || layer.state == LayerState::Enforced);
         let report = Report { ready, layers };
         let printed = match self.output {
             Form::Table => table(&report, lang),
             Form::Json => json(&report),
         };
-        if printed.is_ok() && ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if printed.is_ok() && ready {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -67,9 +73,15 @@ fn table(report: &Report, lang: Lang) -> std::io::Result<()> {
         writeln!(out, "{}", line(layer, lang))?;
     }
     let verdict = if report.ready {
-        Bilingual::new("必需的隔离层全部生效；本机可以承接作业。", "every required layer holds; this host takes jobs.")
+        Bilingual::new(
+            "必需的隔离层全部生效；本机可以承接作业。",
+            "every required layer holds; this host takes jobs.",
+        )
     } else {
-        Bilingual::new("缺少必需的隔离层；本机不承接作业。", "a required layer is missing; this host takes no jobs.")
+        Bilingual::new(
+            "缺少必需的隔离层；本机不承接作业。",
+            "a required layer is missing; this host takes no jobs.",
+        )
     };
     writeln!(out, "{}", verdict.text(lang))
 }
@@ -79,8 +91,12 @@ pub(crate) fn line(layer: &LayerView, lang: Lang) -> String {
     let state = match (layer.state, lang) {
         (LayerState::Enforced, Lang::Zh) => "生效".to_owned(),
         (LayerState::Enforced, Lang::En) => "enforced".to_owned(),
-        (LayerState::Unavailable, Lang::Zh) => format!("不可用（errno {}）", layer.errno.unwrap_or(0)),
-        (LayerState::Unavailable, Lang::En) => format!("unavailable (errno {})", layer.errno.unwrap_or(0)),
+        (LayerState::Unavailable, Lang::Zh) => {
+            format!("不可用（errno {}）", layer.errno.unwrap_or(0))
+        }
+        (LayerState::Unavailable, Lang::En) => {
+            format!("unavailable (errno {})", layer.errno.unwrap_or(0))
+        }
         (LayerState::Off, Lang::Zh) => "关闭".to_owned(),
         (LayerState::Off, Lang::En) => "off".to_owned(),
     };
@@ -89,5 +105,10 @@ pub(crate) fn line(layer: &LayerView, lang: Lang) -> String {
         (true, Lang::En) => "required",
         (false, _) => "",
     };
-    format!("{:<20} {state:<24} {required:<9} {}", layer.layer, layer.detail).trim_end().to_owned()
+    format!(
+        "{:<20} {state:<24} {required:<9} {}",
+        layer.layer, layer.detail
+    )
+    .trim_end()
+    .to_owned()
 }

@@ -135,7 +135,17 @@ fn explain(
     let Some(problem) = error.problem() else {
         return Ok(());
     };
-    if let Some(remedy) = &problem.remedy {
+    // The server speaks of its addresses; whoever sits here signs in by a command.
+    let sign_in = label(
+        lang,
+        "用 egret login 账号 登录，或设置 EGRET_TOKEN。",
+        "sign in with egret login ACCOUNT, or set EGRET_TOKEN.",
+    );
+    let remedy = match problem.code.as_str() {
+        "unauthenticated" => Some(sign_in),
+        _ => problem.remedy.as_deref(),
+    };
+    if let Some(remedy) = remedy {
         writeln!(
             out,
             "  {} {}",

@@ -71,7 +71,8 @@ impl Ledger {
                             limit: Some(limit),
                         })
                         .await?;
-                    printer.page(
+                    printer.page_by(
+                        "--after",
                         &page,
                         &[
                             column("位置", "index", "/index"),

@@ -15,6 +15,7 @@ mod organisation;
 mod output;
 mod private;
 mod progress;
+mod push;
 mod remote;
 mod result;
 mod review;
@@ -27,9 +28,9 @@ mod token;
 mod usage;
 mod words;
 
-
 pub(crate) use output::printable;
 pub(crate) use result::records;
+pub(crate) use words::chinese;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sandbox::Lang;
@@ -156,7 +157,10 @@ pub fn main() -> ExitCode {
 /// Prints the description that the server serves.
 fn openapi() -> ExitCode {
     use std::io::Write as _;
-    match std::io::stdout().lock().write_all(crate::http::document_json().as_bytes()) {
+    match std::io::stdout()
+        .lock()
+        .write_all(crate::http::document_json().as_bytes())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -181,7 +185,9 @@ fn language(asked: Option<Language>, env: impl Fn(&str) -> Option<String>) -> La
 
 /// An asynchronous runtime for a command.
 pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 #[cfg(test)]
@@ -198,13 +204,25 @@ mod tests {
     fn the_language_follows_the_locale_unless_asked() {
         let env = |pairs: &'static [(&str, &str)]| {
             move |name: &str| {
-                pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+                pairs
+                    .iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| (*value).to_owned())
             }
         };
         assert_eq!(language(None, env(&[])), Lang::En);
         assert_eq!(language(None, env(&[("LANG", "zh_CN.UTF-8")])), Lang::Zh);
-        assert_eq!(language(None, env(&[("LC_ALL", "C"), ("LANG", "zh_CN.UTF-8")])), Lang::En);
-        assert_eq!(language(None, env(&[("LC_ALL", ""), ("LANG", "zh_CN.UTF-8")])), Lang::Zh);
-        assert_eq!(language(Some(Language::En), env(&[("LANG", "zh_CN.UTF-8")])), Lang::En);
+        assert_eq!(
+            language(None, env(&[("LC_ALL", "C"), ("LANG", "zh_CN.UTF-8")])),
+            Lang::En
+        );
+        assert_eq!(
+            language(None, env(&[("LC_ALL", ""), ("LANG", "zh_CN.UTF-8")])),
+            Lang::Zh
+        );
+        assert_eq!(
+            language(Some(Language::En), env(&[("LANG", "zh_CN.UTF-8")])),
+            Lang::En
+        );
     }
 }

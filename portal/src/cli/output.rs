@@ -45,17 +45,27 @@ impl Printer {
         page: &Page<T>,
         columns: &[Column],
     ) -> Result<(), Failure> {
+        self.page_by("--cursor", page, columns)
+    }
+
+    /// The same, where the next page is asked for by another option.
+    pub(crate) fn page_by<T: Serialize>(
+        &self,
+        option: &str,
+        page: &Page<T>,
+        columns: &[Column],
+    ) -> Result<(), Failure> {
         if self.format == Format::Json {
             return self.json(page);
         }
         self.rows(&page.items, columns)?;
         if let Some(cursor) = &page.next_cursor {
             let more = match self.lang {
-                Lang::Zh => "还有更多：--cursor",
-                Lang::En => "there are more: --cursor",
+                Lang::Zh => "还有更多：",
+                Lang::En => "there are more: ",
             };
             // A note for people; nobody's result depends on it.
-            let _ = writeln!(io::stderr(), "{more} {}", printable(cursor));
+            let _ = writeln!(io::stderr(), "{more}{option} {}", printable(cursor));
         }
         Ok(())
     }

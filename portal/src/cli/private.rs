@@ -1,9 +1,10 @@
 //! `egret private`: 非公共数据, what a tenant brings for its own jobs.
 
-use super::dataset::{FormatName, format_of};
+use super::dataset::FormatName;
 use super::failure::Failure;
 use super::output::{Column, column};
 use super::progress;
+use super::push::format_of;
 use super::remote::{Paging, Remote, unsent};
 use crate::client::Upload;
 use crate::http::dto::{ColumnType, DataFormat, PrivacyUnit, PrivateColumn, PrivateDatasetCreate};

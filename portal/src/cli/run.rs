@@ -141,8 +141,12 @@ pub(super) async fn outcome(
     };
     match run.state {
         RunState::Refused => Err(Failure::refused(
-            format!("结果未获放行。{}", reason(Lang::Zh)),
-            format!("the result was not released. {}", reason(Lang::En)),
+            format!("结果未获放行。{}", reason(Lang::Zh))
+                .trim()
+                .to_owned(),
+            format!("the result was not released. {}", reason(Lang::En))
+                .trim()
+                .to_owned(),
         )),
         RunState::Failed | RunState::Killed => Err(Failure::new(
             format!(

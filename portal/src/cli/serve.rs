@@ -30,7 +30,12 @@ impl Serve {
         let served = self.config(env).and_then(|config| {
             crate::log::start(config.log, env);
             super::runtime()
-                .map_err(|error| StartFailure::new(format!("无法启动：{error}"), format!("cannot start: {error}")))?
+                .map_err(|error| {
+                    StartFailure::new(
+                        format!("无法启动：{error}"),
+                        format!("cannot start: {error}"),
+                    )
+                })?
                 .block_on(serve(&config, lang))
         });
         match served {
@@ -66,7 +71,10 @@ async fn serve(config: &Config, lang: Lang) -> Result<(), StartFailure> {
     tracing::info!("the server stops");
     server.stop().await;
     signal.map_err(|error| {
-        StartFailure::new(format!("无法接收停止信号：{error}"), format!("cannot receive the stop signal: {error}"))
+        StartFailure::new(
+            format!("无法接收停止信号：{error}"),
+            format!("cannot receive the stop signal: {error}"),
+        )
     })
 }
 
@@ -74,10 +82,25 @@ fn announce(config: &Config, server: &Server, lang: Lang) -> std::io::Result<()>
     let mut out = std::io::stdout().lock();
     let line = |zh: &str, en: &str| Bilingual::new(zh, en).text(lang).to_owned();
     let data_dir = std::path::absolute(&config.data_dir)?;
-    writeln!(out, "{:<10} http://{}", line("地址", "address"), server.address())?;
-    writeln!(out, "{:<10} {}", line("数据目录", "data"), data_dir.display())?;
+    writeln!(
+        out,
+        "{:<10} http://{}",
+        line("地址", "address"),
+        server.address()
+    )?;
+    writeln!(
+        out,
+        "{:<10} {}",
+        line("数据目录", "data"),
+        data_dir.display()
+    )?;
     for layer in server.platform().layers() {
-        writeln!(out, "{:<10} {}", line("隔离", "isolation"), super::doctor::line(&layer.into(), lang))?;
+        writeln!(
+            out,
+            "{:<10} {}",
+            line("隔离", "isolation"),
+            super::doctor::line(&layer.into(), lang)
+        )?;
     }
     out.flush()
 }

@@ -85,6 +85,12 @@ const WORDS: &[(&str, &str)] = &[
     ("system_admin", "系统管理员"),
     ("security_admin", "安全管理员"),
     ("auditor", "审计管理员"),
+    // dimensions of quality
+    ("completeness", "完整性"),
+    ("uniqueness", "唯一性"),
+    ("validity", "有效性"),
+    ("consistency", "一致性"),
+    ("volume", "数据量"),
     ("production", "生产"),
     ("sample", "样例"),
 ];

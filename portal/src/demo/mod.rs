@@ -29,7 +29,7 @@ use story::{Story, says, tell};
 
 /// Arguments of `egret demo`.
 #[derive(Debug, clap::Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// 演示后保持服务运行，并打印地址与账号 · leave the server running, and print its address and the sign-ins
     #[arg(long, conflicts_with = "exit")]
     keep: bool,
@@ -95,15 +95,19 @@ impl Demo {
         ));
         let client = Client::new(&address, lang)
             .map_err(|error| StartFailure::new(error.text(Lang::Zh), error.text(Lang::En)))?;
-        let mut stage = Stage::new(client, folder.path().to_owned());
-        let held = perform(&mut stage, lang).await;
-        if self.keep {
+        let mut stage = Stage::new(client, folder.path().to_owned(), lang);
+        // Whoever stops it half-way gets the machine back as it was.
+        let held = tokio::select! {
+            held = perform(&mut stage, lang) => Some(held),
+            _ = stop_signal() => None,
+        };
+        if self.keep && held.is_some() {
             keep(&stage, &address, folder.path(), lang);
             // Without a signal to wait for, the server simply stops now.
             let _ = stop_signal().await;
         }
         server.stop().await;
-        Ok(held)
+        Ok(held.unwrap_or(false))
     }
 }
 

@@ -9,6 +9,7 @@ use super::story::Broken;
 use super::trips;
 use crate::client::Client;
 use arrow::error::ArrowError;
+use sandbox::Lang;
 use std::path::PathBuf;
 
 /// The data that are pushed and what is known about them.
@@ -42,6 +43,8 @@ pub(super) struct Stage {
     /// A client without an identity.
     pub(super) client: Client,
     pub(super) data_dir: PathBuf,
+    /// The language that the story is told in.
+    pub(super) lang: Lang,
     pub(super) material: Option<Material>,
     pub(super) cast: Option<Cast>,
     /// The pushes' identifiers, in the order of the data sets.
@@ -58,10 +61,11 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Nothing has happened yet.
-    pub(super) fn new(client: Client, data_dir: PathBuf) -> Self {
+    pub(super) fn new(client: Client, data_dir: PathBuf, lang: Lang) -> Self {
         Self {
             client,
             data_dir,
+            lang,
             material: None,
             cast: None,
             pushes: Vec::new(),

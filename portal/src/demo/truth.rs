@@ -83,19 +83,19 @@ pub(super) fn histogram(claims: &[Claim]) -> Vec<(f64, u64, f64)> {
         .collect()
 }
 
-/// The first of the differencing pair.
-pub(super) fn of_the_district(claim: &Claim) -> bool {
-    claim.year == 2021 && claim.district == "同安区"
-}
+/// The year of the differencing pairs.
+pub(super) const PAIR_YEAR: i64 = 2021;
 
-/// The second of the differencing pair.
-pub(super) fn of_the_district_but_families_of_nine(claim: &Claim) -> bool {
-    of_the_district(claim) && claim.family_size != 9
-}
-
-/// The persons of some claims.
-pub(super) fn persons_with(claims: &[Claim], matches: impl Fn(&Claim) -> bool) -> BTreeSet<u32> {
-    kept(claims).filter(|claim| matches(claim)).map(|claim| claim.person.number).collect()
+/// Persons of a district, and of those the ones that are in no family of nine.
+pub(super) fn pair(claims: &[Claim], district: &str) -> (usize, usize) {
+    let persons = |matches: fn(&Claim) -> bool| {
+        kept(claims)
+            .filter(|claim| claim.year == PAIR_YEAR && claim.district == district && matches(claim))
+            .map(|claim| claim.person.number)
+            .collect::<BTreeSet<u32>>()
+            .len()
+    };
+    (persons(|_| true), persons(|claim| claim.family_size != 9))
 }
 
 #[cfg(test)]
@@ -117,12 +117,12 @@ mod tests {
             (3..=8).contains(&small),
             "small cells, but not more than half: {small}"
         );
-        let all = persons_with(&claims, of_the_district);
-        let most = persons_with(&claims, of_the_district_but_families_of_nine);
-        assert!(
-            (1..10).contains(&(all.len() - most.len())),
-            "a few persons make the difference"
-        );
+        let apart = |district| {
+            let (all, without) = pair(&claims, district);
+            all - without
+        };
+        assert_eq!(apart("同安区"), 9, "fewer than a cell may have");
+        assert_eq!(apart("翔安区"), 36, "more than a cell must have");
         assert_eq!(
             histogram(&claims)
                 .iter()

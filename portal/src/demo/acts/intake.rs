@@ -1,5 +1,6 @@
 //! Three bureaus' data sets come in: catalogue, quality, masking, risk.
 
+use crate::cli::chinese;
 use crate::client::Client;
 use crate::demo::claims;
 use crate::demo::offer::Offer;
@@ -188,13 +189,20 @@ pub(in crate::demo) async fn quality(stage: &mut Stage) -> Played {
         &problems.dates,
         &planted.impossible_dates,
     )?;
-    let score = report
-        .dimensions
-        .iter()
-        .map(|each| format!("{} {:.2} %", each.dimension, each.score * 100.0));
-    let score = score.collect::<Vec<_>>().join(" · ");
+    let score = |zh: bool| {
+        let each = report.dimensions.iter().map(|each| {
+            let word = chinese(&each.dimension)
+                .filter(|_| zh)
+                .unwrap_or(&each.dimension);
+            format!("{word} {:.2} %", each.score * 100.0)
+        });
+        each.collect::<Vec<_>>().join(" · ")
+    };
     let mut lines = vec![
-        says(format!("质量得分：{score}"), format!("scores: {score}")),
+        says(
+            format!("质量得分：{}", score(true)),
+            format!("scores: {}", score(false)),
+        ),
         says(
             format!(
                 "校验位错误 {}、重复 {}、缺失 {}、不可能的日期 {}：与埋设数一致，逐条可追溯",
@@ -310,8 +318,8 @@ pub(in crate::demo) async fn masking(stage: &mut Stage) -> Played {
         ));
     }
     lines.push(says(
-        "姓名、手机号、出生日期不出提供方；年龄归段；车牌与信用代码各有值域的假名",
-        "names, mobiles and birth dates stay behind; ages in bands; plates and credit codes as tokens of their own domains",
+        "姓名、手机号、出生日期不进入版本；年龄归段；车牌与信用代码各有值域的假名",
+        "names, mobiles and birth dates are not in the version; ages in bands; plates and credit codes as tokens of their own domains",
     ));
     Ok(lines)
 }
@@ -365,7 +373,9 @@ pub(in crate::demo) async fn risk(stage: &mut Stage) -> Played {
     let first = stage.pushes.first().ok_or(Broken::Before)?;
     let claims = cast.security_admin.push_risk(first).await?;
     expect(
-        claims.after.is_some_and(|after| after.uniques < claims.before.uniques),
+        claims
+            .after
+            .is_some_and(|after| after.uniques < claims.before.uniques),
         "健康数据的唯一行没有减少",
         "the unique rows of the health data did not become fewer",
     )?;

@@ -4,6 +4,7 @@ use super::sql::submit;
 use crate::demo::stage::Stage;
 use crate::demo::story::{Broken, Played, equal, expect, says};
 use crate::http::dto::{GrantState, LeavesQuery, Program, ReleaseState, ScenarioState};
+use sandbox::Lang;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
@@ -27,13 +28,13 @@ pub(in crate::demo) async fn certificate(stage: &mut Stage) -> Played {
         *byte ^= 1;
     }
     std::fs::write(file("flipped.csv"), &flipped)?;
-    let genuine = verify(folder.path(), "result.csv").await?;
+    let genuine = verify(folder.path(), "result.csv", stage.lang).await?;
     expect(
         genuine.holds,
         format!("证书没有通过离线验证：{}", genuine.said),
         format!("the certificate does not hold offline: {}", genuine.said),
     )?;
-    let forged = verify(folder.path(), "flipped.csv").await?;
+    let forged = verify(folder.path(), "flipped.csv", stage.lang).await?;
     expect(
         !forged.holds,
         "改动一个字节后仍通过验证",
@@ -62,9 +63,15 @@ struct Verified {
 }
 
 /// Runs the verifier as a program of its own, that knows the files and nothing else.
-async fn verify(folder: &Path, result: &str) -> Result<Verified, Broken> {
+async fn verify(folder: &Path, result: &str, lang: Lang) -> Result<Verified, Broken> {
+    let lang = match lang {
+        Lang::Zh => "zh",
+        Lang::En => "en",
+    };
     let output = tokio::process::Command::new(std::env::current_exe()?)
         .args([
+            "--lang",
+            lang,
             "certificate",
             "verify",
             "certificate.json",

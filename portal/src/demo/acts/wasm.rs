@@ -50,11 +50,11 @@ pub(in crate::demo) async fn run(stage: &mut Stage) -> Played {
     stage.histogram = Some(release);
     Ok(vec![says(
         format!(
-            "模块 {bytes} 字节，读入 {} 行，燃料 {}；结果待人工审查，此时不可下载",
+            "模块 {bytes} 字节，计量（向上粗取）{} 行、燃料 {}；结果待人工审查，此时不可下载",
             meter.rows_in, meter.fuel
         ),
         format!(
-            "a module of {bytes} bytes, {} rows read, fuel {}; the result is held and cannot be downloaded",
+            "a module of {bytes} bytes, metered (rounded up) {} rows and fuel {}; the result is held and cannot be downloaded",
             meter.rows_in, meter.fuel
         ),
     )])

@@ -1,0 +1,202 @@
+//! Pushes, as `egret dataset` sends them and reports on them.
+
+use super::failure::{Failure, label};
+use super::output::{Column, Format, column};
+use super::progress;
+use super::remote::{Session, unsent};
+use super::words;
+use crate::client::Upload;
+use crate::http::dto::{DataFormat, PushCreate, PushState, PushView};
+use sandbox::Lang;
+use std::path::Path;
+use std::time::Duration;
+
+const PUSH: &[Column] = &[
+    column("推送", "push", "/id"),
+    column("数据集", "data set", "/dataset"),
+    column("状态", "state", "/state"),
+    column("已检查行", "rows checked", "/rows_checked"),
+    column("保留行", "rows kept", "/rows_kept"),
+    column("问题", "problems", "/problems"),
+    column("版本", "version", "/version"),
+    column("原因", "reason", "/reason"),
+];
+
+/// Problem records.
+pub(super) const PROBLEMS: &[Column] = &[
+    column("行", "row", "/row"),
+    column("列", "column", "/column"),
+    column("规则", "rule", "/rule"),
+    column("处理", "action", "/action"),
+    column("值（遮盖）", "value (covered)", "/masked_value"),
+    column("说明", "message", "/message"),
+];
+const FAULTS: &[Column] = &[
+    column("行", "row", "/row"),
+    column("列", "column", "/column"),
+    column("字节", "byte", "/offset"),
+    column("规则", "rule", "/rule"),
+    column("原因", "reason", "/reason"),
+    column("可以", "what would pass", "/remedy"),
+];
+const RISK: &[Column] = &[
+    column("准标识符", "quasi-identifiers", "/quasi_identifiers"),
+    column("行数", "rows", "/rows"),
+    column("等价类", "classes", "/classes"),
+    column("k", "k", "/k"),
+    column("唯一行", "uniques", "/uniques"),
+    column("最高风险", "prosecutor max", "/prosecutor_max"),
+    column("平均风险", "prosecutor mean", "/prosecutor_avg"),
+    column("l", "l", "/l_distinct"),
+    column("t", "t", "/t_closeness"),
+];
+
+/// A push, and what speaks against it.
+pub(super) fn show(session: &Session, view: &PushView) -> Result<(), Failure> {
+    session.printer.one(view, PUSH)?;
+    if session.printer.format != Format::Table || view.faults.is_empty() {
+        return Ok(());
+    }
+    session.printer.rows(&view.faults, FAULTS)
+}
+
+/// The quality report of a push.
+pub(super) async fn quality(session: &Session, id: &str) -> Result<(), Failure> {
+    let report = session.client.push_quality(id).await?;
+    if session.printer.format == Format::Json {
+        return session.printer.json(&report);
+    }
+    let lang = session.printer.lang;
+    let score = |score: f64| format!("{:.2} %", score * 100.0);
+    let mut rows = vec![
+        vec![
+            label(lang, "读入行", "rows in").to_owned(),
+            report.rows_in.to_string(),
+        ],
+        vec![
+            label(lang, "保留行", "rows kept").to_owned(),
+            report.rows_kept.to_string(),
+        ],
+    ];
+    rows.extend(
+        report
+            .dimensions
+            .iter()
+            .map(|each| vec![dimension(&each.dimension, lang), score(each.score)]),
+    );
+    rows.extend(
+        report
+            .columns
+            .iter()
+            .map(|each| vec![each.column.clone(), score(each.score)]),
+    );
+    rows.extend(
+        report
+            .rules
+            .iter()
+            .map(|each| vec![each.rule.clone(), each.count.to_string()]),
+    );
+    rows.extend(
+        report
+            .blocking
+            .iter()
+            .map(|rule| vec![rule.clone(), label(lang, "阻断", "blocking").to_owned()]),
+    );
+    let headings = [label(lang, "项目", "what"), label(lang, "值", "value")].map(str::to_owned);
+    session.printer.cells(&headings, &rows)
+}
+
+/// The risk of a push before and after masking.
+pub(super) async fn risk(session: &Session, id: &str) -> Result<(), Failure> {
+    let risk = session.client.push_risk(id).await?;
+    if session.printer.format == Format::Json {
+        return session.printer.json(&risk);
+    }
+    let rows: Vec<_> = std::iter::once(risk.before).chain(risk.after).collect();
+    session.printer.rows(&rows, RISK)
+}
+
+fn dimension(name: &str, lang: Lang) -> String {
+    match lang {
+        Lang::Zh => words::chinese(name).unwrap_or(name).to_owned(),
+        Lang::En => name.to_owned(),
+    }
+}
+
+/// The format that the extension of a file names.
+pub(super) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
+    let extension = file
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "csv" | "txt" => Ok(DataFormat::Csv),
+        "parquet" | "pq" => Ok(DataFormat::Parquet),
+        _ => Err(Failure::new(
+            format!("无法从 {} 的扩展名判断格式；请用 --format", file.display()),
+            format!(
+                "the extension of {} tells no format; use --format",
+                file.display()
+            ),
+        )),
+    }
+}
+
+/// Sends a file as a push and waits for what becomes of it.
+pub(super) async fn send(
+    session: &Session,
+    name: &str,
+    file: &Path,
+    manifest: PushCreate,
+    no_wait: bool,
+) -> Result<(), Failure> {
+    let client = &session.client;
+    let bar = progress::bytes(0);
+    let drawn = bar.clone();
+    let upload = Upload::open(file, move |bytes| drawn.inc(bytes))
+        .await
+        .map_err(|error| unsent(file, &error))?;
+    bar.set_length(upload.len());
+    let manifest = PushCreate {
+        bytes: Some(upload.len()),
+        ..manifest
+    };
+    let id = client.open_push(name, &manifest).await?.id;
+    client.send_push_data(&id, upload).await?;
+    bar.finish_and_clear();
+    let mut view = client.commit_push(&id).await?;
+    if !no_wait {
+        view = pushed(session, view).await?;
+    }
+    show(session, &view)?;
+    match view.state {
+        PushState::Quarantined | PushState::Rejected => Err(Failure::refused(
+            format!("推送 {id} 没有成为版本；问题清单：egret dataset problems {id}"),
+            format!("push {id} became no version; its problems: egret dataset problems {id}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until a push is a version or is not going to be one.
+async fn pushed(session: &Session, mut view: PushView) -> Result<PushView, Failure> {
+    let spinner = progress::wait(label(
+        session.printer.lang,
+        "检查与脱敏",
+        "checking and masking",
+    ));
+    while !matches!(
+        view.state,
+        PushState::Version | PushState::Quarantined | PushState::Rejected
+    ) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        view = session.client.push(&view.id).await?;
+        spinner.set_message(format!(
+            "{} {}",
+            label(session.printer.lang, "已检查行", "rows checked"),
+            view.rows_checked
+        ));
+    }
+    spinner.finish_and_clear();
+    Ok(view)
+}
