@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use tokio::{task::AbortHandle, time::MissedTickBehavior};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     error::Error,
     folder::DataFolder,
     id::OrganisationId,
-    identity::{Passwords, bootstrap},
+    identity::{LastUses, Passwords, bootstrap},
     intake::Intake,
     keys::Keys,
     ledger::{Log, Pseudonyms, Signer},
@@ -41,6 +42,7 @@ struct Parts {
     intake: Intake,
     node: Node,
     passwords: Passwords,
+    last_uses: LastUses,
     anchoring: OnceLock<AbortHandle>,
     // Given up last.
     _folder: DataFolder,
@@ -80,6 +82,8 @@ impl Platform {
         )?;
         let passwords = Passwords::default();
         bootstrap(&store, &passwords, &*clock, &*entropy, &settings.data_dir).await?;
+        let idle_max = SignedDuration::from_mins(i64::from(settings.operator_idle_minutes));
+        let last_uses = LastUses::new(clock.now(), idle_max);
         let node = Node::start(&settings, &*entropy).await?;
         let platform = Self(Arc::new(Parts {
             settings,
@@ -92,6 +96,7 @@ impl Platform {
             intake: Intake::default(),
             node,
             passwords,
+            last_uses,
             anchoring: OnceLock::new(),
             _folder: folder,
         }));
@@ -186,7 +191,14 @@ impl Platform {
         &self.0.intake
     }
 
+    pub(crate) fn last_uses(&self) -> &LastUses {
+        &self.0.last_uses
+    }
+
     pub(crate) fn passwords(&self) -> &Passwords {
         &self.0.passwords
     }
 }
+
+#[cfg(test)]
+mod tests;

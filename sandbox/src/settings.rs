@@ -42,6 +42,8 @@ pub struct Settings {
     pub worker_args: Vec<OsString>,
     /// Take jobs although a layer of the jail is missing. Shows in the status and in every certificate.
     pub allow_degraded_jail: bool,
+    /// Minutes after which an unused session of the operator's administrators ends.
+    pub operator_idle_minutes: u32,
     /// The name of the log, by which checkpoints are known: a name of one's own, such as a domain with a path.
     pub origin: String,
 }
@@ -58,6 +60,7 @@ impl Settings {
             worker_executable,
             worker_args,
             allow_degraded_jail: false,
+            operator_idle_minutes: 30,
             origin: "egret.local/ledger".to_owned(),
         }
     }

@@ -28,6 +28,12 @@ pub(crate) fn run() {
         let bytes = std::fs::metadata(&file).expect("the binary").len();
         #[allow(clippy::cast_precision_loss, reason = "a size in mebibytes")]
         let ours = bytes as f64 / f64::from(1 << 20);
-        record(&Figure { name, ours, peer: None, unit: "MiB", note: "egret, not stripped" });
+        record(&Figure {
+            name,
+            ours,
+            peer: None,
+            unit: "MiB",
+            note: "egret, not stripped",
+        });
     }
 }

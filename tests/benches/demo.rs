@@ -6,10 +6,16 @@ use crate::record::{Figure, record};
 
 pub(crate) fn run() {
     let start = Instant::now();
-    let output =
-        Command::new(harness::egret()).args(["demo", "--exit"]).output().expect("egret starts");
+    let output = Command::new(harness::egret())
+        .args(["demo", "--exit"])
+        .output()
+        .expect("egret starts");
     let taken = start.elapsed().as_secs_f64();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     record(&Figure {
         name: "demo_s",
         ours: taken,

@@ -24,9 +24,21 @@ pub(crate) async fn ensure(files: &Path) {
     }
     std::fs::create_dir_all(files).expect("a folder for the data");
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
-    register(&context, "c", CustomerArrow::new(CustomerGenerator::new(SCALE, 1, 1)));
-    register(&context, "o", OrderArrow::new(OrderGenerator::new(SCALE, 1, 1)));
-    register(&context, "l", LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1)));
+    register(
+        &context,
+        "c",
+        CustomerArrow::new(CustomerGenerator::new(SCALE, 1, 1)),
+    );
+    register(
+        &context,
+        "o",
+        OrderArrow::new(OrderGenerator::new(SCALE, 1, 1)),
+    );
+    register(
+        &context,
+        "l",
+        LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1)),
+    );
     write(
         &context,
         "select c_custkey, arrow_cast(c_mktsegment, 'Utf8') as c_mktsegment, \
@@ -74,11 +86,19 @@ fn register(context: &SessionContext, name: &str, rows: impl RecordBatchIterator
     let schema = Arc::clone(rows.schema());
     let batches: Vec<RecordBatch> = rows.collect();
     let table = MemTable::try_new(schema, vec![batches]).expect("a table");
-    context.register_table(name, Arc::new(table)).expect("a table");
+    context
+        .register_table(name, Arc::new(table))
+        .expect("a table");
 }
 
 async fn write(context: &SessionContext, sql: &str, file: &Path) {
-    let batches = context.sql(sql).await.expect("a plan").collect().await.expect("rows");
+    let batches = context
+        .sql(sql)
+        .await
+        .expect("a plan")
+        .collect()
+        .await
+        .expect("rows");
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(131_072))

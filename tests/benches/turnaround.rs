@@ -12,16 +12,26 @@ const RUNS: usize = 200;
 
 pub(crate) async fn run() {
     let world = World::new().await;
-    let sql = "select district, count(*) as n, sum(income) as total from residents group by district";
+    let sql =
+        "select district, count(*) as n, sum(income) as total from residents group by district";
     let body = json!({ "grant": world.grant, "program": { "kind": "sql", "sql": sql } });
     let mut taken = Vec::with_capacity(RUNS);
     for round in 0..WARM_UP + RUNS {
         let start = Instant::now();
         let job = world.developer.post("/jobs", &body).await.ok();
         let run = job["run"].as_str().expect("a run").to_owned();
-        let view = world.developer.get(&format!("/runs/{run}?wait_ms=10000")).await.ok();
-        let release = view["release"].as_str().unwrap_or_else(|| panic!("no release: {view}"));
-        let result = world.developer.get(&format!("/releases/{release}/result")).await;
+        let view = world
+            .developer
+            .get(&format!("/runs/{run}?wait_ms=10000"))
+            .await
+            .ok();
+        let release = view["release"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no release: {view}"));
+        let result = world
+            .developer
+            .get(&format!("/releases/{release}/result"))
+            .await;
         assert_eq!(result.status, 200, "{}", result.text());
         assert!(result.text().lines().count() == 7, "{}", result.text());
         if round >= WARM_UP {
@@ -31,6 +41,12 @@ pub(crate) async fn run() {
     taken.sort_by(f64::total_cmp);
     let note = "POST /jobs, GET /runs?wait_ms, GET /releases/{id}/result over HTTP; 1,200 rows, SQLite, release build";
     for (name, q) in [("turnaround_p50_ms", 0.5), ("turnaround_p99_ms", 0.99)] {
-        record(&Figure { name, ours: quantile(&taken, q), peer: None, unit: "ms", note });
+        record(&Figure {
+            name,
+            ours: quantile(&taken, q),
+            peer: None,
+            unit: "ms",
+            note,
+        });
     }
 }

@@ -30,7 +30,10 @@ pub(crate) async fn run() {
         let start = Instant::now();
         let (_keep, cancel) = watch::channel(false);
         let order = Order {
-            program: Program::Task { name: "nothing".to_owned(), request: Vec::new() },
+            program: Program::Task {
+                name: "nothing".to_owned(),
+                request: Vec::new(),
+            },
             inputs: Vec::new(),
             limits: Limits::default(),
         };

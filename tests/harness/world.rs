@@ -131,14 +131,7 @@ impl World {
         let tenant = organisation(&system_admin, "acme", "tenant").await;
         let rival = organisation(&system_admin, "rival", "tenant").await;
         let admins = (&system_admin, &security_admin);
-        let provider = account(
-            &system_admin,
-            &api,
-            "delegate",
-            &bureau,
-            "provider_delegate",
-        )
-        .await;
+        let provider = account(admins, &api, "delegate", &bureau, "provider_delegate").await;
         let first = account(admins, &api, "reviewer-1", &data, "reviewer").await;
         let second = account(admins, &api, "reviewer-2", &law, "reviewer").await;
         let developer = account(admins, &api, "dev", &tenant, "developer").await;

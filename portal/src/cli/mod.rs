@@ -159,7 +159,7 @@ fn openapi() -> ExitCode {
     use std::io::Write as _;
     match std::io::stdout()
         .lock()
-        .write_all(crate::http::document_json().as_bytes())
+        .write_all(crate::http::openapi::document_json().as_bytes())
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

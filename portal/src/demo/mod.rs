@@ -74,9 +74,11 @@ impl Demo {
 
     async fn play(self, lang: Lang) -> Result<bool, StartFailure> {
         let folder = Folder::of(self.data_dir.as_deref())?;
-        let mut config = Config::default();
-        config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        config.data_dir = folder.path().to_owned();
+        let config = Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+            data_dir: folder.path().to_owned(),
+            ..Config::default()
+        };
         let server = Server::start(&config, Host::of_this_process()?).await?;
         let address = format!("http://{}", server.address());
         tell(&format!(

@@ -199,9 +199,10 @@ mod tests {
         assert_eq!(problem["trace_id"].as_str().unwrap().len(), 32);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_takes_too_long_is_a_503() {
-        let (status, problem, headers) = problem(&app(Bounds::default()), "/hangs", "en").await;
+        let bounds = Bounds { request_timeout_ms: 20, ..Bounds::default() };
+        let (status, problem, headers) = problem(&app(bounds), "/hangs", "en").await;
         assert_eq!((status, &problem["code"]), (503, &Value::from("timed_out")));
         assert!(headers.contains_key(header::RETRY_AFTER));
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod bootstrap;
+mod idle;
 mod organisation;
 mod password;
 mod session;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use account::{Account, AccountRequest};
 pub(crate) use bootstrap::bootstrap;
+pub(crate) use idle::LastUses;
 pub use organisation::{Organisation, OrganisationRequest};
 pub(crate) use password::Passwords;
 pub use session::Session;

@@ -176,17 +176,20 @@ impl Platform {
     /// The account behind a session or a personal token.
     ///
     /// # Errors
-    /// The token is not known, revoked or past its end, or the account is shut.
+    /// The token is not known, revoked or past its end, the account is shut, or a session of the operator was not used for
+    /// [`crate::Settings::operator_idle_minutes`].
     pub async fn authenticate(&self, token: &str) -> Result<Actor, Error> {
         let credential = credential_of(token);
         let now = micros(self.clock().now());
-        self.store()
+        let (actor, kind, opened) = self
+            .store()
             .read("authenticate", move |conn| {
                 Box::pin(async move {
                     let failed = |source| storage_error("authenticate", source);
                     // Looked up by its digest: what the index compares is no secret.
                     let row = sqlx::query(
-                        "SELECT a.id, a.organisation_id, o.kind, a.roles, a.name FROM tokens t \
+                        "SELECT a.id, a.organisation_id, o.kind, a.roles, a.name, t.kind, \
+                         t.created_at FROM tokens t \
                          JOIN accounts a ON a.id = t.account_id \
                          JOIN organisations o ON o.id = a.organisation_id \
                          WHERE t.secret_sha256 = $1 AND t.revoked = 0 AND t.expires_at > $2 \
@@ -200,10 +203,20 @@ impl Platform {
                     .ok_or_else(not_signed_in)?;
                     let (account, organisation, organisation_kind, roles) = who(&row)?;
                     let name = row.try_get(4).map_err(failed)?;
-                    Ok(Actor { account, name, organisation, organisation_kind, roles, credential })
+                    let kind: String = row.try_get(5).map_err(failed)?;
+                    let opened: i64 = row.try_get(6).map_err(failed)?;
+                    let actor =
+                        Actor { account, name, organisation, organisation_kind, roles, credential };
+                    Ok((actor, kind, opened))
                 })
             })
-            .await
+            .await?;
+        // Whoever runs the platform may leave a desk; a tool's token has no desk.
+        let watched = kind == "session" && actor.organisation_kind == OrganisationKind::Operator;
+        if watched && self.last_uses().is_idle(&actor.credential, opened, now) {
+            return Err(not_signed_in());
+        }
+        Ok(actor)
     }
 
     /// Ends the session or token behind the request.

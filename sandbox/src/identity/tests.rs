@@ -124,6 +124,27 @@ async fn a_session_ends_by_signing_out_and_by_time() {
 }
 
 #[tokio::test]
+async fn an_administrators_session_ends_when_nobody_uses_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, clock) = open(folder.path()).await;
+    developer(&platform, folder.path()).await;
+    let text = std::fs::read_to_string(folder.path().join("data/initial-sign-ins.txt")).unwrap();
+    let password = text.lines().find_map(|line| line.strip_prefix("auditor ")).unwrap();
+    let auditor = platform.sign_in("auditor", password).await.unwrap();
+    let dev = platform.sign_in("dev", PASSWORD).await.unwrap();
+    let tool = platform.create_personal_token(&auditor.actor, "nightly", 1).await.unwrap().secret.unwrap();
+    for _ in 0..3 {
+        clock.pass_minutes(20);
+        platform.authenticate(&auditor.token).await.unwrap();
+    }
+    clock.pass_minutes(31);
+    assert_eq!(kind(platform.authenticate(&auditor.token).await), ErrorKind::Unauthenticated);
+    assert_eq!(kind(platform.authenticate(&auditor.token).await), ErrorKind::Unauthenticated);
+    platform.authenticate(&dev.token).await.unwrap();
+    platform.authenticate(&tool).await.unwrap();
+}
+
+#[tokio::test]
 async fn five_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, clock) = open(folder.path()).await;

@@ -24,8 +24,6 @@ mod reader;
 mod residual;
 mod sink;
 mod store;
-#[cfg(test)]
-mod tests;
 mod units;
 
 pub use self::limits::IntakeLimits;

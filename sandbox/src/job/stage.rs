@@ -212,7 +212,7 @@ mod tests {
         let batch = batch_of(&rows, Arc::clone(&schema)).unwrap();
         assert_eq!(batch.num_rows(), 2);
         assert_eq!(batch.column(0).as_string::<i32>().value(0), "思明");
-        assert!(batch.column(1).as_primitive::<Int64Type>().is_null(1));
+        assert!(batch.column(1).is_null(1));
         assert!((batch.column(2).as_primitive::<Float64Type>().value(1) - 2.0).abs() < 1e-9);
         let units = batch.column_by_name(UNIT_COLUMN).unwrap().as_primitive::<UInt32Type>();
         assert_eq!(units.values(), &[0, 1]);

@@ -93,13 +93,14 @@ impl Platform {
 
 /// The cells that the history does not know yet, each once.
 fn new_cells<'a>(decided: &Decided<'a>) -> Vec<&'a ReleasedCell> {
-    let leaves = matches!(decided.inspection.decision, Decision::Release | Decision::PartialRelease);
+    // A held result counts from now on: if people let it out, what left meanwhile was compared with it.
+    let may_leave = decided.inspection.decision != Decision::Refuse;
     let mut seen = std::collections::BTreeSet::new();
     decided
         .inspection
         .cells
         .iter()
-        .filter(|_| leaves)
+        .filter(|_| may_leave)
         .filter(|cell| {
             let digest = cell_digest(cell);
             let known = decided

@@ -81,10 +81,13 @@ impl Platform {
             })
             .map(vote_view)
             .collect::<Result<_, _>>()?;
+        // Aids stay with the reviewers: what a guest wrote decides them, and a tenant reads findings.
+        let mut findings: Vec<review::Finding> = document::read("read findings", &row.findings)?;
+        findings.extend(preview.iter().flat_map(|preview| preview.aids.iter().cloned()));
         Ok(ReleaseEvidence {
             digest: row.evidence_digest,
             release: id,
-            findings: document::read("read findings", &row.findings)?,
+            findings,
             preview,
             document,
             votes: shown,
@@ -152,7 +155,9 @@ where
 }
 
 pub(crate) fn view(row: ReleaseRow, approvals: i64) -> Result<ReleaseView, Error> {
-    let leaves = !row.sha256.is_empty();
+    // Before it leaves, even the size and digest of a result would tell of the data.
+    let leaves = matches!(row.state, ReleaseState::Released | ReleaseState::Frozen)
+        && !row.sha256.is_empty();
     let figure = |value: i64| leaves.then(|| u64::try_from(value).unwrap_or(0));
     let decided = row.state != ReleaseState::Held;
     Ok(ReleaseView {

@@ -1,8 +1,8 @@
 //! Connections to the database, set up so that a commit is on the disk when it is answered.
 
-use std::{path::PathBuf, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt as _, path::PathBuf, time::Duration};
 
-use sqlx::{Any, Connection as _, Executor as _, Pool, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, Connection as _, Executor as _, Pool, any::AnyPoolOptions};
 
 use super::Backend;
 use crate::error::Error;
@@ -66,7 +66,14 @@ async fn sqlite(file: &std::path::Path) -> Result<(Pool<Any>, Pool<Any>, Backend
         .with_remedy("检查目录权限与磁盘空间。", "look at the folder's permissions and free space.")
         .with_source(source)
     };
-    let url = format!("sqlite://{}?mode=rwc", escaped(path));
+    // Made before SQLite makes it, for SQLite would let others read it; its companions take over the mode.
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|source| unavailable(sqlx::Error::Io(source)))?;
+    let url = format!("sqlite://{}?mode=rw", escaped(path));
     // One writer: SQLite has one anyway, and waiting in the pool is fair where waiting for its lock is not.
     let write = pool(1, &url).await.map_err(unavailable)?;
     let read = pool(READERS_MAX, &url).await.map_err(unavailable)?;
@@ -104,22 +111,52 @@ async fn pool(connections: u32, url: &str) -> Result<Pool<Any>, sqlx::Error> {
 }
 
 async fn postgres(url: &str) -> Result<(Pool<Any>, Pool<Any>, Backend), Error> {
-    let unavailable = |source: sqlx::Error| {
-        let address = address(url);
-        Error::unavailable(
+    // Asked once before the pools, which would try until their time is up and then only know that it was.
+    AnyConnection::connect(url)
+        .await
+        .map_err(|source| refused(url, source))?
+        .close()
+        .await
+        .map_err(|source| refused(url, source))?;
+    let write = pool(WRITERS_MAX, url).await.map_err(|source| refused(url, source))?;
+    let read = pool(READERS_MAX, url).await.map_err(|source| refused(url, source))?;
+    Ok((write, read, Backend::Postgres))
+}
+
+/// Why PostgreSQL does not let one in, as far as it says so.
+fn refused(url: &str, source: sqlx::Error) -> Error {
+    let address = address(url);
+    let code = match &source {
+        sqlx::Error::Database(error) => error.code().map(Into::<String>::into),
+        _ => None,
+    };
+    let error = match code.as_deref() {
+        Some("28P01" | "28000") => Error::unavailable(
+            "database_sign_in",
+            format!("PostgreSQL 数据库（{address}）拒绝了用户或口令。"),
+            format!("the PostgreSQL database at {address} refused the user or the password."),
+        ),
+        Some("3D000") => Error::unavailable(
+            "database_missing",
+            format!("PostgreSQL 服务器上没有这个数据库（{address}）。"),
+            format!("the PostgreSQL server has no such database: {address}."),
+        )
+        .with_remedy("先用 createdb 创建它。", "make it with createdb first."),
+        _ => Error::unavailable(
             "database_unavailable",
             format!("无法连接 PostgreSQL 数据库（{address}）。"),
             format!("the PostgreSQL database at {address} cannot be reached."),
-        )
-        .with_remedy(
+        ),
+    };
+    let error = if error.remedy().is_some() {
+        error
+    } else {
+        error.with_remedy(
             "检查数据库是否已启动，以及配置中的地址、用户和口令。",
             "check that the server runs, and the address, user and password in the configuration.",
         )
-        .with_source(source)
     };
-    let write = pool(WRITERS_MAX, url).await.map_err(unavailable)?;
-    let read = pool(READERS_MAX, url).await.map_err(unavailable)?;
-    Ok((write, read, Backend::Postgres))
+    error.with_source(source)
 }
 
 /// Host, port and database of a URL, without the user and password in front of them.
