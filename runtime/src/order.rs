@@ -150,6 +150,12 @@ pub enum OrderFault {
         /// The name.
         name: String,
     },
+    /// SQL and WASM programs read Parquet alone.
+    #[error("input {name:?} is not said to be Parquet, which the program reads alone")]
+    InputFormat {
+        /// Name of the input.
+        name: String,
+    },
     /// A descriptor that could be written to.
     #[error("input {name:?} is not opened for reading only")]
     InputWritable {
@@ -216,6 +222,11 @@ impl Order {
                     name: input.name.clone(),
                 });
             }
+            if !self.program.reads(input.format) {
+                return Err(OrderFault::InputFormat {
+                    name: input.name.clone(),
+                });
+            }
             input.validate()?;
         }
         Ok(())
@@ -231,6 +242,10 @@ impl Order {
 }
 
 impl Program {
+    fn reads(&self, format: InputFormat) -> bool {
+        matches!(self, Self::Task { .. }) || format == InputFormat::Parquet
+    }
+
     /// The part that travels as a file of its own.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
@@ -341,6 +356,23 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn programs_read_parquet_and_tasks_read_anything() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut opaque = input("a", File::open(file.path()).unwrap(), 0);
+        opaque.format = InputFormat::Opaque;
+        let mut order = order(vec![opaque]);
+        assert!(matches!(
+            order.validate(),
+            Err(OrderFault::InputFormat { .. })
+        ));
+        order.program = Program::Task {
+            name: "t".into(),
+            request: vec![],
+        };
+        order.validate().unwrap();
     }
 
     #[test]

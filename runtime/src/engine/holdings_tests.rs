@@ -1,4 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "the naive fold counts in whole numbers"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

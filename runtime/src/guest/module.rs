@@ -133,7 +133,7 @@ pub fn inspect_module(bytes: &[u8]) -> Result<ModuleFacts, ModuleFault> {
             ValidPayload::Ok | ValidPayload::End(_) => {}
             ValidPayload::Parser(_) => return Err(ModuleFault::NotAModule),
         }
-        found.read(payload).map_err(|fault| fault)?;
+        found.read(payload)?;
     }
     found.facts(bytes)
 }

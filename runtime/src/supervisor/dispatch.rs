@@ -28,6 +28,9 @@ const FAULT_TEXT_BYTES_MAX: u64 = 4096;
 /// Beside private memory a worker's cgroup holds page cache and the output.
 const CGROUP_SLACK_BYTES: u64 = 64 * 1024 * 1024;
 
+/// What failed where a worker was gone before it had its order.
+pub(super) const HAND_OVER: &str = "hand the run over";
+
 /// The files that go with a run.
 struct Handed {
     program: OwnedFd,
@@ -109,7 +112,7 @@ async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerE
     worker
         .send(&message, &descriptors)
         .await
-        .map_err(host("hand the run over"))?;
+        .map_err(host(HAND_OVER))?;
     drop(descriptors);
     Ok(handed)
 }

@@ -203,10 +203,8 @@ impl Supervisor {
             }
         };
         let mut closing = shared.closing.subscribe();
-        let worker = shared.take().await?;
-        let run = dispatch::run(worker, &order, cancel, shared.config.allow_degraded);
         let completed = tokio::select! {
-            completed = run => completed.map_err(RunError::Worker),
+            completed = shared.dispatch(&order, &cancel) => completed.map_err(RunError::Worker),
             () = cancelled(&mut closing) => Err(RunError::Closed),
         };
         drop(permit);
@@ -290,6 +288,27 @@ impl Shared {
             Ok(place)
         } else {
             Err(RunError::Busy { queue_max })
+        }
+    }
+
+    /// Runs an order on a worker; on another one where the first turns out to be dead before it has
+    /// the order.
+    async fn dispatch(
+        &self,
+        order: &Order,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Completed, WorkerError> {
+        let allow_degraded = self.config.allow_degraded;
+        let first = dispatch::run(self.take().await?, order, cancel.clone(), allow_degraded).await;
+        match first {
+            Err(WorkerError::Host {
+                action: dispatch::HAND_OVER,
+                ..
+            }) => {
+                let second = self.take().await?;
+                dispatch::run(second, order, cancel.clone(), allow_degraded).await
+            }
+            other => other,
         }
     }
 

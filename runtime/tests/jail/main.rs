@@ -14,12 +14,15 @@
 )]
 
 mod acts;
+mod evil_guests;
 mod forbidden;
 mod guests;
 mod hosts;
 mod limits;
+mod parts;
 mod pool;
 mod queries;
+mod staged;
 mod support;
 
 use std::process::ExitCode;
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         pool::tests(),
         queries::tests(),
         guests::tests(),
+        evil_guests::tests(),
         hosts::tests(),
     ]
     .into_iter()

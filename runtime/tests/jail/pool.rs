@@ -341,8 +341,8 @@ async fn no_worker() {
 async fn figures() {
     let pool = pool(1).await;
     let (job, guest) = (
-        crate::queries::small_job().await,
-        crate::guests::small_guest(),
+        crate::staged::small_job().await,
+        crate::parts::small_guest(),
     );
     for (name, order) in [("task", task("echo", b"")), ("SQL", job), ("WASM", guest)] {
         let mut warm = Vec::new();
