@@ -202,7 +202,10 @@ pub struct Workers {
 
 impl Default for Workers {
     fn default() -> Self {
-        Self { count: 2, allow_degraded_jail: false }
+        Self {
+            count: 2,
+            allow_degraded_jail: false,
+        }
     }
 }
 
@@ -237,8 +240,14 @@ impl Config {
         let file = |name: &str| env(name).filter(|path| !path.is_empty()).map(PathBuf::from);
         for (name, key) in [
             ("EGRET_DATABASE_URL_FILE", &mut self.database.url_file),
-            ("EGRET_OBJECTS_ACCESS_KEY_ID_FILE", &mut self.objects.access_key_id_file),
-            ("EGRET_OBJECTS_SECRET_ACCESS_KEY_FILE", &mut self.objects.secret_access_key_file),
+            (
+                "EGRET_OBJECTS_ACCESS_KEY_ID_FILE",
+                &mut self.objects.access_key_id_file,
+            ),
+            (
+                "EGRET_OBJECTS_SECRET_ACCESS_KEY_FILE",
+                &mut self.objects.secret_access_key_file,
+            ),
         ] {
             if let Some(path) = file(name) {
                 *key = Some(path);
@@ -250,15 +259,24 @@ impl Config {
     fn checked(self) -> Result<Self, String> {
         let http = &self.http;
         let positive = [
-            ("http.connections_max", u64::try_from(http.connections_max).unwrap_or(u64::MAX)),
-            ("http.requests_max", u64::try_from(http.requests_max).unwrap_or(u64::MAX)),
+            (
+                "http.connections_max",
+                u64::try_from(http.connections_max).unwrap_or(u64::MAX),
+            ),
+            (
+                "http.requests_max",
+                u64::try_from(http.requests_max).unwrap_or(u64::MAX),
+            ),
             ("http.header_timeout_ms", http.header_timeout_ms),
             ("http.upload_timeout_ms", http.upload_timeout_ms),
             ("http.upload_idle_timeout_ms", http.upload_idle_timeout_ms),
             ("http.body_bytes_max", http.body_bytes_max),
             ("http.upload_bytes_max", http.upload_bytes_max),
             ("http.module_bytes_max", http.module_bytes_max),
-            ("workers.count", u64::try_from(self.workers.count).unwrap_or(u64::MAX)),
+            (
+                "workers.count",
+                u64::try_from(self.workers.count).unwrap_or(u64::MAX),
+            ),
         ];
         for (key, value) in positive {
             if value == 0 {
@@ -306,7 +324,13 @@ fn placed(text: &str, error: &toml::de::Error) -> String {
         return message.to_owned();
     };
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
     format!("line {line}, column {column}: {message}")
 }
 
@@ -325,22 +349,28 @@ mod tests {
     fn the_sample_says_the_defaults() {
         let sample = Config::parse(SAMPLE).unwrap();
         let data_dir = PathBuf::from("/var/lib/egret");
-        assert_eq!(sample, Config { data_dir, ..Config::default() });
+        assert_eq!(
+            sample,
+            Config {
+                data_dir,
+                ..Config::default()
+            }
+        );
     }
 
     #[test]
     fn the_sample_names_every_key() {
         // What is set, and what is shown in a comment because it has no default.
-        let shown: String = SAMPLE.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).fold(
-            String::new(),
-            |mut all, line| {
+        let shown: String = SAMPLE
+            .lines()
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .fold(String::new(), |mut all, line| {
                 if line.contains(" = ") || line.starts_with('[') {
                     all.push_str(line);
                     all.push('\n');
                 }
                 all
-            },
-        );
+            });
         let config = Config::parse(&shown).unwrap();
         assert!(config.database.url_file.is_some());
         assert!(config.objects.endpoint.is_some());
@@ -358,13 +388,22 @@ mod tests {
     #[test]
     fn faults_name_their_place() {
         let fault = Config::parse("[http]\nbody_bytes_max = 1\nport = 3\n").unwrap_err();
-        assert!(fault.starts_with("line 3, column 1: unknown field `port`"), "{fault}");
+        assert!(
+            fault.starts_with("line 3, column 1: unknown field `port`"),
+            "{fault}"
+        );
         let fault = Config::parse("[log]\nlevel = \"loud\"").unwrap_err();
-        assert!(fault.starts_with("line 2, column 9: unknown variant `loud`"), "{fault}");
+        assert!(
+            fault.starts_with("line 2, column 9: unknown variant `loud`"),
+            "{fault}"
+        );
         let fault = Config::parse("[workers]\ncount = 0").unwrap_err();
         assert_eq!(fault, "workers.count = 0, expected at least 1");
         let fault = Config::parse("[http]\nrequest_timeout_ms = 1").unwrap_err();
-        assert_eq!(fault, "http.request_timeout_ms = 1, expected at least 30000");
+        assert_eq!(
+            fault,
+            "http.request_timeout_ms = 1, expected at least 30000"
+        );
         assert!(Config::parse("[workers]\ncount = -1").is_err());
         assert!(Config::parse("[http").is_err());
     }
@@ -386,7 +425,15 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let failure = Config::load(Path::new("/nowhere/egret.toml"), no_env).unwrap_err();
-        assert!(failure.text(sandbox::Lang::En).contains("/nowhere/egret.toml"));
-        assert!(failure.text(sandbox::Lang::Zh).contains("无法读取 /nowhere/egret.toml"));
+        assert!(
+            failure
+                .text(sandbox::Lang::En)
+                .contains("/nowhere/egret.toml")
+        );
+        assert!(
+            failure
+                .text(sandbox::Lang::Zh)
+                .contains("无法读取 /nowhere/egret.toml")
+        );
     }
 }

@@ -11,7 +11,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 ///
 /// What libraries say is kept below warnings, as their details may quote values.
 pub(crate) fn start(log: Log, env: impl Fn(&str) -> Option<String>) {
-    let level = env("EGRET_LOG").and_then(|text| LogLevel::parse(&text)).unwrap_or(log.level);
+    let level = env("EGRET_LOG")
+        .and_then(|text| LogLevel::parse(&text))
+        .unwrap_or(log.level);
     let own = match level {
         LogLevel::Error => Level::ERROR,
         LogLevel::Warn => Level::WARN,
@@ -30,7 +32,13 @@ pub(crate) fn start(log: Log, env: impl Fn(&str) -> Option<String>) {
     };
     std::panic::set_hook(Box::new(|panic| {
         // Where, not what: the text of a panic may hold values.
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a panic was caught; the request at work is answered 500");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(
+            place,
+            "a panic was caught; the request at work is answered 500"
+        );
     }));
 }

@@ -35,7 +35,11 @@ impl Host {
                 format!("cannot find this program's own path: {error}"),
             )
         })?;
-        Ok(Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), worker })
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            worker,
+        })
     }
 }
 
@@ -54,7 +58,9 @@ impl Server {
     /// The port is taken first: a server that cannot have it leaves nothing behind.
     pub async fn start(config: &Config, host: Host) -> Result<Self, StartFailure> {
         let listener = listen(config.listen).await?;
-        let address = listener.local_addr().map_err(|error| refused(config.listen, &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| refused(config.listen, &error))?;
         let settings = settings(config, host.worker)?;
         let platform = Platform::open(settings, host.clock, Arc::clone(&host.entropy)).await?;
         let app = http::app(platform.clone(), host.entropy, config.bounds());
@@ -67,7 +73,13 @@ impl Server {
         };
         let accepting = tokio::spawn(connections.accept(listener));
         let grace = Duration::from_millis(config.http.stop_grace_ms);
-        Ok(Self { address, platform, stop, accepting, grace })
+        Ok(Self {
+            address,
+            platform,
+            stop,
+            accepting,
+            grace,
+        })
     }
 
     /// Where it answers.
@@ -86,7 +98,10 @@ impl Server {
     pub async fn stop(self) {
         // Nobody listening any more is as good as stopped.
         let _ = self.stop.send(true);
-        if tokio::time::timeout(self.grace, self.stop.closed()).await.is_err() {
+        if tokio::time::timeout(self.grace, self.stop.closed())
+            .await
+            .is_err()
+        {
             tracing::warn!(
                 connections = self.stop.receiver_count(),
                 "requests were cut off: they took longer than the grace"
@@ -110,7 +125,9 @@ pub async fn stop_signal() -> io::Result<()> {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartFailure> {
-    TcpListener::bind(address).await.map_err(|error| refused(address, &error))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| refused(address, &error))
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> StartFailure {
@@ -189,12 +206,15 @@ fn required<'a, T>(key: &str, value: Option<&'a T>) -> Result<&'a T, StartFailur
             format!("配置缺少 {key}"),
             format!("the configuration lacks {key}"),
         )
-        .remedied("每个配置项的说明见 deploy/egret.toml。", "deploy/egret.toml explains every key.")
+        .remedied(
+            "每个配置项的说明见 deploy/egret.toml。",
+            "deploy/egret.toml explains every key.",
+        )
     })
 }
 
 /// Reads a secret from its file, which nobody else may read.
-fn secret(path: &PathBuf) -> Result<String, StartFailure> {
+fn secret(path: &Path) -> Result<String, StartFailure> {
     let open = |path: &Path| -> io::Result<(String, u32)> {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(path)?.permissions().mode();
@@ -211,7 +231,10 @@ fn secret(path: &PathBuf) -> Result<String, StartFailure> {
     }
     let secret = secret.trim().to_owned();
     if secret.is_empty() {
-        return Err(StartFailure::new(format!("{shown} 是空文件"), format!("{shown} is empty")));
+        return Err(StartFailure::new(
+            format!("{shown} 是空文件"),
+            format!("{shown} is empty"),
+        ));
     }
     Ok(secret)
 }
@@ -228,7 +251,9 @@ impl Connections {
     async fn accept(mut self, listener: TcpListener) {
         let mut stopping = self.stopping.clone();
         loop {
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+                return;
+            };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = stopping.wait_for(|stop| *stop) => return,

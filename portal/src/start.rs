@@ -13,7 +13,10 @@ pub struct StartFailure {
 impl StartFailure {
     /// A failure with nothing to advise.
     pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { message: Bilingual::new(zh, en), remedy: None }
+        Self {
+            message: Bilingual::new(zh, en),
+            remedy: None,
+        }
     }
 
     /// Adds what would help.
@@ -26,7 +29,10 @@ impl StartFailure {
     /// A file that could not be read or written.
     pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
         let path = path.display();
-        Self::new(format!("无法读取 {path}：{error}"), format!("cannot read {path}: {error}"))
+        Self::new(
+            format!("无法读取 {path}：{error}"),
+            format!("cannot read {path}: {error}"),
+        )
     }
 
     /// The message and the remedy, for printing.
@@ -42,6 +48,9 @@ impl StartFailure {
 
 impl From<sandbox::Error> for StartFailure {
     fn from(error: sandbox::Error) -> Self {
-        Self { message: error.message().clone(), remedy: error.remedy().cloned() }
+        Self {
+            message: error.message().clone(),
+            remedy: error.remedy().cloned(),
+        }
     }
 }

@@ -19,7 +19,10 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "the edge where the host's clock comes in")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the edge where the host's clock comes in"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -46,5 +49,9 @@ pub(crate) fn micros(at: Timestamp) -> i64 {
 
 /// The time of stored microseconds.
 pub(crate) fn timestamp(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }

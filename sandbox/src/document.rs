@@ -32,12 +32,14 @@ pub(crate) fn column<T: DeserializeOwned>(row: &AnyRow, name: &'static str) -> R
 
 /// The text of a column.
 pub(crate) fn text(row: &AnyRow, name: &'static str) -> Result<String, Error> {
-    row.try_get(name).map_err(|source| storage_error("read a stored text", source))
+    row.try_get(name)
+        .map_err(|source| storage_error("read a stored text", source))
 }
 
 /// The integer of a column.
 pub(crate) fn integer(row: &AnyRow, name: &'static str) -> Result<i64, Error> {
-    row.try_get(name).map_err(|source| storage_error("read a stored integer", source))
+    row.try_get(name)
+        .map_err(|source| storage_error("read a stored integer", source))
 }
 
 /// The count of a column, which is never negative.
@@ -52,7 +54,9 @@ where
     T: FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text(row, name)?.parse().map_err(|source| Error::internal("read a stored identifier", source))
+    text(row, name)?
+        .parse()
+        .map_err(|source| Error::internal("read a stored identifier", source))
 }
 
 /// A count as it is stored.
@@ -67,7 +71,10 @@ pub(crate) mod as_text {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.collect_str(value)
     }
 

@@ -35,7 +35,11 @@ impl DataFolder {
                 "look at its permissions and free space, or set another data_dir.",
             )
         };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)

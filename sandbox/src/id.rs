@@ -22,10 +22,15 @@ fn uuid_v7(clock: &dyn Clock, entropy: &dyn Entropy) -> Uuid {
 
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
     let error = IdError { prefix };
-    let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(error)?;
+    let digits = text
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .ok_or(error)?;
     // Only the one form that is written is read, so that one object has one name.
     let plain = digits.len() == 32
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     if !plain {
         return Err(error);
     }
@@ -111,7 +116,14 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse::<RunId>(), Ok(id));
         assert!(text.parse::<JobId>().is_err());
-        for wrong in ["", "run_", "run", &text.to_uppercase(), &text[..text.len() - 1], &format!("{text}0")] {
+        for wrong in [
+            "",
+            "run_",
+            "run",
+            &text.to_uppercase(),
+            &text[..text.len() - 1],
+            &format!("{text}0"),
+        ] {
             assert!(wrong.parse::<RunId>().is_err(), "{wrong}");
         }
     }

@@ -197,7 +197,13 @@ async fn take(
             "同一请求正在处理。",
             "the same request is being done.",
         )
-        .with_remedy("稍后用同一个键重试。", "ask again with the same key in a moment.")),
-        Ok(status) => Ok(Some(KeptAnswer { status, body: row.try_get(2).map_err(failed)? })),
+        .with_remedy(
+            "稍后用同一个键重试。",
+            "ask again with the same key in a moment.",
+        )),
+        Ok(status) => Ok(Some(KeptAnswer {
+            status,
+            body: row.try_get(2).map_err(failed)?,
+        })),
     }
 }

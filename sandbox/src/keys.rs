@@ -72,7 +72,13 @@ impl Keys {
     }
 
     fn all(&self) -> [&Key; 5] {
-        [&self.objects, &self.masking, &self.checkpoint, &self.certificate, &self.pseudonyms]
+        [
+            &self.objects,
+            &self.masking,
+            &self.checkpoint,
+            &self.certificate,
+            &self.pseudonyms,
+        ]
     }
 
     /// Compares the keys with the check values of the database, which tell a wrong file from the right one.
@@ -88,7 +94,12 @@ impl Keys {
                     .await
                     .map_err(failed)?;
                 rows.iter()
-                    .map(|row| Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?)))
+                    .map(|row| {
+                        Ok((
+                            row.try_get(0).map_err(failed)?,
+                            row.try_get(1).map_err(failed)?,
+                        ))
+                    })
                     .collect::<Result<Vec<(String, String)>, Error>>()
             })
         });
@@ -101,28 +112,39 @@ impl Keys {
                 None => return Err(self.not_this_one(key)),
             }
         }
-        if known.is_empty() { self.remember(store).await } else { Ok(()) }
+        if known.is_empty() {
+            self.remember(store).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn remember(&self, store: &Store) -> Result<(), Error> {
-        let checks: Vec<(&'static str, String)> =
-            self.all().iter().map(|key| (key.name, key.check_value())).collect();
+        let checks: Vec<(&'static str, String)> = self
+            .all()
+            .iter()
+            .map(|key| (key.name, key.check_value()))
+            .collect();
         store
-            .act(system(SystemOperation::Bootstrap), "remember the keys", move |tx| {
-                let checks = checks.clone();
-                Box::pin(async move {
-                    for (name, value) in &checks {
-                        sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2)")
-                            .bind(*name)
-                            .bind(value.as_str())
-                            .execute(tx.conn())
-                            .await
-                            .map_err(|source| storage_error("remember the keys", source))?;
-                    }
-                    let detail = serde_json::json!({ "checks": checks });
-                    Ok(((), LeafDraft::new("key.create", detail)))
-                })
-            })
+            .act(
+                system(SystemOperation::Bootstrap),
+                "remember the keys",
+                move |tx| {
+                    let checks = checks.clone();
+                    Box::pin(async move {
+                        for (name, value) in &checks {
+                            sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2)")
+                                .bind(*name)
+                                .bind(value.as_str())
+                                .execute(tx.conn())
+                                .await
+                                .map_err(|source| storage_error("remember the keys", source))?;
+                        }
+                        let detail = serde_json::json!({ "checks": checks });
+                        Ok(((), LeafDraft::new("key.create", detail)))
+                    })
+                },
+            )
             .await
     }
 
@@ -139,7 +161,10 @@ impl Keys {
                 format!("密钥文件 {shown} 缺失，而数据库已用它写入。"),
                 format!("the key file {shown} is missing, and the database was written with it."),
             )
-            .with_remedy("从密钥备份恢复该文件。", "restore the file from the backup of the keys.");
+            .with_remedy(
+                "从密钥备份恢复该文件。",
+                "restore the file from the backup of the keys.",
+            );
         }
         Error::conflict(
             "wrong_key",
@@ -173,8 +198,14 @@ impl Key {
         if facts.mode() & 0o077 != 0 {
             return Err(Error::conflict(
                 "key_file_open",
-                format!("密钥文件 {shown} 可被他人读取（权限 {:04o}）。", facts.mode() & 0o7777),
-                format!("others may read the key file {shown} (mode {:04o}).", facts.mode() & 0o7777),
+                format!(
+                    "密钥文件 {shown} 可被他人读取（权限 {:04o}）。",
+                    facts.mode() & 0o7777
+                ),
+                format!(
+                    "others may read the key file {shown} (mode {:04o}).",
+                    facts.mode() & 0o7777
+                ),
             )
             .with_remedy(format!("chmod 600 {shown}"), format!("chmod 600 {shown}")));
         }
@@ -188,14 +219,21 @@ impl Key {
             Error::conflict(
                 "key_file_damaged",
                 format!("密钥文件 {shown} 不是 {} 位十六进制数。", KEY_BYTES * 2),
-                format!("the key file {shown} does not hold {} hexadecimal digits.", KEY_BYTES * 2),
+                format!(
+                    "the key file {shown} does not hold {} hexadecimal digits.",
+                    KEY_BYTES * 2
+                ),
             )
             .with_remedy(
                 "从密钥备份恢复该文件。",
                 "restore the file from the backup of the keys.",
             )
         })?;
-        Ok(Self { name, bytes, made_now: false })
+        Ok(Self {
+            name,
+            bytes,
+            made_now: false,
+        })
     }
 
     /// Writes the key beside its place and moves it there, so that no half a key is ever found.
@@ -204,8 +242,12 @@ impl Key {
         entropy.fill(bytes.as_mut_slice());
         let new = file.with_extension("new");
         let write = || -> std::io::Result<()> {
-            let mut out =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            let mut out = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&new)?;
             let mut text = hex::encode(bytes.as_slice());
             let written = writeln!(out, "{text}");
             text.zeroize();
@@ -218,7 +260,11 @@ impl Key {
             Ok(())
         };
         write().map_err(|error| unreadable(file, error))?;
-        Ok(Self { name, bytes, made_now: true })
+        Ok(Self {
+            name,
+            bytes,
+            made_now: true,
+        })
     }
 
     /// A value that tells keys apart and gives nothing of the key away.
@@ -240,5 +286,8 @@ fn unreadable(file: &Path, error: std::io::Error) -> Error {
         format!("密钥文件 {shown} 无法读写：{error}。"),
         format!("the key file {shown} cannot be read or written: {error}."),
     )
-    .with_remedy("检查目录权限与磁盘空间。", "look at the folder's permissions and free space.")
+    .with_remedy(
+        "检查目录权限与磁盘空间。",
+        "look at the folder's permissions and free space.",
+    )
 }

@@ -37,8 +37,9 @@ mod tasks;
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
 pub use application::{Consent, Grant, GrantState};
 pub use catalogue::{
-    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicySuggestion, PolicyView, PrivacyUnit,
-    SampleRow, SourceFacts, UniverseFacts, UpdateCycle, VersionColumn, VersionManifest, VersionView,
+    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicySuggestion,
+    PolicyView, PrivacyUnit, SampleRow, SourceFacts, UniverseFacts, UpdateCycle, VersionColumn,
+    VersionManifest, VersionView,
 };
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, ErrorKind};
@@ -50,14 +51,16 @@ pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
 };
 pub use intake::{
-    DataFormat, IntakeFault, IntakeLimits, PushManifest, PushRisk, PushState, PushView, TextEncoding,
+    DataFormat, IntakeFault, IntakeLimits, PushManifest, PushRisk, PushState, PushView,
+    TextEncoding,
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
     VerifyingKey, leaf_hash, verify_consistency,
 };
 pub use masking::{
-    Action as ProblemAction, Bilingual, Class, ColumnClass, Identifier, Lang, Problem, QualityReport, RiskReport, RuleCount, ValueDomain,
+    Action as ProblemAction, Bilingual, Class, ColumnClass, Identifier, Lang, Problem,
+    QualityReport, RiskReport, RuleCount, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
@@ -77,10 +80,13 @@ pub use meter::{Meter, Usage};
 pub use module::{MODULE_BYTES_MAX, ModuleView};
 pub use node::{NodeStatus, worker_main};
 pub use release::{
-    Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED, ReleaseEvidence,
-    ReleaseView, ReleaseVote, VerifiedCertificate, verify_certificate,
+    Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED,
+    ReleaseEvidence, ReleaseView, ReleaseVote, VerifiedCertificate, verify_certificate,
 };
-pub use review::{ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse};
+pub use review::{
+    ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse,
+};
 pub use runtime::{
-    Layer, LayerReport, LayerState, ModuleFacts, ModuleFault, inspect_module, module_from_text, probe,
+    Layer, LayerReport, LayerState, ModuleFacts, ModuleFault, inspect_module, module_from_text,
+    probe,
 };

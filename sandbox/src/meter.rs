@@ -150,7 +150,8 @@ fn meter_at(row: &AnyRow, first: usize) -> Result<Meter, sqlx::Error> {
 }
 
 fn figure(row: &AnyRow, place: usize) -> Result<u64, sqlx::Error> {
-    row.try_get::<i64, _>(place).map(|figure| u64::try_from(figure).unwrap_or(0))
+    row.try_get::<i64, _>(place)
+        .map(|figure| u64::try_from(figure).unwrap_or(0))
 }
 
 /// The meter of a run; none while it has not ended.
@@ -244,7 +245,10 @@ mod tests {
     #[test]
     fn a_sample_meter_is_exact_and_nothing_overflows() {
         assert_eq!(Meter::billed(&used(), Mode::Sample), Meter::exact(&used()));
-        let most = runtime::Meter { fuel: u64::MAX, ..used() };
+        let most = runtime::Meter {
+            fuel: u64::MAX,
+            ..used()
+        };
         assert_eq!(Meter::billed(&most, Mode::Production).fuel, u64::MAX);
     }
 }

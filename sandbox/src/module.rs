@@ -72,7 +72,9 @@ impl Platform {
         }
         let id = ModuleId::new(self.clock(), self.entropy());
         // The bytes first: a row whose module is missing could not run.
-        self.objects().put(ObjectArea::Module, &id.to_string(), &bytes).await?;
+        self.objects()
+            .put(ObjectArea::Module, &id.to_string(), &bytes)
+            .await?;
         let view = ModuleView {
             id,
             organisation: actor.organisation,
@@ -129,7 +131,9 @@ impl Platform {
     pub async fn module(&self, actor: &Actor, id: ModuleId) -> Result<ModuleView, Error> {
         let found = self
             .store()
-            .read("module", move |conn| Box::pin(async move { find(conn, id).await }))
+            .read("module", move |conn| {
+                Box::pin(async move { find(conn, id).await })
+            })
             .await?
             .ok_or_else(unknown)?;
         self.authorise(actor, Operation::Module, Object::Of(found.organisation))?;
@@ -164,7 +168,8 @@ impl Platform {
 
     /// Looks at a module in a jail: a parser of hostile bytes has no business beside the keys.
     async fn facts_of(&self, bytes: &[u8]) -> Result<ModuleFacts, Error> {
-        let file = SealedFile::new(bytes).map_err(|source| Error::internal("seal a module", source))?;
+        let file =
+            SealedFile::new(bytes).map_err(|source| Error::internal("seal a module", source))?;
         let order = Order {
             program: runtime::Program::Task {
                 name: tasks::INSPECT_MODULE.to_owned(),
@@ -207,7 +212,9 @@ pub(crate) async fn module_of(
     organisation: OrganisationId,
     id: ModuleId,
 ) -> Result<ModuleScope, Error> {
-    let found = find(conn, id).await?.filter(|found| found.organisation == organisation);
+    let found = find(conn, id)
+        .await?
+        .filter(|found| found.organisation == organisation);
     let found = found.ok_or_else(unknown)?;
     Ok(ModuleScope {
         id: found.id.to_string(),
@@ -255,7 +262,9 @@ async fn insert(
         }
     })?;
     let detail = json!({ "name": view.name, "sha256": view.sha256, "bytes": view.bytes });
-    let leaf = LeafDraft::new("module.push", detail).subject(view.id).person(account);
+    let leaf = LeafDraft::new("module.push", detail)
+        .subject(view.id)
+        .person(account);
     Ok((view, leaf))
 }
 
@@ -268,7 +277,8 @@ fn view(row: &AnyRow) -> Result<ModuleView, Error> {
         bytes: document::count(row, "bytes")?,
         facts: document::column(row, "facts")?,
         created_at: timestamp(
-            row.try_get("created_at").map_err(|source| storage_error("read a module", source))?,
+            row.try_get("created_at")
+                .map_err(|source| storage_error("read a module", source))?,
         ),
     })
 }
@@ -276,7 +286,9 @@ fn view(row: &AnyRow) -> Result<ModuleView, Error> {
 fn checked_name(name: &str) -> Result<(), Error> {
     let plain = !name.is_empty()
         && name.len() <= NAME_BYTES_MAX
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if plain {
         return Ok(());
     }
@@ -288,5 +300,8 @@ fn checked_name(name: &str) -> Result<(), Error> {
 }
 
 fn unknown() -> Error {
-    Error::not_found("没有这个模块，或您无权看到它。", "there is no such module, or you may not see it.")
+    Error::not_found(
+        "没有这个模块，或您无权看到它。",
+        "there is no such module, or you may not see it.",
+    )
 }

@@ -155,12 +155,19 @@ impl Node {
         }
         let (stop, stopped) = watch::channel(false);
         in_hand.insert(run.to_owned(), stop);
-        Some(InHand { node: self, run: run.to_owned(), stop: stopped })
+        Some(InHand {
+            node: self,
+            run: run.to_owned(),
+            stop: stopped,
+        })
     }
 
     /// Whether the run is in this node's hand.
     pub(crate) fn has(&self, run: &str) -> bool {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).contains_key(run)
+        self.in_hand
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(run)
     }
 
     /// The runs in hand.
@@ -184,14 +191,20 @@ impl Node {
         stop: watch::Receiver<bool>,
     ) -> Result<Completed, Error> {
         let supervisor = {
-            let held = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = self
+                .supervisor
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             held.clone()
         };
         let supervisor = supervisor.ok_or_else(no_workers)?;
-        supervisor.run(order, stop).await.map_err(|source| match source {
-            runtime::RunError::Order(_) => Error::internal("run an order", source),
-            _ => no_workers().with_source(source),
-        })
+        supervisor
+            .run(order, stop)
+            .await
+            .map_err(|source| match source {
+                runtime::RunError::Order(_) => Error::internal("run an order", source),
+                _ => no_workers().with_source(source),
+            })
     }
 
     pub(crate) fn set_driver(&self, driver: JoinHandle<()>) {
@@ -205,19 +218,30 @@ impl Node {
         for run in self.runs_in_hand() {
             self.stop(&run);
         }
-        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let driver = self
+            .driver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(driver) = driver {
             // A driver that panicked has nothing more in hand.
             let _ = driver.await;
         }
-        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let supervisor = self
+            .supervisor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(supervisor) = supervisor.and_then(Arc::into_inner) {
             supervisor.shutdown().await;
         }
     }
 
     fn status(&self, queued: u64) -> NodeStatus {
-        let held = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self
+            .supervisor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = |figure: usize| u64::try_from(figure).unwrap_or(u64::MAX);
         let (ready, busy) = held.as_ref().map_or((0, 0), |supervisor| {
             let queue = supervisor.queue();
@@ -235,7 +259,11 @@ impl Node {
 
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
-        let mut in_hand = self.node.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_hand = self
+            .node
+            .in_hand
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         in_hand.remove(&self.run);
     }
 }
@@ -255,7 +283,9 @@ impl Platform {
         self.authorise(actor, Operation::Status, Object::Platform)?;
         let queued = self
             .store()
-            .read("status", |conn| Box::pin(async move { crate::job::waiting(conn).await }))
+            .read("status", |conn| {
+                Box::pin(async move { crate::job::waiting(conn).await })
+            })
             .await?;
         Ok(self.node().status(queued))
     }
@@ -289,7 +319,10 @@ async fn workers(settings: &Settings) -> Result<(Option<Supervisor>, Vec<LayerRe
             "无法启动隔离工作进程。",
             "the jailed workers cannot be started.",
         )
-        .with_remedy("运行 egret doctor 查看原因。", "egret doctor says what is in the way.")
+        .with_remedy(
+            "运行 egret doctor 查看原因。",
+            "egret doctor says what is in the way.",
+        )
         .with_source(source)),
     }
 }

@@ -16,7 +16,10 @@ pub struct PageRequest {
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { limit: 50, cursor: None }
+        Self {
+            limit: 50,
+            cursor: None,
+        }
     }
 }
 
@@ -59,7 +62,11 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Cuts what [`PageRequest::rows`] found to a page; `key` is what the list is sorted by.
-    pub(crate) fn cut(mut items: Vec<T>, request: &PageRequest, key: impl Fn(&T) -> String) -> Self {
+    pub(crate) fn cut(
+        mut items: Vec<T>,
+        request: &PageRequest,
+        key: impl Fn(&T) -> String,
+    ) -> Self {
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);

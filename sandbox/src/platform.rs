@@ -63,16 +63,24 @@ impl Platform {
         let keys = Keys::open(&settings.data_dir.join("keys"), &*entropy)?;
         let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
         let database = match &settings.database {
-            Database::Sqlite => {
-                storage::Database::Sqlite { file: settings.data_dir.join("egret.db") }
-            }
+            Database::Sqlite => storage::Database::Sqlite {
+                file: settings.data_dir.join("egret.db"),
+            },
             Database::Postgres { url } => storage::Database::Postgres { url: url.clone() },
         };
-        let store =
-            Store::open(&database, Arc::clone(&clock), Arc::clone(&entropy), pseudonyms).await?;
+        let store = Store::open(
+            &database,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            pseudonyms,
+        )
+        .await?;
         keys.check(&store).await?;
-        let signer =
-            Signer::new(&settings.origin, keys.checkpoint.bytes(), keys.certificate.bytes())?;
+        let signer = Signer::new(
+            &settings.origin,
+            keys.checkpoint.bytes(),
+            keys.certificate.bytes(),
+        )?;
         let log = Log::open(&store, signer, &settings.data_dir.join("anchor")).await?;
         let objects = ObjectVault::open(
             &settings.objects,

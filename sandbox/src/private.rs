@@ -23,12 +23,14 @@ use sqlx::any::AnyRow;
 
 use crate::access::{Actor, Object, Operation};
 use crate::application::active_grant;
-use crate::catalogue::{Column, ColumnType, INTAKE_EPOCH, PrivacyUnit, arrow_schema, is_name, shortened};
+use crate::catalogue::{
+    Column, ColumnType, INTAKE_EPOCH, PrivacyUnit, arrow_schema, is_name, shortened,
+};
 use crate::clock::timestamp;
 use crate::document;
 use crate::error::Error;
 use crate::id::{GrantId, OrganisationId, PrivateDatasetId};
-use crate::intake::{DataFormat, IntakeLimits, ObjectSink, ReadError, Reader, bounded, both};
+use crate::intake::{DataFormat, IntakeLimits, ObjectSink, ReadError, Reader, both, bounded};
 use crate::ledger::LeafDraft;
 use crate::objects::{ObjectArea, ObjectFile, Stored};
 use crate::page::{Page, PageRequest};
@@ -102,7 +104,8 @@ impl PrivateDataset {
     /// The columns that hold intake tokens.
     pub(crate) fn tokens(&self) -> BTreeMap<String, ValueDomain> {
         let unit = self.view.unit.iter();
-        unit.map(|unit| (unit.column.clone(), unit.value_domain.clone())).collect()
+        unit.map(|unit| (unit.column.clone(), unit.value_domain.clone()))
+            .collect()
     }
 }
 
@@ -296,7 +299,8 @@ impl Platform {
                         .execute(tx.conn())
                         .await
                         .map_err(|source| storage_error("delete private data", source))?;
-                    let leaf = LeafDraft::new("private.delete", json!({ "sha256": found.sha256 })).subject(id);
+                    let leaf = LeafDraft::new("private.delete", json!({ "sha256": found.sha256 }))
+                        .subject(id);
                     Ok((found.object_key, leaf))
                 })
             })
@@ -307,7 +311,9 @@ impl Platform {
 
     async fn private_dataset(&self, id: PrivateDatasetId) -> Result<PrivateDataset, Error> {
         self.store()
-            .read("private_dataset", |conn| Box::pin(async move { by_id(conn, id).await }))
+            .read("private_dataset", |conn| {
+                Box::pin(async move { by_id(conn, id).await })
+            })
             .await
     }
 
@@ -325,8 +331,10 @@ impl Platform {
         let limits = self.intake().limits().clone();
         let work = move || convert(file, format, &columns, unit.as_ref(), &root, &limits, sink);
         let run = tokio::task::spawn_blocking(work);
-        let (stored, rows) =
-            tokio::join!(self.objects().put_stream(ObjectArea::Version, key, pieces), run);
+        let (stored, rows) = tokio::join!(
+            self.objects().put_stream(ObjectArea::Version, key, pieces),
+            run
+        );
         let rows = rows.map_err(|source| Error::internal("read private data", source))??;
         Ok((stored?, rows))
     }
@@ -382,7 +390,10 @@ async fn by_id(conn: &mut AnyConnection, id: PrivateDatasetId) -> Result<Private
 fn stored_row(row: &AnyRow) -> Result<PrivateDataset, Error> {
     let written_at = document::integer(row, "written_at")?;
     let written = written_at > 0;
-    let (sha256, rows) = (document::text(row, "sha256")?, document::count(row, "rows_total")?);
+    let (sha256, rows) = (
+        document::text(row, "sha256")?,
+        document::count(row, "rows_total")?,
+    );
     let view = PrivateDatasetView {
         id: document::id(row, "id")?,
         grant: document::id(row, "grant_id")?,
@@ -418,7 +429,9 @@ fn convert(
 ) -> Result<u64, Error> {
     let schema = kept_schema(columns, unit);
     let key = unit.and_then(|unit| {
-        let index = columns.iter().position(|column| column.name == unit.column)?;
+        let index = columns
+            .iter()
+            .position(|column| column.name == unit.column)?;
         Some((index, root.intake(&unit.value_domain, INTAKE_EPOCH)))
     });
     let failed = |source| Error::internal("write private data", source);
@@ -442,10 +455,15 @@ fn convert(
         return Err(wrong_values(&problems));
     }
     if rows == 0 {
-        return Err(Error::invalid("no_rows", "数据没有行。", "the data have no rows."));
+        return Err(Error::invalid(
+            "no_rows",
+            "数据没有行。",
+            "the data have no rows.",
+        ));
     }
     writer.close().map_err(failed)?;
-    sink.finish().map_err(|source| Error::internal("write private data", source))?;
+    sink.finish()
+        .map_err(|source| Error::internal("write private data", source))?;
     Ok(rows)
 }
 
@@ -469,7 +487,9 @@ fn with_tokens(
 fn kept_schema(columns: &[Column], unit: Option<&PrivacyUnit>) -> SchemaRef {
     let plain = arrow_schema(columns);
     let fields = plain.fields().iter().map(|field| match unit {
-        Some(unit) if unit.column == *field.name() => Field::new(&unit.column, DataType::Utf8, true),
+        Some(unit) if unit.column == *field.name() => {
+            Field::new(&unit.column, DataType::Utf8, true)
+        }
         _ => field.as_ref().clone(),
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
@@ -485,8 +505,13 @@ fn unreadable(error: ReadError) -> Error {
         .with_source(source),
         ReadError::Fault(fault) => {
             let place = place(fault.row, fault.column.as_deref());
-            let finding =
-                Finding::new(&fault.rule, Severity::Refuse, place, fault.reason, fault.remedy);
+            let finding = Finding::new(
+                &fault.rule,
+                Severity::Refuse,
+                place,
+                fault.reason,
+                fault.remedy,
+            );
             invalid_data(vec![finding])
         }
     }
@@ -500,7 +525,10 @@ fn wrong_values(problems: &[masking::Problem]) -> Error {
             Severity::Refuse,
             place(Some(problem.row), problem.column.as_deref()),
             problem.message.clone(),
-            both("更正该值，或修改列类型", "correct the value, or the column's type"),
+            both(
+                "更正该值，或修改列类型",
+                "correct the value, or the column's type",
+            ),
         )
     };
     invalid_data(problems.iter().take(PROBLEMS_SHOWN).map(finding).collect())
@@ -535,7 +563,13 @@ fn name_taken() -> Error {
 fn faults(request: &PrivateDatasetRequest) -> Vec<Finding> {
     let fault = |rule: &str, subject: &str, zh: &str, en: &str| {
         let remedy = both("更正后重试", "correct it and try again");
-        Finding::new(rule, Severity::Refuse, shortened(subject), both(zh, en), remedy)
+        Finding::new(
+            rule,
+            Severity::Refuse,
+            shortened(subject),
+            both(zh, en),
+            remedy,
+        )
     };
     let mut faults = Vec::new();
     if !is_name(&request.name) {
@@ -544,20 +578,39 @@ fn faults(request: &PrivateDatasetRequest) -> Vec<Finding> {
         faults.push(fault("table_name", "name", zh, en));
     }
     if request.columns.is_empty() || request.columns.len() > COLUMNS_MAX {
-        faults.push(fault("columns", "columns", "须有 1 到 256 列", "there must be 1 to 256 columns"));
+        faults.push(fault(
+            "columns",
+            "columns",
+            "须有 1 到 256 列",
+            "there must be 1 to 256 columns",
+        ));
     }
     let mut names = BTreeSet::new();
     for column in &request.columns {
         if !is_name(&column.name) {
-            faults.push(fault("column_name", &column.name, "列名不合规", "is no name of a column"));
+            faults.push(fault(
+                "column_name",
+                &column.name,
+                "列名不合规",
+                "is no name of a column",
+            ));
         }
         if !names.insert(&column.name) {
-            faults.push(fault("column_duplicate", &column.name, "列名重复", "the name is taken by another column"));
+            faults.push(fault(
+                "column_duplicate",
+                &column.name,
+                "列名重复",
+                "the name is taken by another column",
+            ));
         }
     }
     if let Some(unit) = &request.unit {
-        let column = request.columns.iter().find(|column| column.name == unit.column);
-        let joins = column.is_some_and(|c| matches!(c.kind, ColumnType::String | ColumnType::Int64));
+        let column = request
+            .columns
+            .iter()
+            .find(|column| column.name == unit.column);
+        let joins =
+            column.is_some_and(|c| matches!(c.kind, ColumnType::String | ColumnType::Int64));
         if !joins {
             let zh = "连接列须在列清单中，且为 string 或 int64";
             let en = "the join column must be among the columns, and string or int64";

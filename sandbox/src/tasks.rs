@@ -14,8 +14,10 @@ pub(crate) const INSPECT: &str = "inspect";
 pub(crate) const INSPECT_MODULE: &str = "inspect-module";
 
 /// The tasks that a worker knows.
-pub(crate) const TASKS: &[(&str, TaskFn)] =
-    &[(INSPECT, inspect as TaskFn), (INSPECT_MODULE, inspect_module as TaskFn)];
+pub(crate) const TASKS: &[(&str, TaskFn)] = &[
+    (INSPECT, inspect as TaskFn),
+    (INSPECT_MODULE, inspect_module as TaskFn),
+];
 
 /// What looking at a module says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

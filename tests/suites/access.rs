@@ -357,7 +357,7 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
             "roles": ["developer"], "password": "egret-tests-9f2c41" }),
         "set_roles" => json!({ "roles": ["developer"] }),
         "register_dataset" => {
-            json!({ "name": "other", "title": "t", "provider": objects["organisation"],
+            json!({ "name": "other", "title": { "zh": "t", "en": "t" }, "provider": objects["organisation"],
             "industry": "i", "columns": [column] })
         }
         "set_policy" => json!({ "toml": "version = 1\n" }),

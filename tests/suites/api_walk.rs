@@ -57,7 +57,7 @@ async fn a_module_is_held_voted_on_released_and_proved() {
         "kind": "wasm",
         "module": module,
         "inputs": [{ "table": "residents", "columns": ["income"] }],
-        "output": [{ "name": "rows", "data_type": "Int64" }],
+        "output": [{ "name": "rows", "data_type": "int64" }],
     });
     let job = world
         .developer

@@ -321,7 +321,7 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "{text}");
         let lines: Vec<&str> = text.lines().collect();
         assert!(
-            lines[0].starts_with("  refused column_outside_scenario 2:6 claims.name"),
+            lines[0].starts_with("  refused column_outside_scenario 2:5 claims.name"),
             "{text}"
         );
         assert_eq!(lines[1], "       区, name");

@@ -4,7 +4,8 @@ use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{identifier, time};
 use super::dto::{
-    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Page, PageQuery, Role, RolesPut,
+    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Page,
+    PageQuery, Role, RolesPut,
 };
 use super::extract::{Id, Json, Query};
 use super::paging;
@@ -29,7 +30,10 @@ async fn list_organisations(
     Signed(actor): Signed,
     Query(page): Query<PageQuery>,
 ) -> Answer {
-    let page = portal.platform.organisations(&actor, paging::asked(page)?).await?;
+    let page = portal
+        .platform
+        .organisations(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, OrganisationView>(&page))
 }
 
@@ -41,8 +45,11 @@ async fn create_organisation(
     Signed(actor): Signed,
     Json(body): Json<OrganisationCreate>,
 ) -> Answer {
-    let request =
-        sandbox::OrganisationRequest { name: body.name, title: body.title, kind: body.kind.into() };
+    let request = sandbox::OrganisationRequest {
+        name: body.name,
+        title: body.title,
+        kind: body.kind.into(),
+    };
     let made = portal.platform.create_organisation(&actor, request).await?;
     let made = OrganisationView::from(&made);
     answer::created(&format!("/organisations/{}", made.id), &made)
@@ -51,8 +58,15 @@ async fn create_organisation(
 /// Accounts.
 #[utoipa::path(get, path = "/accounts", tag = "accounts", params(PageQuery),
     responses((status = 200, description = "a page of accounts", body = Page<AccountView>)))]
-async fn list_accounts(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
-    let page = portal.platform.accounts(&actor, paging::asked(page)?).await?;
+async fn list_accounts(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal
+        .platform
+        .accounts(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, AccountView>(&page))
 }
 
@@ -91,14 +105,20 @@ async fn set_roles(
     Json(body): Json<RolesPut>,
 ) -> Answer {
     let roles = role_set(&body.roles);
-    answer::ok(&AccountView::from(&portal.platform.set_roles(&actor, account, roles).await?))
+    answer::ok(&AccountView::from(
+        &portal.platform.set_roles(&actor, account, roles).await?,
+    ))
 }
 
 /// Shuts an account and ends its sessions and tokens.
 #[utoipa::path(post, path = "/accounts/{id}:disable", tag = "accounts",
     params(("id" = String, Path, description = "the account")),
     responses((status = 204, description = "the account is shut")))]
-async fn disable_account(State(portal): State<Portal>, Signed(actor): Signed, Id(account): Id<AccountId>) -> Answer {
+async fn disable_account(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(account): Id<AccountId>,
+) -> Answer {
     portal.platform.disable_account(&actor, account).await?;
     answer::done()
 }

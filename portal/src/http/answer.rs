@@ -1,8 +1,8 @@
 //! Answers of what went well.
 
 use super::error::Failure;
-use axum::http::header::{self, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -32,7 +32,10 @@ pub(crate) fn done() -> Answer {
 fn located(status: StatusCode, path: &str, view: &impl Serialize) -> Answer {
     let mut response = json(status, view)?;
     let location = HeaderValue::from_str(&format!("{}{path}", super::API));
-    response.headers_mut().insert(header::LOCATION, location.map_err(|_error| Failure::internal())?);
+    response.headers_mut().insert(
+        header::LOCATION,
+        location.map_err(|_error| Failure::internal())?,
+    );
     Ok(response)
 }
 

@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 impl From<&sandbox::Bilingual> for dto::Text {
     fn from(text: &sandbox::Bilingual) -> Self {
-        Self { zh: text.zh.clone(), en: text.en.clone() }
+        Self {
+            zh: text.zh.clone(),
+            en: text.en.clone(),
+        }
     }
 }
 
@@ -31,7 +34,12 @@ impl From<&sandbox::Finding> for dto::Finding {
 
 impl From<sandbox::Span> for dto::Span {
     fn from(span: sandbox::Span) -> Self {
-        Self { line: span.line, column: span.column, end_line: span.end_line, end_column: span.end_column }
+        Self {
+            line: span.line,
+            column: span.column,
+            end_line: span.end_line,
+            end_column: span.end_column,
+        }
     }
 }
 
@@ -50,7 +58,9 @@ impl From<&sandbox::LayerReport> for dto::LayerView {
     fn from(report: &sandbox::LayerReport) -> Self {
         let (state, errno) = match report.state {
             sandbox::LayerState::Enforced => (dto::LayerState::Enforced, None),
-            sandbox::LayerState::Unavailable { errno } => (dto::LayerState::Unavailable, Some(errno)),
+            sandbox::LayerState::Unavailable { errno } => {
+                (dto::LayerState::Unavailable, Some(errno))
+            }
             sandbox::LayerState::Off => (dto::LayerState::Off, None),
         };
         Self {

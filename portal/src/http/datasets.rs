@@ -4,8 +4,8 @@ use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{each, identifier, time};
 use super::dto::{
-    self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPut, PolicySuggestion, PolicyView,
-    SampleView,
+    self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPut,
+    PolicySuggestion, PolicyView, SampleView,
 };
 use super::error::Failure;
 use super::extract::{Id, Json, Query};
@@ -27,8 +27,15 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 /// The data catalogue.
 #[utoipa::path(get, path = "/datasets", tag = "catalogue", params(PageQuery),
     responses((status = 200, description = "a page of data sets", body = Page<DatasetView>)))]
-async fn datasets(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
-    let page = portal.platform.datasets(&actor, paging::asked(page)?).await?;
+async fn datasets(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal
+        .platform
+        .datasets(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, DatasetView>(&page))
 }
 
@@ -40,23 +47,41 @@ async fn register_dataset(
     Signed(actor): Signed,
     Json(body): Json<DatasetCreate>,
 ) -> Answer {
-    let made = portal.platform.register_dataset(&actor, entry(body)?).await?;
-    answer::created(&format!("/datasets/{}", made.name), &DatasetView::from(&made))
+    let made = portal
+        .platform
+        .register_dataset(&actor, entry(body)?)
+        .await?;
+    answer::created(
+        &format!("/datasets/{}", made.name),
+        &DatasetView::from(&made),
+    )
 }
 
 /// A catalogue entry.
 #[utoipa::path(get, path = "/datasets/{name}", tag = "catalogue", params(("name" = String, Path, description = "the data set")),
     responses((status = 200, description = "the data set", body = DatasetView)))]
-async fn dataset(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
-    answer::ok(&DatasetView::from(&portal.platform.dataset(&actor, &name).await?))
+async fn dataset(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+) -> Answer {
+    answer::ok(&DatasetView::from(
+        &portal.platform.dataset(&actor, &name).await?,
+    ))
 }
 
 /// 样例数据: masked rows to write programs against.
 #[utoipa::path(get, path = "/datasets/{name}/sample", tag = "catalogue",
     params(("name" = String, Path, description = "the data set")),
     responses((status = 200, description = "masked rows", body = SampleView)))]
-async fn dataset_sample(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
-    answer::ok(&SampleView { rows: portal.platform.dataset_sample(&actor, &name).await? })
+async fn dataset_sample(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+) -> Answer {
+    answer::ok(&SampleView {
+        rows: portal.platform.dataset_sample(&actor, &name).await?,
+    })
 }
 
 /// The versions of a data set, newest first.
@@ -69,7 +94,10 @@ async fn dataset_versions(
     Id(name): Id<String>,
     Query(page): Query<PageQuery>,
 ) -> Answer {
-    let page = portal.platform.dataset_versions(&actor, &name, paging::asked(page)?).await?;
+    let page = portal
+        .platform
+        .dataset_versions(&actor, &name, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, DatasetVersionView>(&page))
 }
 
@@ -77,8 +105,14 @@ async fn dataset_versions(
 #[utoipa::path(get, path = "/datasets/{name}/policy", tag = "catalogue",
     params(("name" = String, Path, description = "the data set")),
     responses((status = 200, description = "the policy", body = PolicyView)))]
-async fn policy(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
-    answer::ok(&PolicyView::from(&portal.platform.policy(&actor, &name).await?))
+async fn policy(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+) -> Answer {
+    answer::ok(&PolicyView::from(
+        &portal.platform.policy(&actor, &name).await?,
+    ))
 }
 
 /// Puts a masking policy in force for the pushes that follow.
@@ -91,15 +125,26 @@ async fn set_policy(
     Id(name): Id<String>,
     Json(body): Json<PolicyPut>,
 ) -> Answer {
-    answer::ok(&PolicyView::from(&portal.platform.set_policy(&actor, &name, &body.toml).await?))
+    answer::ok(&PolicyView::from(
+        &portal
+            .platform
+            .set_policy(&actor, &name, &body.toml)
+            .await?,
+    ))
 }
 
 /// A masking policy that fits what the columns hold; it is not put in force.
 #[utoipa::path(post, path = "/datasets/{name}/policy:suggest", tag = "catalogue",
     params(("name" = String, Path, description = "the data set")),
     responses((status = 200, description = "a policy and the classes it follows from", body = PolicySuggestion)))]
-async fn suggest_policy(State(portal): State<Portal>, Signed(actor): Signed, Id(name): Id<String>) -> Answer {
-    answer::ok(&PolicySuggestion::from(&portal.platform.suggest_policy(&actor, &name).await?))
+async fn suggest_policy(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+) -> Answer {
+    answer::ok(&PolicySuggestion::from(
+        &portal.platform.suggest_policy(&actor, &name).await?,
+    ))
 }
 
 fn entry(body: DatasetCreate) -> Result<sandbox::CatalogueEntry, Failure> {
@@ -120,14 +165,24 @@ fn entry(body: DatasetCreate) -> Result<sandbox::CatalogueEntry, Failure> {
 /// The privacy unit of a body; also that of a private data set.
 pub(crate) fn unit(unit: dto::PrivacyUnit) -> Result<sandbox::PrivacyUnit, Failure> {
     let value_domain = sandbox::ValueDomain::parse(&unit.value_domain).map_err(|_error| {
-        Failure::field("unit.value_domain", "不是值域名称，如 person-id", "is no value domain, such as person-id")
+        Failure::field(
+            "unit.value_domain",
+            "不是值域名称，如 person-id",
+            "is no value domain, such as person-id",
+        )
     })?;
-    Ok(sandbox::PrivacyUnit { column: unit.column, value_domain })
+    Ok(sandbox::PrivacyUnit {
+        column: unit.column,
+        value_domain,
+    })
 }
 
 impl From<&sandbox::PrivacyUnit> for dto::PrivacyUnit {
     fn from(unit: &sandbox::PrivacyUnit) -> Self {
-        Self { column: unit.column.clone(), value_domain: unit.value_domain.as_str().to_owned() }
+        Self {
+            column: unit.column.clone(),
+            value_domain: unit.value_domain.as_str().to_owned(),
+        }
     }
 }
 
@@ -202,9 +257,14 @@ impl From<&sandbox::VersionColumn> for dto::VersionColumn {
             name: column.name.clone(),
             data_type: column.data_type.clone(),
             class: column.class.into(),
-            identifier: column.identifier.map(|identifier| identifier.as_str().to_owned()),
+            identifier: column
+                .identifier
+                .map(|identifier| identifier.as_str().to_owned()),
             level: column.level.map(Into::into),
-            token: column.token.as_ref().map(|domain| domain.as_str().to_owned()),
+            token: column
+                .token
+                .as_ref()
+                .map(|domain| domain.as_str().to_owned()),
         }
     }
 }
@@ -242,7 +302,10 @@ impl From<&sandbox::PolicyView> for PolicyView {
 
 impl From<&sandbox::PolicySuggestion> for PolicySuggestion {
     fn from(suggestion: &sandbox::PolicySuggestion) -> Self {
-        Self { toml: suggestion.toml.clone(), classes: each(&suggestion.classes) }
+        Self {
+            toml: suggestion.toml.clone(),
+            classes: each(&suggestion.classes),
+        }
     }
 }
 
@@ -250,7 +313,9 @@ impl From<&sandbox::ColumnClass> for dto::ColumnClass {
     fn from(class: &sandbox::ColumnClass) -> Self {
         Self {
             column: class.column.clone(),
-            identifier: class.identifier.map(|identifier| identifier.as_str().to_owned()),
+            identifier: class
+                .identifier
+                .map(|identifier| identifier.as_str().to_owned()),
             class: class.class.into(),
             confidence: class.confidence,
             reason: (&class.evidence.reason).into(),

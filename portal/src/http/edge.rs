@@ -33,7 +33,11 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn new(entropy: Arc<dyn Entropy>, bounds: Bounds) -> Self {
-        Self { entropy, bounds, permits: Arc::new(Semaphore::new(bounds.requests_max)) }
+        Self {
+            entropy,
+            bounds,
+            permits: Arc::new(Semaphore::new(bounds.requests_max)),
+        }
     }
 
     fn trace_id(&self) -> String {
@@ -116,9 +120,18 @@ fn secure(headers: &mut HeaderMap) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
         (header::VARY, "accept-language, authorization"),
     ];
     for (name, value) in fixed {
@@ -128,7 +141,9 @@ fn secure(headers: &mut HeaderMap) {
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(NO_CONTENT_POLICY));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// The method's name for the log; what a client invents is not written there.
@@ -174,7 +189,10 @@ mod tests {
     }
 
     async fn call(app: &axum::Router, request: Request) -> Response {
-        TowerToHyperService::new(app.clone()).call(request).await.unwrap()
+        TowerToHyperService::new(app.clone())
+            .call(request)
+            .await
+            .unwrap()
     }
 
     fn request(path: &str) -> axum::http::request::Builder {
@@ -182,12 +200,21 @@ mod tests {
     }
 
     async fn problem(app: &axum::Router, path: &str, language: &str) -> (u16, Value, HeaderMap) {
-        let request = request(path).header(header::ACCEPT_LANGUAGE, language).body(Body::empty());
+        let request = request(path)
+            .header(header::ACCEPT_LANGUAGE, language)
+            .body(Body::empty());
         let response = call(app, request.unwrap()).await;
         let (parts, body) = response.into_parts();
-        assert_eq!(parts.headers[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            parts.headers[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        (parts.status.as_u16(), serde_json::from_slice(&body).unwrap(), parts.headers)
+        (
+            parts.status.as_u16(),
+            serde_json::from_slice(&body).unwrap(),
+            parts.headers,
+        )
     }
 
     #[tokio::test]
@@ -201,7 +228,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_takes_too_long_is_a_503() {
-        let bounds = Bounds { request_timeout_ms: 20, ..Bounds::default() };
+        let bounds = Bounds {
+            request_timeout_ms: 20,
+            ..Bounds::default()
+        };
         let (status, problem, headers) = problem(&app(bounds), "/hangs", "en").await;
         assert_eq!((status, &problem["code"]), (503, &Value::from("timed_out")));
         assert!(headers.contains_key(header::RETRY_AFTER));
@@ -209,10 +239,17 @@ mod tests {
 
     #[tokio::test]
     async fn more_requests_than_permitted_are_a_503_and_permits_come_back() {
-        let app = app(Bounds { requests_max: 1, ..Bounds::default() });
+        let app = app(Bounds {
+            requests_max: 1,
+            ..Bounds::default()
+        });
         let hanging = tokio::spawn({
             let app = app.clone();
-            async move { call(&app, request("/hangs").body(Body::empty()).unwrap()).await.status() }
+            async move {
+                call(&app, request("/hangs").body(Body::empty()).unwrap())
+                    .await
+                    .status()
+            }
         });
         loop {
             let response = call(&app, request("/fine").body(Body::empty()).unwrap()).await;
@@ -233,7 +270,10 @@ mod tests {
         let (_, zh, zh_headers) = problem(&app, "/fails", "zh-CN").await;
         let (_, en, en_headers) = problem(&app, "/fails", "en").await;
         assert_eq!(zh["titles"], en["titles"]);
-        assert_eq!((&zh["title"], &en["title"]), (&en["titles"]["zh"], &en["titles"]["en"]));
+        assert_eq!(
+            (&zh["title"], &en["title"]),
+            (&en["titles"]["zh"], &en["titles"]["en"])
+        );
         assert_ne!(zh["detail"], en["detail"]);
         assert_eq!(zh_headers[header::CONTENT_LANGUAGE], "zh-CN");
         assert_eq!(en_headers[header::CONTENT_LANGUAGE], "en");
@@ -244,25 +284,47 @@ mod tests {
     async fn an_unknown_route_and_a_wrong_method_are_problems() {
         let app = app(Bounds::default());
         let (status, unknown, _) = problem(&app, "/nowhere", "en").await;
-        assert_eq!((status, &unknown["code"]), (404, &Value::from("no_such_route")));
-        let response = call(&app, request("/fine").method("DELETE").body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (status, &unknown["code"]),
+            (404, &Value::from("no_such_route"))
+        );
+        let response = call(
+            &app,
+            request("/fine")
+                .method("DELETE")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
     }
 
     #[tokio::test]
     async fn every_answer_has_the_security_headers_and_none_opens_another_origin() {
         let app = app(Bounds::default());
         for path in ["/fine", "/fails", "/panics", "/nowhere"] {
-            let request = request(path).header(header::ORIGIN, "https://elsewhere.example").body(Body::empty());
+            let request = request(path)
+                .header(header::ORIGIN, "https://elsewhere.example")
+                .body(Body::empty());
             let response = call(&app, request.unwrap()).await;
             let headers = response.headers();
             assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
-            assert_eq!(headers[header::CONTENT_SECURITY_POLICY], NO_CONTENT_POLICY, "{path}");
+            assert_eq!(
+                headers[header::CONTENT_SECURITY_POLICY],
+                NO_CONTENT_POLICY,
+                "{path}"
+            );
             assert_eq!(headers[header::CACHE_CONTROL], "no-store", "{path}");
             assert!(headers.contains_key(TRACE_ID), "{path}");
-            assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{path}");
+            assert!(
+                !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN),
+                "{path}"
+            );
         }
     }
 }

@@ -63,7 +63,10 @@ impl Failure {
             StatusCode::NOT_FOUND,
             "no_such_route",
             text("没有这个地址", "no such address"),
-            text("此地址没有任何资源或操作。", "there is no resource and no action at this address."),
+            text(
+                "此地址没有任何资源或操作。",
+                "there is no resource and no action at this address.",
+            ),
         )
         .remedied("查看 /api/v1/openapi.json。", "see /api/v1/openapi.json.")
     }
@@ -74,7 +77,10 @@ impl Failure {
             StatusCode::NOT_FOUND,
             "not_found",
             title_of(ErrorKind::NotFound),
-            text("没有这个对象，或您无权看到它。", "there is no such object, or you may not see it."),
+            text(
+                "没有这个对象，或您无权看到它。",
+                "there is no such object, or you may not see it.",
+            ),
         )
     }
 
@@ -84,16 +90,25 @@ impl Failure {
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             text("此地址不支持该方法", "method not allowed here"),
-            text("此地址不支持该请求方法。", "this address does not answer to this method."),
+            text(
+                "此地址不支持该请求方法。",
+                "this address does not answer to this method.",
+            ),
         )
-        .remedied("可用的方法见 Allow 响应头。", "the header Allow names the methods that it answers to.")
+        .remedied(
+            "可用的方法见 Allow 响应头。",
+            "the header Allow names the methods that it answers to.",
+        )
     }
 
     /// Nobody, or nobody any more, is signed in with this request.
     pub(crate) fn unauthenticated(presented: bool) -> Self {
         let (detail, challenge) = if presented {
             (
-                text("令牌无效或已过期。", "the token is not valid, or not any more."),
+                text(
+                    "令牌无效或已过期。",
+                    "the token is not valid, or not any more.",
+                ),
                 r#"Bearer realm="egret", error="invalid_token""#,
             )
         } else {
@@ -112,7 +127,10 @@ impl Failure {
             "先在 POST /api/v1/sessions 登录，再发送 Authorization: Bearer 请求头。",
             "sign in at POST /api/v1/sessions, then send the header Authorization: Bearer.",
         )
-        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        .header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        )
     }
 
     /// A body that is not the media type that the endpoint reads.
@@ -126,21 +144,32 @@ impl Failure {
                 &format!("the body here has to be {wanted}."),
             ),
         )
-        .remedied(&format!("设置 Content-Type: {wanted}。"), &format!("set Content-Type: {wanted}."))
+        .remedied(
+            &format!("设置 Content-Type: {wanted}。"),
+            &format!("set Content-Type: {wanted}."),
+        )
     }
 
     /// A body that is no JSON, or not the JSON that the endpoint reads.
     pub(crate) fn json(error: &serde_json::Error, body: &[u8]) -> Self {
         let (code, title) = if error.is_data() {
-            ("invalid_body", text("请求体与接口不符", "the body does not fit"))
+            (
+                "invalid_body",
+                text("请求体与接口不符", "the body does not fit"),
+            )
         } else {
-            ("malformed_json", text("请求体不是合法的 JSON", "the body is no valid JSON"))
+            (
+                "malformed_json",
+                text("请求体不是合法的 JSON", "the body is no valid JSON"),
+            )
         };
         let span = place(body, error.line(), error.column());
         let Span { line, column, .. } = span;
         // The parser ends its message with a place of its own, which counts bytes.
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _place)| message);
+        let message = message
+            .rsplit_once(" at line ")
+            .map_or(&*message, |(message, _place)| message);
         Self::new(
             StatusCode::BAD_REQUEST,
             code,
@@ -157,7 +186,12 @@ impl Failure {
     pub(crate) fn nul(body: &[u8], at: usize) -> Self {
         let before = body.get(..at).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        let column = before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte != b'\n')
+            .count()
+            + 1;
         let span = place(body, line, column);
         let Span { line, column, .. } = span;
         Self::new(
@@ -178,7 +212,10 @@ impl Failure {
             StatusCode::BAD_REQUEST,
             "invalid_query",
             text("查询参数无效", "invalid query parameters"),
-            text(&format!("查询参数无效：{reason}。"), &format!("query parameters: {reason}.")),
+            text(
+                &format!("查询参数无效：{reason}。"),
+                &format!("query parameters: {reason}."),
+            ),
         )
     }
 
@@ -188,7 +225,10 @@ impl Failure {
             StatusCode::BAD_REQUEST,
             "invalid_query",
             text("查询参数无效", "invalid query parameters"),
-            text(&format!("查询参数 {name}：{zh}。"), &format!("query parameter {name}: {en}.")),
+            text(
+                &format!("查询参数 {name}：{zh}。"),
+                &format!("query parameter {name}: {en}."),
+            ),
         )
     }
 
@@ -198,7 +238,10 @@ impl Failure {
             StatusCode::BAD_REQUEST,
             "invalid_header",
             text("请求头无效", "invalid header"),
-            text(&format!("请求头 {name} 的值无效。"), &format!("the value of the header {name} is not valid.")),
+            text(
+                &format!("请求头 {name} 的值无效。"),
+                &format!("the value of the header {name} is not valid."),
+            ),
         )
     }
 
@@ -208,7 +251,10 @@ impl Failure {
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_field",
             title_of(ErrorKind::Invalid),
-            text(&format!("字段 {name}：{zh}。"), &format!("field {name}: {en}.")),
+            text(
+                &format!("字段 {name}：{zh}。"),
+                &format!("field {name}: {en}."),
+            ),
         )
     }
 
@@ -233,7 +279,10 @@ impl Failure {
             StatusCode::BAD_REQUEST,
             "incomplete_body",
             text("请求体不完整", "incomplete body"),
-            text("连接在请求体传完之前中断。", "the connection ended before the body was complete."),
+            text(
+                "连接在请求体传完之前中断。",
+                "the connection ended before the body was complete.",
+            ),
         )
     }
 
@@ -272,7 +321,10 @@ impl Failure {
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
             title_of(ErrorKind::Unavailable),
-            text("同时处理的请求过多。", "too many requests at the same time."),
+            text(
+                "同时处理的请求过多。",
+                "too many requests at the same time.",
+            ),
         )
         .remedied("稍后重试。", "try again later.")
         .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
@@ -347,14 +399,21 @@ impl From<sandbox::Error> for Failure {
             });
         }
         let findings: Vec<Finding> = error.findings().iter().map(Into::into).collect();
-        let mut failure =
-            Self::new(status_of(kind), error.code(), title_of(kind), error.message().into());
+        let mut failure = Self::new(
+            status_of(kind),
+            error.code(),
+            title_of(kind),
+            error.message().into(),
+        );
         if kind == ErrorKind::Unavailable {
             failure = failure.header(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         failure.with(|inner| {
             inner.remedy = error.remedy().map(Into::into);
-            inner.spans = findings.iter().filter_map(|finding| finding.place).collect();
+            inner.spans = findings
+                .iter()
+                .filter_map(|finding| finding.place)
+                .collect();
             inner.findings = findings;
         })
     }
@@ -398,13 +457,27 @@ fn title_of(kind: ErrorKind) -> Text {
 /// Where a JSON body went wrong, in characters.
 fn place(body: &[u8], line: usize, column: usize) -> Span {
     let line = line.max(1);
-    let read = body.split(|byte| *byte == b'\n').nth(line - 1).unwrap_or_default();
+    let read = body
+        .split(|byte| *byte == b'\n')
+        .nth(line - 1)
+        .unwrap_or_default();
     let read = read.get(..column.min(read.len())).unwrap_or_default();
     let column = String::from_utf8_lossy(read).chars().count().max(1);
-    let (line, column) = (u64::try_from(line).unwrap_or(u64::MAX), u64::try_from(column).unwrap_or(u64::MAX));
-    Span { line, column, end_line: line, end_column: column.saturating_add(1) }
+    let (line, column) = (
+        u64::try_from(line).unwrap_or(u64::MAX),
+        u64::try_from(column).unwrap_or(u64::MAX),
+    );
+    Span {
+        line,
+        column,
+        end_line: line,
+        end_column: column.saturating_add(1),
+    }
 }
 
 pub(crate) fn text(zh: &str, en: &str) -> Text {
-    Text { zh: zh.to_owned(), en: en.to_owned() }
+    Text {
+        zh: zh.to_owned(),
+        en: en.to_owned(),
+    }
 }

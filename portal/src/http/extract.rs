@@ -23,7 +23,9 @@ impl<T: FromStr + Send> FromRequestParts<Portal> for Id<T> {
         if text.chars().any(char::is_control) {
             return Err(Failure::not_found());
         }
-        text.parse().map(Self).map_err(|_error| Failure::not_found())
+        text.parse()
+            .map(Self)
+            .map_err(|_error| Failure::not_found())
     }
 }
 
@@ -42,7 +44,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Portal> for Query<T> {
             .map(|axum::extract::Query(query)| Self(query))
             .map_err(|rejection| {
                 let reason = rejection.body_text();
-                let reason = reason.rsplit_once("query string: ").map_or(&*reason, |(_, tail)| tail);
+                let reason = reason
+                    .rsplit_once("query string: ")
+                    .map_or(&*reason, |(_, tail)| tail);
                 Failure::query(reason)
             })
     }

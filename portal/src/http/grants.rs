@@ -13,13 +13,20 @@ use sandbox::GrantId;
 use utoipa_axum::routes;
 
 pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
-    to.add(routes!(grants, apply)).add(routes!(grant)).add(routes!(consent)).add(routes!(revoke_grant))
+    to.add(routes!(grants, apply))
+        .add(routes!(grant))
+        .add(routes!(consent))
+        .add(routes!(revoke_grant))
 }
 
 /// The grants that the account may see, newest first.
 #[utoipa::path(get, path = "/grants", tag = "grants", params(PageQuery),
     responses((status = 200, description = "a page of grants", body = Page<GrantView>)))]
-async fn grants(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
+async fn grants(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
     let page = portal.platform.grants(&actor, paging::asked(page)?).await?;
     answer::ok(&paging::answered::<_, GrantView>(&page))
 }
@@ -27,9 +34,18 @@ async fn grants(State(portal): State<Portal>, Signed(actor): Signed, Query(page)
 /// 开发利用申请: applies for a grant under a scenario.
 #[utoipa::path(post, path = "/grants", tag = "grants", request_body = ApplicationCreate,
     responses((status = 201, description = "the grant, requested", body = GrantView)))]
-async fn apply(State(portal): State<Portal>, Signed(actor): Signed, Json(body): Json<ApplicationCreate>) -> Answer {
+async fn apply(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Json(body): Json<ApplicationCreate>,
+) -> Answer {
     let scenario = identifier("scenario", &body.scenario)?;
-    let grant = GrantView::from(&portal.platform.apply(&actor, scenario, &body.purpose, body.days).await?);
+    let grant = GrantView::from(
+        &portal
+            .platform
+            .apply(&actor, scenario, &body.purpose, body.days)
+            .await?,
+    );
     answer::created(&format!("/grants/{}", grant.id), &grant)
 }
 
@@ -49,7 +65,9 @@ async fn consent(
     Id(id): Id<GrantId>,
     Json(body): Json<ConsentCast>,
 ) -> Answer {
-    answer::ok(&GrantView::from(&portal.platform.consent(&actor, id, body.consent).await?))
+    answer::ok(&GrantView::from(
+        &portal.platform.consent(&actor, id, body.consent).await?,
+    ))
 }
 
 /// Ends a grant for cause.
@@ -61,7 +79,12 @@ async fn revoke_grant(
     Id(id): Id<GrantId>,
     Json(body): Json<Reason>,
 ) -> Answer {
-    answer::ok(&GrantView::from(&portal.platform.revoke_grant(&actor, id, &body.reason).await?))
+    answer::ok(&GrantView::from(
+        &portal
+            .platform
+            .revoke_grant(&actor, id, &body.reason)
+            .await?,
+    ))
 }
 
 impl From<sandbox::GrantState> for dto::GrantState {
@@ -91,7 +114,10 @@ impl From<&sandbox::Grant> for GrantView {
             consents: grant
                 .consents
                 .iter()
-                .map(|asked| dto::ConsentView { provider: asked.provider.to_string(), consent: asked.consent })
+                .map(|asked| dto::ConsentView {
+                    provider: asked.provider.to_string(),
+                    consent: asked.consent,
+                })
                 .collect(),
             created_at: time(grant.created_at),
             expires_at: grant.expires_at.map(time),

@@ -38,34 +38,57 @@ struct Kept {
 
 /// Does a POST under a key once.
 pub(crate) async fn once(State(portal): State<Portal>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(|path| documented(path.as_str()));
-    let is_kept = path.as_deref().is_some_and(|path| !NOT_KEPT.contains(&path));
-    if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) || !is_kept {
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| documented(path.as_str()));
+    let is_kept = path
+        .as_deref()
+        .is_some_and(|path| !NOT_KEPT.contains(&path));
+    if request.method() != Method::POST
+        || !request.headers().contains_key(IDEMPOTENCY_KEY)
+        || !is_kept
+    {
         return next.run(request).await;
     }
     match claimed(&portal, request).await {
         Ok((claim, request)) => {
             let done = tokio::spawn(kept(portal, claim, request, next).in_current_span());
-            done.await.unwrap_or_else(|_panicked| Failure::internal().into_response())
+            done.await
+                .unwrap_or_else(|_panicked| Failure::internal().into_response())
         }
         Err(answer) => *answer,
     }
 }
 
 /// Takes the key; the answer is an earlier one or says why the key cannot be taken.
-async fn claimed(portal: &Portal, request: Request) -> Result<(IdempotencyClaim, Request), Box<Response>> {
+async fn claimed(
+    portal: &Portal,
+    request: Request,
+) -> Result<(IdempotencyClaim, Request), Box<Response>> {
     let refused = |failure: Failure| Box::new(failure.into_response());
     let key = key(&request).map_err(refused)?;
     let Bearer(token) = Bearer::of(request.headers()).map_err(refused)?;
-    let actor = portal.platform.authenticate(&token).await.map_err(|error| refused(error.into()))?;
-    let bytes_max = portal.bounds.body_bytes_max.max(portal.bounds.module_bytes_max);
+    let actor = portal
+        .platform
+        .authenticate(&token)
+        .await
+        .map_err(|error| refused(error.into()))?;
+    let bytes_max = portal
+        .bounds
+        .body_bytes_max
+        .max(portal.bounds.module_bytes_max);
     let (mut parts, body) = request.into_parts();
     let probe = Request::from_parts(parts.clone(), body);
     let bytes = whole_body(probe, bytes_max).await.map_err(refused)?;
     // Method, address and body make two requests the same; the body stands last, so nothing can be shifted.
     let mut same = format!("POST {}\n", parts.uri).into_bytes();
     same.extend_from_slice(&bytes);
-    let found = portal.platform.idempotency(&actor, &key, &same).await.map_err(|error| refused(error.into()))?;
+    let found = portal
+        .platform
+        .idempotency(&actor, &key, &same)
+        .await
+        .map_err(|error| refused(error.into()))?;
     match found {
         Idempotency::Fresh(claim) => {
             parts.extensions.insert(Signed(actor));
@@ -79,7 +102,8 @@ fn key(request: &Request) -> Result<String, Failure> {
     let mut values = request.headers().get_all(IDEMPOTENCY_KEY).iter();
     let value = values.next().and_then(|value| value.to_str().ok());
     let only = value.filter(|_value| values.next().is_none());
-    only.map(str::to_owned).ok_or_else(|| Failure::invalid_header("Idempotency-Key"))
+    only.map(str::to_owned)
+        .ok_or_else(|| Failure::invalid_header("Idempotency-Key"))
 }
 
 /// Does the request and keeps its answer, or gives the key back.
@@ -95,7 +119,11 @@ async fn kept(portal: Portal, claim: IdempotencyClaim, request: Request, next: N
         return Failure::internal().into_response();
     };
     let text = |name: HeaderName| {
-        parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
     };
     let kept = Kept {
         location: text(header::LOCATION),
@@ -103,7 +131,10 @@ async fn kept(portal: Portal, claim: IdempotencyClaim, request: Request, next: N
         body: String::from_utf8_lossy(&bytes).into_owned(),
     };
     let body = serde_json::to_string(&kept).unwrap_or_default();
-    let answer = KeptAnswer { status: parts.status.as_u16(), body };
+    let answer = KeptAnswer {
+        status: parts.status.as_u16(),
+        body,
+    };
     // It is done all the same; only a repetition would be done again.
     if let Err(error) = portal.platform.idempotency_complete(claim, answer).await {
         tracing::warn!(%error, "the answer to a keyed request was not kept");
@@ -118,16 +149,20 @@ async fn give_back(portal: &Portal, claim: IdempotencyClaim) {
 }
 
 fn replayed(answer: &KeptAnswer) -> Response {
-    let (Ok(status), Ok(kept)) =
-        (StatusCode::from_u16(answer.status), serde_json::from_str::<Kept>(&answer.body))
-    else {
+    let (Ok(status), Ok(kept)) = (
+        StatusCode::from_u16(answer.status),
+        serde_json::from_str::<Kept>(&answer.body),
+    ) else {
         return Failure::internal().into_response();
     };
     let mut response = Response::new(Body::from(kept.body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    for (name, value) in [(header::LOCATION, kept.location), (header::CONTENT_TYPE, kept.content_type)] {
+    for (name, value) in [
+        (header::LOCATION, kept.location),
+        (header::CONTENT_TYPE, kept.content_type),
+    ] {
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
             headers.insert(name, value);
         }

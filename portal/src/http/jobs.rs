@@ -3,7 +3,9 @@
 use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{each, identifier, time};
-use super::dto::{self, AdmissionView, JobCreate, JobView, Page, PageQuery, RunQuery, RunView, SqlCheck};
+use super::dto::{
+    self, AdmissionView, JobCreate, JobView, Page, PageQuery, RunQuery, RunView, SqlCheck,
+};
 use super::error::Failure;
 use super::extract::{Id, Json, Query};
 use super::paging;
@@ -26,15 +28,25 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 /// Whether SQL would be admitted under a grant; nothing runs.
 #[utoipa::path(post, path = "/sql:check", tag = "jobs", request_body = SqlCheck,
     responses((status = 200, description = "admitted or not, with findings", body = AdmissionView)))]
-async fn check_sql(State(portal): State<Portal>, Signed(actor): Signed, Json(body): Json<SqlCheck>) -> Answer {
+async fn check_sql(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Json(body): Json<SqlCheck>,
+) -> Answer {
     let grant = identifier("grant", &body.grant)?;
-    answer::ok(&AdmissionView::from(&portal.platform.check_sql(&actor, grant, &body.sql).await?))
+    answer::ok(&AdmissionView::from(
+        &portal.platform.check_sql(&actor, grant, &body.sql).await?,
+    ))
 }
 
 /// The jobs that the account may see, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(PageQuery),
     responses((status = 200, description = "a page of jobs", body = Page<JobView>)))]
-async fn jobs(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
+async fn jobs(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
     let page = portal.platform.jobs(&actor, paging::asked(page)?).await?;
     answer::ok(&paging::answered::<_, JobView>(&page))
 }
@@ -42,7 +54,11 @@ async fn jobs(State(portal): State<Portal>, Signed(actor): Signed, Query(page): 
 /// Submits a job: refused with findings, or admitted and on its way.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobCreate,
     responses((status = 202, description = "the job; `Location` is its run", body = JobView)))]
-async fn submit_job(State(portal): State<Portal>, Signed(actor): Signed, Json(body): Json<JobCreate>) -> Answer {
+async fn submit_job(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Json(body): Json<JobCreate>,
+) -> Answer {
     let request = sandbox::JobRequest {
         grant: identifier("grant", &body.grant)?,
         mode: body.mode.into(),
@@ -62,7 +78,11 @@ async fn job(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<Job
 /// The runs that the account may see, newest first.
 #[utoipa::path(get, path = "/runs", tag = "jobs", params(PageQuery),
     responses((status = 200, description = "a page of runs", body = Page<RunView>)))]
-async fn runs(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
+async fn runs(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
     let page = portal.platform.runs(&actor, paging::asked(page)?).await?;
     answer::ok(&paging::answered::<_, RunView>(&page))
 }
@@ -80,11 +100,18 @@ async fn run(
     let run = match query.wait_ms {
         0 => portal.platform.run(&actor, id).await?,
         wait_ms if wait_ms <= super::WAIT_MS_MAX => {
-            portal.platform.wait_run(&actor, id, Duration::from_millis(wait_ms)).await?
+            portal
+                .platform
+                .wait_run(&actor, id, Duration::from_millis(wait_ms))
+                .await?
         }
         _ => {
             let most = super::WAIT_MS_MAX;
-            return Err(Failure::parameter("wait_ms", &format!("至多 {most}"), &format!("is at most {most}")));
+            return Err(Failure::parameter(
+                "wait_ms",
+                &format!("至多 {most}"),
+                &format!("is at most {most}"),
+            ));
         }
     };
     answer::ok(&RunView::from(&run))
@@ -93,22 +120,38 @@ async fn run(
 /// Stops a run.
 #[utoipa::path(post, path = "/runs/{id}:cancel", tag = "jobs", params(("id" = String, Path, description = "the run")),
     responses((status = 200, description = "the run", body = RunView)))]
-async fn cancel_run(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<RunId>) -> Answer {
-    answer::ok(&RunView::from(&portal.platform.cancel_run(&actor, id).await?))
+async fn cancel_run(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<RunId>,
+) -> Answer {
+    answer::ok(&RunView::from(
+        &portal.platform.cancel_run(&actor, id).await?,
+    ))
 }
 
 fn program(program: dto::Program) -> Result<sandbox::Program, Failure> {
     Ok(match program {
         dto::Program::Sql { sql } => sandbox::Program::Sql { sql },
-        dto::Program::Wasm { module, inputs, output } => sandbox::Program::Wasm {
+        dto::Program::Wasm {
+            module,
+            inputs,
+            output,
+        } => sandbox::Program::Wasm {
             module: identifier("program.module", &module)?,
             inputs: inputs
                 .into_iter()
-                .map(|input| sandbox::WasmInput { table: input.table, columns: input.columns })
+                .map(|input| sandbox::WasmInput {
+                    table: input.table,
+                    columns: input.columns,
+                })
                 .collect(),
             output: output
                 .into_iter()
-                .map(|column| sandbox::OutputColumn { name: column.name, data_type: column.data_type.into() })
+                .map(|column| sandbox::OutputColumn {
+                    name: column.name,
+                    data_type: column.data_type.into(),
+                })
                 .collect(),
         },
     })
@@ -118,11 +161,18 @@ impl From<&sandbox::Program> for dto::Program {
     fn from(program: &sandbox::Program) -> Self {
         match program {
             sandbox::Program::Sql { sql } => Self::Sql { sql: sql.clone() },
-            sandbox::Program::Wasm { module, inputs, output } => Self::Wasm {
+            sandbox::Program::Wasm {
+                module,
+                inputs,
+                output,
+            } => Self::Wasm {
                 module: module.to_string(),
                 inputs: inputs
                     .iter()
-                    .map(|input| dto::WasmInput { table: input.table.clone(), columns: input.columns.clone() })
+                    .map(|input| dto::WasmInput {
+                        table: input.table.clone(),
+                        columns: input.columns.clone(),
+                    })
                     .collect(),
                 output: each(output),
             },
@@ -178,7 +228,10 @@ impl From<sandbox::ResultType> for dto::ResultType {
 
 impl From<&sandbox::OutputColumn> for dto::OutputColumn {
     fn from(column: &sandbox::OutputColumn) -> Self {
-        Self { name: column.name.clone(), data_type: column.data_type.into() }
+        Self {
+            name: column.name.clone(),
+            data_type: column.data_type.into(),
+        }
     }
 }
 
@@ -191,13 +244,19 @@ impl From<&sandbox::AdmissionView> for AdmissionView {
             tables: view
                 .tables
                 .iter()
-                .map(|table| dto::TableUse { table: table.table.clone(), columns: table.columns.clone() })
+                .map(|table| dto::TableUse {
+                    table: table.table.clone(),
+                    columns: table.columns.clone(),
+                })
                 .collect(),
             output: each(&view.output),
             lineage: view
                 .lineage
                 .iter()
-                .map(|column| dto::ColumnLineage { output: column.output.clone(), inputs: column.inputs.clone() })
+                .map(|column| dto::ColumnLineage {
+                    output: column.output.clone(),
+                    inputs: column.inputs.clone(),
+                })
                 .collect(),
         }
     }
@@ -278,10 +337,10 @@ impl From<&sandbox::RunView> for RunView {
             organisation: run.organisation.to_string(),
             mode: run.mode.into(),
             state: run.state.into(),
-            waiting: run
-                .waiting
-                .as_ref()
-                .map(|waiting| dto::Waiting { before: waiting.before, reason: (&waiting.reason).into() }),
+            waiting: run.waiting.as_ref().map(|waiting| dto::Waiting {
+                before: waiting.before,
+                reason: (&waiting.reason).into(),
+            }),
             outcome: run.outcome.clone(),
             fault: run.fault.clone(),
             reason: run.reason.as_ref().map(Into::into),
@@ -293,7 +352,10 @@ impl From<&sandbox::RunView> for RunView {
             timeline: run
                 .timeline
                 .iter()
-                .map(|moment| dto::Moment { state: moment.state.into(), at: time(moment.at) })
+                .map(|moment| dto::Moment {
+                    state: moment.state.into(),
+                    at: time(moment.at),
+                })
                 .collect(),
             attempts: run.attempts,
             submitted_at: time(run.submitted_at),

@@ -4,8 +4,8 @@ use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::each;
 use super::dto::{
-    CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView, LedgerKeysView, Page,
-    ProofView,
+    CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,
+    LedgerKeysView, Page, ProofView,
 };
 use super::extract::{Id, Query};
 use super::paging;
@@ -29,25 +29,44 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 #[utoipa::path(get, path = "/ledger/checkpoint", tag = "ledger",
     responses((status = 200, description = "the checkpoint", body = CheckpointView)))]
 async fn ledger_checkpoint(State(portal): State<Portal>, Signed(actor): Signed) -> Answer {
-    answer::ok(&CheckpointView::from(&portal.platform.ledger_checkpoint(&actor).await?))
+    answer::ok(&CheckpointView::from(
+        &portal.platform.ledger_checkpoint(&actor).await?,
+    ))
 }
 
 /// Leaves, oldest first.
 #[utoipa::path(get, path = "/ledger/leaves", tag = "ledger", params(LeavesQuery),
     responses((status = 200, description = "a page of leaves", body = Page<LeafView>)))]
-async fn ledger_leaves(State(portal): State<Portal>, Signed(actor): Signed, Query(query): Query<LeavesQuery>) -> Answer {
+async fn ledger_leaves(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(query): Query<LeavesQuery>,
+) -> Answer {
     let limit = paging::bounded(query.limit, None)?.limit;
-    let leaves = portal.platform.ledger_leaves(&actor, query.after, limit).await?;
+    let leaves = portal
+        .platform
+        .ledger_leaves(&actor, query.after, limit)
+        .await?;
     let is_full = u32::try_from(leaves.len()).is_ok_and(|found| found == limit);
-    let next_cursor = leaves.last().filter(|_last| is_full).map(|last| last.index.to_string());
-    answer::ok(&Page { items: each::<_, LeafView>(&leaves), next_cursor })
+    let next_cursor = leaves
+        .last()
+        .filter(|_last| is_full)
+        .map(|last| last.index.to_string());
+    answer::ok(&Page {
+        items: each::<_, LeafView>(&leaves),
+        next_cursor,
+    })
 }
 
 /// The proof that a leaf is in the log.
 #[utoipa::path(get, path = "/ledger/proofs/{index}", tag = "ledger",
     params(("index" = u64, Path, description = "the leaf's index")),
     responses((status = 200, description = "the proof", body = ProofView)))]
-async fn ledger_proof(State(portal): State<Portal>, Signed(actor): Signed, Id(index): Id<u64>) -> Answer {
+async fn ledger_proof(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(index): Id<u64>,
+) -> Answer {
     let proof = portal.platform.ledger_proof(&actor, index).await?;
     answer::ok(&ProofView { index, proof })
 }
@@ -60,7 +79,10 @@ async fn ledger_consistency(
     Signed(actor): Signed,
     Query(query): Query<ConsistencyQuery>,
 ) -> Answer {
-    let proof = portal.platform.ledger_consistency(&actor, query.from, query.to).await?;
+    let proof = portal
+        .platform
+        .ledger_consistency(&actor, query.from, query.to)
+        .await?;
     answer::ok(&ConsistencyView::from(&proof))
 }
 
@@ -68,7 +90,9 @@ async fn ledger_consistency(
 #[utoipa::path(post, path = "/ledger:verify", tag = "ledger",
     responses((status = 200, description = "it fits; the checkpoint it fits to", body = CheckpointView)))]
 async fn verify_ledger(State(portal): State<Portal>, Signed(actor): Signed) -> Answer {
-    answer::ok(&CheckpointView::from(&portal.platform.verify_ledger(&actor).await?))
+    answer::ok(&CheckpointView::from(
+        &portal.platform.verify_ledger(&actor).await?,
+    ))
 }
 
 /// The public keys to verify checkpoints and certificates with; no sign-in needed.
@@ -76,7 +100,10 @@ async fn verify_ledger(State(portal): State<Portal>, Signed(actor): Signed) -> A
     responses((status = 200, description = "the keys", body = LedgerKeysView)))]
 async fn ledger_keys(State(portal): State<Portal>) -> Answer {
     let keys = portal.platform.ledger_public_keys();
-    let keys = [("checkpoint", &keys.checkpoint), ("certificate", &keys.certificate)];
+    let keys = [
+        ("checkpoint", &keys.checkpoint),
+        ("certificate", &keys.certificate),
+    ];
     let view = |(purpose, key): (&str, &sandbox::VerifyingKey)| LedgerKeyView {
         purpose: purpose.to_owned(),
         name: key.name().to_owned(),
@@ -84,7 +111,9 @@ async fn ledger_keys(State(portal): State<Portal>) -> Answer {
         public_key: BASE64.encode(key.bytes()),
         verifier: key.verifier(),
     };
-    answer::ok(&LedgerKeysView { keys: keys.map(view).into() })
+    answer::ok(&LedgerKeysView {
+        keys: keys.map(view).into(),
+    })
 }
 
 impl From<&sandbox::Checkpoint> for CheckpointView {

@@ -36,7 +36,6 @@ use axum::middleware::{from_fn_with_state, map_request};
 use sandbox::{Entropy, Platform};
 use std::sync::Arc;
 
-
 pub use state::Bounds;
 
 use edge::Edge;
@@ -63,7 +62,9 @@ pub(crate) fn app(platform: Platform, entropy: Arc<dyn Entropy>, bounds: Bounds)
         .layer(from_fn_with_state(Edge::new(entropy, bounds), edge::guard))
         .with_state(portal);
     // Actions become segments before anything is routed, so this layer is around the router and not in it.
-    axum::Router::new().fallback_service(inner).layer(map_request(verbs::rewrite))
+    axum::Router::new()
+        .fallback_service(inner)
+        .layer(map_request(verbs::rewrite))
 }
 
 /// The handlers of the API, and its description.
@@ -84,7 +85,9 @@ fn routes() -> (axum::Router<Portal>, utoipa::openapi::OpenApi) {
         status::routes,
     ];
     let health = status::health_routes(Routes::new(openapi::frame()));
-    let all = parts.into_iter().fold(health.under(API), |to, part| part(to));
+    let all = parts
+        .into_iter()
+        .fold(health.under(API), |to, part| part(to));
     let (router, mut document) = all.into_parts();
     openapi::complete(&mut document);
     (router, document)
@@ -99,10 +102,18 @@ mod tests {
         let (_, document) = routes();
         let mut named = 0;
         for item in document.paths.paths.values() {
-            for operation in [&item.get, &item.put, &item.post, &item.delete].into_iter().flatten() {
+            for operation in [&item.get, &item.put, &item.post, &item.delete]
+                .into_iter()
+                .flatten()
+            {
                 let name = operation.operation_id.as_deref().unwrap_or_default();
-                let known = sandbox::Operation::ALL.iter().any(|known| known.name() == name);
-                assert!(known || openapi::PUBLIC_OPERATIONS.contains(&name), "{name} is in no row");
+                let known = sandbox::Operation::ALL
+                    .iter()
+                    .any(|known| known.name() == name);
+                assert!(
+                    known || openapi::PUBLIC_OPERATIONS.contains(&name),
+                    "{name} is in no row"
+                );
                 named += 1;
             }
         }

@@ -20,8 +20,15 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 /// The tenant's modules.
 #[utoipa::path(get, path = "/modules", tag = "modules", params(PageQuery),
     responses((status = 200, description = "a page of modules", body = Page<ModuleView>)))]
-async fn modules(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
-    let page = portal.platform.modules(&actor, paging::asked(page)?).await?;
+async fn modules(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal
+        .platform
+        .modules(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, ModuleView>(&page))
 }
 
@@ -40,15 +47,26 @@ async fn push_module(
         _ => return Err(Failure::media_type("application/wasm")),
     }
     let bytes = whole_body(request, portal.bounds.module_bytes_max).await?;
-    let module = ModuleView::from(&portal.platform.push_module(&actor, &query.name, bytes.to_vec()).await?);
+    let module = ModuleView::from(
+        &portal
+            .platform
+            .push_module(&actor, &query.name, bytes.to_vec())
+            .await?,
+    );
     answer::created(&format!("/modules/{}", module.id), &module)
 }
 
 /// A module and what it imports and exports.
 #[utoipa::path(get, path = "/modules/{id}", tag = "modules", params(("id" = String, Path, description = "the module")),
     responses((status = 200, description = "the module", body = ModuleView)))]
-async fn module(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ModuleId>) -> Answer {
-    answer::ok(&ModuleView::from(&portal.platform.module(&actor, id).await?))
+async fn module(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ModuleId>,
+) -> Answer {
+    answer::ok(&ModuleView::from(
+        &portal.platform.module(&actor, id).await?,
+    ))
 }
 
 impl From<&sandbox::ModuleView> for ModuleView {
@@ -58,7 +76,12 @@ impl From<&sandbox::ModuleView> for ModuleView {
             name: module.name.clone(),
             sha256: module.sha256.clone(),
             bytes: module.bytes,
-            imports: module.facts.imports.iter().map(|name| format!("egret.{name}")).collect(),
+            imports: module
+                .facts
+                .imports
+                .iter()
+                .map(|name| format!("egret.{name}"))
+                .collect(),
             functions: module.facts.functions,
             memory_bytes_min: module.facts.memory_bytes_min,
             seeded: module.facts.seeded,

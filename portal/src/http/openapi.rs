@@ -36,9 +36,13 @@ pub(crate) fn frame() -> utoipa::openapi::OpenApi {
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert(
         "bearer".to_owned(),
-        RefOr::T(SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build())),
+        RefOr::T(SecurityScheme::Http(
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build(),
+        )),
     );
-    components.responses.insert("Problem".to_owned(), RefOr::T(problem_response()));
+    components
+        .responses
+        .insert("Problem".to_owned(), RefOr::T(problem_response()));
     document
 }
 
@@ -47,7 +51,9 @@ fn problem_response() -> Response {
         .description("what is wrong with the request, or with the server")
         .content(
             super::error::PROBLEM_JSON,
-            ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build(),
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name(Problem::name())))
+                .build(),
         )
         .build()
 }
@@ -55,12 +61,17 @@ fn problem_response() -> Response {
 /// Says of every operation that it can answer with a problem.
 pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ];
         for operation in operations.into_iter().flatten() {
-            operation
-                .responses
-                .responses
-                .insert("default".to_owned(), RefOr::Ref(Ref::from_response_name("Problem")));
+            operation.responses.responses.insert(
+                "default".to_owned(),
+                RefOr::Ref(Ref::from_response_name("Problem")),
+            );
         }
     }
 }
@@ -82,5 +93,8 @@ pub(crate) fn routes(to: super::verbs::Routes<Portal>) -> super::verbs::Routes<P
 #[utoipa::path(get, path = "/openapi.json", tag = "service", security(()),
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 async fn openapi(Extension(document): Extension<Arc<str>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], document.to_string())
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        document.to_string(),
+    )
 }

@@ -7,11 +7,12 @@ use axum::routing::get;
 
 const PAGE: &str = include_str!("pages/root.html");
 const STYLE: &str = include_str!("pages/root.css");
-const CONTENT_POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) fn routes() -> axum::Router<Portal> {
-    axum::Router::new().route("/", get(root)).route("/assets/root.css", get(style))
+    axum::Router::new()
+        .route("/", get(root))
+        .route("/assets/root.css", get(style))
 }
 
 async fn root() -> impl IntoResponse {

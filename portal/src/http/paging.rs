@@ -23,7 +23,8 @@ pub(crate) fn bounded(limit: Option<u32>, cursor: Option<String>) -> Result<Page
         ));
     }
     let is_cursor = |text: &String| {
-        (1..=CURSOR_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        (1..=CURSOR_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
     };
     if cursor.as_ref().is_some_and(|cursor| !is_cursor(cursor)) {
         return Err(Failure::parameter(
@@ -37,5 +38,8 @@ pub(crate) fn bounded(limit: Option<u32>, cursor: Option<String>) -> Result<Page
 
 /// A page as a body.
 pub(crate) fn answered<'a, T: 'a, U: From<&'a T>>(page: &'a sandbox::Page<T>) -> Page<U> {
-    Page { items: super::convert::each(&page.items), next_cursor: page.next_cursor.clone() }
+    Page {
+        items: super::convert::each(&page.items),
+        next_cursor: page.next_cursor.clone(),
+    }
 }

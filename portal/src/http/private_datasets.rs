@@ -28,7 +28,10 @@ async fn private_datasets(
     Signed(actor): Signed,
     Query(page): Query<PageQuery>,
 ) -> Answer {
-    let page = portal.platform.private_datasets(&actor, paging::asked(page)?).await?;
+    let page = portal
+        .platform
+        .private_datasets(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, PrivateDatasetView>(&page))
 }
 
@@ -46,7 +49,12 @@ async fn create_private_dataset(
         columns: body.columns.into_iter().map(column).collect(),
         unit: body.unit.map(unit).transpose()?,
     };
-    let made = PrivateDatasetView::from(&portal.platform.create_private_dataset(&actor, request).await?);
+    let made = PrivateDatasetView::from(
+        &portal
+            .platform
+            .create_private_dataset(&actor, request)
+            .await?,
+    );
     answer::created(&format!("/private-datasets/{}", made.id), &made)
 }
 
@@ -63,8 +71,13 @@ async fn write_private_data(
     request: Request,
 ) -> Answer {
     let upload = Upload::of(request, &portal.bounds)?;
-    let written =
-        upload.write(|data| portal.platform.write_private_data(&actor, id, query.format.into(), data)).await?;
+    let written = upload
+        .write(|data| {
+            portal
+                .platform
+                .write_private_data(&actor, id, query.format.into(), data)
+        })
+        .await?;
     answer::ok(&PrivateDatasetView::from(&written))
 }
 
@@ -94,7 +107,10 @@ fn column(column: dto::PrivateColumn) -> sandbox::Column {
 
 impl From<&sandbox::Column> for dto::PrivateColumn {
     fn from(column: &sandbox::Column) -> Self {
-        Self { name: column.name.clone(), column_type: column.kind.into() }
+        Self {
+            name: column.name.clone(),
+            column_type: column.kind.into(),
+        }
     }
 }
 

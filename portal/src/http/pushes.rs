@@ -3,7 +3,9 @@
 use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{each, time};
-use super::dto::{self, Page, PageQuery, ProblemRecord, PushCreate, PushRiskView, PushView, QualityView};
+use super::dto::{
+    self, Page, PageQuery, ProblemRecord, PushCreate, PushRiskView, PushView, QualityView,
+};
 use super::error::Failure;
 use super::extract::{Id, Json, Query};
 use super::paging;
@@ -34,7 +36,12 @@ async fn open_push(
     Id(name): Id<String>,
     Json(body): Json<PushCreate>,
 ) -> Answer {
-    let push = PushView::from(&portal.platform.open_push(&actor, &name, manifest(body)?).await?);
+    let push = PushView::from(
+        &portal
+            .platform
+            .open_push(&actor, &name, manifest(body)?)
+            .await?,
+    );
     answer::created(&format!("/pushes/{}", push.id), &push)
 }
 
@@ -49,14 +56,20 @@ async fn write_push_data(
     request: Request,
 ) -> Answer {
     let upload = Upload::of(request, &portal.bounds)?;
-    let push = upload.write(|data| portal.platform.write_push_data(&actor, push, data)).await?;
+    let push = upload
+        .write(|data| portal.platform.write_push_data(&actor, push, data))
+        .await?;
     answer::ok(&PushView::from(&push))
 }
 
 /// Lets the data be checked and masked; the push says what became of it.
 #[utoipa::path(post, path = "/pushes/{id}:commit", tag = "intake", params(("id" = String, Path, description = "the push")),
     responses((status = 202, description = "the push; `Location` is where to look", body = PushView)))]
-async fn commit_push(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
+async fn commit_push(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(push): Id<PushId>,
+) -> Answer {
     let push = PushView::from(&portal.platform.commit_push(&actor, push).await?);
     answer::accepted(&format!("/pushes/{}", push.id), &push)
 }
@@ -78,33 +91,50 @@ async fn push_problems(
     Id(push): Id<PushId>,
     Query(page): Query<PageQuery>,
 ) -> Answer {
-    let page = portal.platform.push_problems(&actor, push, paging::asked(page)?).await?;
+    let page = portal
+        .platform
+        .push_problems(&actor, push, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, ProblemRecord>(&page))
 }
 
 /// The quality report.
 #[utoipa::path(get, path = "/pushes/{id}/quality", tag = "intake", params(("id" = String, Path, description = "the push")),
     responses((status = 200, description = "the report", body = QualityView)))]
-async fn push_quality(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
-    answer::ok(&QualityView::from(&portal.platform.push_quality(&actor, push).await?))
+async fn push_quality(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(push): Id<PushId>,
+) -> Answer {
+    answer::ok(&QualityView::from(
+        &portal.platform.push_quality(&actor, push).await?,
+    ))
 }
 
 /// Re-identification risk before and after masking.
 #[utoipa::path(get, path = "/pushes/{id}/risk", tag = "intake", params(("id" = String, Path, description = "the push")),
     responses((status = 200, description = "both measurements", body = PushRiskView)))]
-async fn push_risk(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
-    answer::ok(&PushRiskView::from(&portal.platform.push_risk(&actor, push).await?))
+async fn push_risk(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(push): Id<PushId>,
+) -> Answer {
+    answer::ok(&PushRiskView::from(
+        &portal.platform.push_risk(&actor, push).await?,
+    ))
 }
 
 fn manifest(body: PushCreate) -> Result<sandbox::PushManifest, Failure> {
     let encoding = |name: String| {
-        serde_json::from_value(serde_json::Value::String(name.to_ascii_lowercase())).map_err(|_error| {
-            Failure::field(
-                "encoding",
-                "不支持该编码；可用：utf-8、gb18030、utf-16le、utf-16be",
-                "is no known encoding; there are utf-8, gb18030, utf-16le, utf-16be",
-            )
-        })
+        serde_json::from_value(serde_json::Value::String(name.to_ascii_lowercase())).map_err(
+            |_error| {
+                Failure::field(
+                    "encoding",
+                    "不支持该编码；可用：utf-8、gb18030、utf-16le、utf-16be",
+                    "is no known encoding; there are utf-8, gb18030, utf-16le, utf-16be",
+                )
+            },
+        )
     };
     Ok(sandbox::PushManifest {
         format: body.format.into(),
@@ -196,12 +226,18 @@ impl From<&sandbox::QualityReport> for QualityView {
             dimensions: report
                 .dimensions
                 .iter()
-                .map(|(dimension, score)| dto::DimensionScore { dimension: dimension.clone(), score: *score })
+                .map(|(dimension, score)| dto::DimensionScore {
+                    dimension: dimension.clone(),
+                    score: *score,
+                })
                 .collect(),
             columns: report
                 .columns
                 .iter()
-                .map(|(column, score)| dto::ColumnScore { column: column.clone(), score: *score })
+                .map(|(column, score)| dto::ColumnScore {
+                    column: column.clone(),
+                    score: *score,
+                })
                 .collect(),
             rules: each(&report.rules),
             blocking: report.blocking.clone(),

@@ -26,25 +26,44 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 /// The releases that the account may see, newest first.
 #[utoipa::path(get, path = "/releases", tag = "releases", params(ReleaseQuery),
     responses((status = 200, description = "a page of releases", body = Page<ReleaseView>)))]
-async fn releases(State(portal): State<Portal>, Signed(actor): Signed, Query(query): Query<ReleaseQuery>) -> Answer {
+async fn releases(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(query): Query<ReleaseQuery>,
+) -> Answer {
     let page = paging::bounded(query.limit, query.cursor)?;
-    let page = portal.platform.releases(&actor, query.state.map(Into::into), page).await?;
+    let page = portal
+        .platform
+        .releases(&actor, query.state.map(Into::into), page)
+        .await?;
     answer::ok(&paging::answered::<_, ReleaseView>(&page))
 }
 
 /// A release.
 #[utoipa::path(get, path = "/releases/{id}", tag = "releases", params(("id" = String, Path, description = "the release")),
     responses((status = 200, description = "the release", body = ReleaseView)))]
-async fn release(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ReleaseId>) -> Answer {
-    answer::ok(&ReleaseView::from(&portal.platform.release(&actor, id).await?))
+async fn release(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ReleaseId>,
+) -> Answer {
+    answer::ok(&ReleaseView::from(
+        &portal.platform.release(&actor, id).await?,
+    ))
 }
 
 /// What a reviewer sees before voting.
 #[utoipa::path(get, path = "/releases/{id}/evidence", tag = "releases",
     params(("id" = String, Path, description = "the release")),
     responses((status = 200, description = "the evidence and its digest", body = ReleaseEvidence)))]
-async fn release_evidence(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ReleaseId>) -> Answer {
-    answer::ok(&ReleaseEvidence::from(&portal.platform.release_evidence(&actor, id).await?))
+async fn release_evidence(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ReleaseId>,
+) -> Answer {
+    answer::ok(&ReleaseEvidence::from(
+        &portal.platform.release_evidence(&actor, id).await?,
+    ))
 }
 
 /// Votes on a held release; the vote holds for the evidence it names.
@@ -57,19 +76,31 @@ async fn vote_release(
     Id(id): Id<ReleaseId>,
     Json(body): Json<VoteCast>,
 ) -> Answer {
-    answer::ok(&ReleaseView::from(&portal.platform.vote_release(&actor, id, body.into()).await?))
+    answer::ok(&ReleaseView::from(
+        &portal
+            .platform
+            .vote_release(&actor, id, body.into())
+            .await?,
+    ))
 }
 
 /// The released file.
 #[utoipa::path(get, path = "/releases/{id}/result", tag = "releases",
     params(("id" = String, Path, description = "the release")),
     responses((status = 200, description = "the released bytes", content_type = "text/csv")))]
-async fn download_release(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ReleaseId>) -> Answer {
+async fn download_release(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ReleaseId>,
+) -> Answer {
     let bytes = portal.platform.download_release(&actor, id).await?;
     Ok((
         [
             (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.csv\"")),
+            (
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename=\"{id}.csv\""),
+            ),
         ],
         bytes,
     )
@@ -80,12 +111,19 @@ async fn download_release(State(portal): State<Portal>, Signed(actor): Signed, I
 #[utoipa::path(get, path = "/releases/{id}/certificate", tag = "releases",
     params(("id" = String, Path, description = "the release")),
     responses((status = 200, description = "the certificate, to be kept as it is", content_type = "application/json")))]
-async fn release_certificate(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ReleaseId>) -> Answer {
+async fn release_certificate(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ReleaseId>,
+) -> Answer {
     let certificate = portal.platform.release_certificate(&actor, id).await?;
     Ok((
         [
             (header::CONTENT_TYPE, "application/json".to_owned()),
-            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.certificate.json\"")),
+            (
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename=\"{id}.certificate.json\""),
+            ),
         ],
         certificate,
     )

@@ -4,7 +4,8 @@ use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{each, time};
 use super::dto::{
-    self, Page, PageQuery, Reason, ScenarioCreate, ScenarioEvidence, ScenarioView, VoteCast, VoteView,
+    self, Page, PageQuery, Reason, ScenarioCreate, ScenarioEvidence, ScenarioView, VoteCast,
+    VoteView,
 };
 use super::extract::{Id, Json, Query};
 use super::paging;
@@ -26,8 +27,15 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 /// The scenario catalogue.
 #[utoipa::path(get, path = "/scenarios", tag = "scenarios", params(PageQuery),
     responses((status = 200, description = "a page of scenarios", body = Page<ScenarioView>)))]
-async fn scenarios(State(portal): State<Portal>, Signed(actor): Signed, Query(page): Query<PageQuery>) -> Answer {
-    let page = portal.platform.scenarios(&actor, paging::asked(page)?).await?;
+async fn scenarios(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal
+        .platform
+        .scenarios(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, ScenarioView>(&page))
 }
 
@@ -39,7 +47,10 @@ async fn propose_scenario(
     Signed(actor): Signed,
     Json(body): Json<ScenarioCreate>,
 ) -> Answer {
-    let made = portal.platform.propose_scenario(&actor, &body.name, body.contract.into()).await?;
+    let made = portal
+        .platform
+        .propose_scenario(&actor, &body.name, body.contract.into())
+        .await?;
     let made = ScenarioView::from(&made);
     answer::created(&format!("/scenarios/{}", made.id), &made)
 }
@@ -47,24 +58,42 @@ async fn propose_scenario(
 /// A scenario.
 #[utoipa::path(get, path = "/scenarios/{id}", tag = "scenarios", params(("id" = String, Path, description = "the scenario")),
     responses((status = 200, description = "the scenario", body = ScenarioView)))]
-async fn scenario(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ScenarioId>) -> Answer {
-    answer::ok(&ScenarioView::from(&portal.platform.scenario(&actor, id).await?))
+async fn scenario(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ScenarioId>,
+) -> Answer {
+    answer::ok(&ScenarioView::from(
+        &portal.platform.scenario(&actor, id).await?,
+    ))
 }
 
 /// Hands a draft to the reviewers.
 #[utoipa::path(post, path = "/scenarios/{id}:submit", tag = "scenarios",
     params(("id" = String, Path, description = "the scenario")),
     responses((status = 200, description = "the scenario", body = ScenarioView)))]
-async fn submit_scenario(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ScenarioId>) -> Answer {
-    answer::ok(&ScenarioView::from(&portal.platform.submit_scenario(&actor, id).await?))
+async fn submit_scenario(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ScenarioId>,
+) -> Answer {
+    answer::ok(&ScenarioView::from(
+        &portal.platform.submit_scenario(&actor, id).await?,
+    ))
 }
 
 /// What a reviewer sees before voting.
 #[utoipa::path(get, path = "/scenarios/{id}/evidence", tag = "scenarios",
     params(("id" = String, Path, description = "the scenario")),
     responses((status = 200, description = "the evidence and its digest", body = ScenarioEvidence)))]
-async fn scenario_evidence(State(portal): State<Portal>, Signed(actor): Signed, Id(id): Id<ScenarioId>) -> Answer {
-    answer::ok(&ScenarioEvidence::from(&portal.platform.scenario_evidence(&actor, id).await?))
+async fn scenario_evidence(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ScenarioId>,
+) -> Answer {
+    answer::ok(&ScenarioEvidence::from(
+        &portal.platform.scenario_evidence(&actor, id).await?,
+    ))
 }
 
 /// Votes on a scenario; the vote holds for the evidence it names.
@@ -77,7 +106,12 @@ async fn vote_scenario(
     Id(id): Id<ScenarioId>,
     Json(body): Json<VoteCast>,
 ) -> Answer {
-    answer::ok(&ScenarioView::from(&portal.platform.vote_scenario(&actor, id, body.into()).await?))
+    answer::ok(&ScenarioView::from(
+        &portal
+            .platform
+            .vote_scenario(&actor, id, body.into())
+            .await?,
+    ))
 }
 
 /// Ends a scenario for cause: grants, runs, pending results and downloads end with it.
@@ -90,12 +124,21 @@ async fn revoke_scenario(
     Id(id): Id<ScenarioId>,
     Json(body): Json<Reason>,
 ) -> Answer {
-    answer::ok(&ScenarioView::from(&portal.platform.revoke_scenario(&actor, id, &body.reason).await?))
+    answer::ok(&ScenarioView::from(
+        &portal
+            .platform
+            .revoke_scenario(&actor, id, &body.reason)
+            .await?,
+    ))
 }
 
 impl From<VoteCast> for sandbox::Vote {
     fn from(vote: VoteCast) -> Self {
-        Self { approve: vote.approve, evidence_digest: vote.evidence_digest, comment: vote.comment }
+        Self {
+            approve: vote.approve,
+            evidence_digest: vote.evidence_digest,
+            comment: vote.comment,
+        }
     }
 }
 
@@ -105,7 +148,10 @@ impl From<dto::Contract> for sandbox::Contract {
             purpose: contract.purpose,
             industry: contract.industry,
             tables: contract.tables.into_iter().map(Into::into).collect(),
-            operations: sandbox::Operations { sql: contract.operations.sql, wasm: contract.operations.wasm },
+            operations: sandbox::Operations {
+                sql: contract.operations.sql,
+                wasm: contract.operations.wasm,
+            },
             output: contract.output.into(),
             term_days: contract.term_days,
             refusals_max: contract.refusals_max,
@@ -119,7 +165,10 @@ impl From<&sandbox::Contract> for dto::Contract {
             purpose: contract.purpose.clone(),
             industry: contract.industry.clone(),
             tables: each(&contract.tables),
-            operations: dto::Operations { sql: contract.operations.sql, wasm: contract.operations.wasm },
+            operations: dto::Operations {
+                sql: contract.operations.sql,
+                wasm: contract.operations.wasm,
+            },
             output: (&contract.output).into(),
             term_days: contract.term_days,
             refusals_max: contract.refusals_max,
@@ -187,11 +236,17 @@ impl From<dto::OutputRules> for sandbox::OutputRules {
         let default = Self::default();
         Self {
             threshold: rules.threshold.unwrap_or(default.threshold),
-            dominance_1_percent: rules.dominance_1_percent.unwrap_or(default.dominance_1_percent),
-            dominance_2_percent: rules.dominance_2_percent.unwrap_or(default.dominance_2_percent),
+            dominance_1_percent: rules
+                .dominance_1_percent
+                .unwrap_or(default.dominance_1_percent),
+            dominance_2_percent: rules
+                .dominance_2_percent
+                .unwrap_or(default.dominance_2_percent),
             p_percent: rules.p_percent.unwrap_or(default.p_percent),
             count_base: rules.count_base.unwrap_or(default.count_base),
-            significant_digits: rules.significant_digits.unwrap_or(default.significant_digits),
+            significant_digits: rules
+                .significant_digits
+                .unwrap_or(default.significant_digits),
             rows_max: rules.rows_max.unwrap_or(default.rows_max),
             half_refuses: rules.half_refuses.unwrap_or(default.half_refuses),
         }

@@ -19,7 +19,9 @@ impl Bearer {
     /// Reads `Authorization: Bearer …`.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let value = values.next().ok_or_else(|| Failure::unauthenticated(false))?;
+        let value = values
+            .next()
+            .ok_or_else(|| Failure::unauthenticated(false))?;
         if values.next().is_some() {
             return Err(Failure::unauthenticated(true));
         }
@@ -106,7 +108,11 @@ impl<S: Sync> FromRequestParts<S> for Language {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or_else(|| Self::of(&parts.headers)))
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .copied()
+            .unwrap_or_else(|| Self::of(&parts.headers)))
     }
 }
 
@@ -143,7 +149,10 @@ mod tests {
     fn only_a_bearer_token_is_read() {
         let token = |value: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.insert(
+                header::AUTHORIZATION,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
             Bearer::of(&headers).ok().map(|bearer| bearer.0)
         };
         assert_eq!(token("Bearer abc"), Some("abc".to_owned()));

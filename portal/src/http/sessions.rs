@@ -3,7 +3,9 @@
 use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::time;
-use super::dto::{AccountSelf, Page, PageQuery, PasswordPut, SessionCreate, SessionView, TokenCreate, TokenView};
+use super::dto::{
+    AccountSelf, Page, PageQuery, PasswordPut, SessionCreate, SessionView, TokenCreate, TokenView,
+};
 use super::extract::{Id, Json, Query};
 use super::paging;
 use super::session::Signed;
@@ -25,7 +27,10 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 #[utoipa::path(post, path = "/sessions", tag = "sessions", security(()), request_body = SessionCreate,
     responses((status = 201, description = "a session and its token", body = SessionView)))]
 async fn sign_in(State(portal): State<Portal>, Json(body): Json<SessionCreate>) -> Answer {
-    let session = portal.platform.sign_in(&body.account, &body.password).await?;
+    let session = portal
+        .platform
+        .sign_in(&body.account, &body.password)
+        .await?;
     answer::created("/sessions/current", &SessionView::from(&session))
 }
 
@@ -51,7 +56,10 @@ async fn change_password(
     Signed(actor): Signed,
     Json(body): Json<PasswordPut>,
 ) -> Answer {
-    portal.platform.change_password(&actor, &body.current, &body.new).await?;
+    portal
+        .platform
+        .change_password(&actor, &body.current, &body.new)
+        .await?;
     answer::done()
 }
 
@@ -63,7 +71,10 @@ async fn list_personal_tokens(
     Signed(actor): Signed,
     Query(page): Query<PageQuery>,
 ) -> Answer {
-    let page = portal.platform.personal_tokens(&actor, paging::asked(page)?).await?;
+    let page = portal
+        .platform
+        .personal_tokens(&actor, paging::asked(page)?)
+        .await?;
     answer::ok(&paging::answered::<_, TokenView>(&page))
 }
 
@@ -75,7 +86,10 @@ async fn create_personal_token(
     Signed(actor): Signed,
     Json(body): Json<TokenCreate>,
 ) -> Answer {
-    let token = portal.platform.create_personal_token(&actor, &body.name, body.days).await?;
+    let token = portal
+        .platform
+        .create_personal_token(&actor, &body.name, body.days)
+        .await?;
     answer::created(&format!("/tokens/{}", token.id), &TokenView::from(&token))
 }
 

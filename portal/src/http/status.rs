@@ -24,14 +24,19 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()),
     responses((status = 200, description = "it does", body = HealthView)))]
 async fn health() -> Answer {
-    answer::ok(&HealthView { status: "ok".to_owned(), version: VERSION.to_owned() })
+    answer::ok(&HealthView {
+        status: "ok".to_owned(),
+        version: VERSION.to_owned(),
+    })
 }
 
 /// What was used, per organisation that the account may see.
 #[utoipa::path(get, path = "/usage", tag = "service", responses((status = 200, description = "use", body = UsageView)))]
 async fn usage(State(portal): State<Portal>, Signed(actor): Signed) -> Answer {
     let items = portal.platform.usage(&actor).await?;
-    answer::ok(&UsageView { items: each(&items) })
+    answer::ok(&UsageView {
+        items: each(&items),
+    })
 }
 
 /// Workers, queue and isolation layers.

@@ -36,7 +36,11 @@ impl Upload {
             return Err(too_large);
         }
         let failure = Arc::new(OnceLock::new());
-        let limits = Limits { bytes_max, idle_timeout_ms: bounds.upload_idle_timeout_ms, too_large };
+        let limits = Limits {
+            bytes_max,
+            idle_timeout_ms: bounds.upload_idle_timeout_ms,
+            too_large,
+        };
         let stream = limited(body, limits, Arc::clone(&failure)).boxed();
         Ok(Self { stream, failure })
     }
@@ -98,7 +102,12 @@ fn limited(
 
 /// The declared length of a body.
 pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Reads on for a while without keeping anything.

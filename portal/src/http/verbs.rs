@@ -20,7 +20,11 @@ pub(crate) struct Routes<S> {
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Routes that describe themselves in `document`.
     pub(crate) fn new(document: OpenApi) -> Self {
-        Self { router: axum::Router::new(), document, prefix: "" }
+        Self {
+            router: axum::Router::new(),
+            document,
+            prefix: "",
+        }
     }
 
     /// Puts a prefix before the routes that follow.
@@ -30,10 +34,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// Adds what `routes!` collected: handlers of one path.
-    pub(crate) fn add(
-        mut self,
-        (schemas, paths, methods): UtoipaMethodRouter<S>,
-    ) -> Self {
+    pub(crate) fn add(mut self, (schemas, paths, methods): UtoipaMethodRouter<S>) -> Self {
         for (path, item) in paths.paths {
             let path = format!("{}{path}", self.prefix);
             self.router = self.router.route(&route_of(&path), methods.clone());
@@ -57,7 +58,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
 /// The route of a documented path.
 fn route_of(path: &str) -> String {
-    split(path).map_or_else(|| path.to_owned(), |(object, verb)| format!("{object}/~{verb}"))
+    split(path).map_or_else(
+        || path.to_owned(),
+        |(object, verb)| format!("{object}/~{verb}"),
+    )
 }
 
 /// The documented path of a route.
@@ -95,7 +99,10 @@ fn split(path: &str) -> Option<(&str, &str)> {
     let segment = path.rfind('/')? + 1;
     let colon = segment + path.get(segment..)?.rfind(':')?;
     let (object, verb) = (path.get(..colon)?, path.get(colon + 1..)?);
-    let is_verb = !verb.is_empty() && verb.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_verb = !verb.is_empty()
+        && verb
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     (is_verb && colon > segment).then_some((object, verb))
 }
 
@@ -111,7 +118,10 @@ mod tests {
 
     #[test]
     fn an_action_becomes_a_segment() {
-        check("/api/v1/runs/run_1:cancel", Some("/api/v1/runs/run_1/~cancel"));
+        check(
+            "/api/v1/runs/run_1:cancel",
+            Some("/api/v1/runs/run_1/~cancel"),
+        );
         check("/api/v1/sql:check?x=1", Some("/api/v1/sql/~check?x=1"));
         check("/api/v1/a:b:c-d", Some("/api/v1/a:b/~c-d"));
         check("http://h:80/x:y?z", Some("http://h:80/x/~y?z"));

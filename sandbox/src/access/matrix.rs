@@ -21,7 +21,8 @@ pub enum Reach {
 type Row = [Reach; Role::ALL.len()];
 
 /// A text that cannot be read makes an empty matrix: nobody may do anything, and a test fails.
-static MATRIX: LazyLock<Vec<(&str, Row)>> = LazyLock::new(|| parse(MATRIX_TEXT).unwrap_or_default());
+static MATRIX: LazyLock<Vec<(&str, Row)>> =
+    LazyLock::new(|| parse(MATRIX_TEXT).unwrap_or_default());
 
 /// How far a role reaches; an operation without a row reaches nowhere.
 pub(super) fn reach(operation: Operation, role: Role) -> Reach {
@@ -35,7 +36,9 @@ pub(super) fn reach(operation: Operation, role: Role) -> Reach {
 }
 
 fn parse(text: &str) -> Option<Vec<(&str, Row)>> {
-    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
     let header: Vec<&str> = lines.next()?.split_whitespace().collect();
     let roles = Role::ALL.iter().map(|role| role.name());
     if header.first() != Some(&"operation") || !roles.eq(header.get(1..)?.iter().copied()) {
@@ -67,7 +70,10 @@ mod tests {
     fn every_operation_has_one_row_and_every_row_an_operation() {
         let rows = parse(MATRIX_TEXT).expect("the matrix can be read");
         let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
-        let operations: Vec<&str> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+        let operations: Vec<&str> = Operation::ALL
+            .iter()
+            .map(|operation| operation.name())
+            .collect();
         assert_eq!(names, operations);
     }
 
@@ -86,13 +92,25 @@ mod tests {
                 Operation::DownloadRelease,
                 Operation::SubmitJob,
             ] {
-                assert_eq!(reach(operation, role), Reach::Never, "{role:?} {operation:?}");
+                assert_eq!(
+                    reach(operation, role),
+                    Reach::Never,
+                    "{role:?} {operation:?}"
+                );
             }
         }
         let acts = |role| {
-            Operation::ALL.iter().filter(move |operation| reach(**operation, role) != Reach::Never)
+            Operation::ALL
+                .iter()
+                .filter(move |operation| reach(**operation, role) != Reach::Never)
         };
-        let changes = ["register_dataset", "set_policy", "set_roles", "revoke_scenario", "submit_job"];
+        let changes = [
+            "register_dataset",
+            "set_policy",
+            "set_roles",
+            "revoke_scenario",
+            "submit_job",
+        ];
         assert!(acts(Role::Auditor).all(|operation| !changes.contains(&operation.name())));
     }
 }

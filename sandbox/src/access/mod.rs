@@ -45,7 +45,10 @@ pub enum Object {
 #[derive(Debug)]
 pub struct Authorisation {
     by: By,
-    #[allow(dead_code, reason = "shown by Debug in traces; the ledger names the act itself")]
+    #[allow(
+        dead_code,
+        reason = "shown by Debug in traces; the ledger names the act itself"
+    )]
     operation: &'static str,
 }
 
@@ -92,7 +95,11 @@ pub fn authorise(
     operation: Operation,
     object: Object,
 ) -> Result<Authorisation, Error> {
-    let reach = actor.roles.iter().map(|role| matrix::reach(operation, role)).max();
+    let reach = actor
+        .roles
+        .iter()
+        .map(|role| matrix::reach(operation, role))
+        .max();
     let allowed = match (reach.unwrap_or(Reach::Never), object) {
         (Reach::Any, _) | (Reach::Own, Object::Platform) => true,
         (Reach::Own, Object::Of(organisation)) => organisation == actor.organisation,
@@ -109,7 +116,10 @@ pub fn authorise(
         }
     };
     if allowed {
-        Ok(Authorisation { by: By::Account(actor.account), operation: operation.name() })
+        Ok(Authorisation {
+            by: By::Account(actor.account),
+            operation: operation.name(),
+        })
     } else {
         Err(Error::not_found(
             "没有这个对象，或您无权看到它。",
@@ -128,7 +138,10 @@ pub(crate) fn system(operation: SystemOperation) -> Authorisation {
         SystemOperation::Release => "release",
         SystemOperation::Expiry => "expiry",
     };
-    Authorisation { by: By::System, operation }
+    Authorisation {
+        by: By::System,
+        operation,
+    }
 }
 
 /// How far the actor reaches with an operation that lists things: everything, or its own organisation's.
@@ -137,6 +150,9 @@ pub(crate) fn system(operation: SystemOperation) -> Authorisation {
 /// *Denied* when no role of the actor may.
 pub(crate) fn scope(actor: &Actor, operation: Operation) -> Result<Option<OrganisationId>, Error> {
     authorise(actor, operation, Object::Platform)?;
-    let any = actor.roles.iter().any(|role| matrix::reach(operation, role) == Reach::Any);
+    let any = actor
+        .roles
+        .iter()
+        .any(|role| matrix::reach(operation, role) == Reach::Any);
     Ok(if any { None } else { Some(actor.organisation) })
 }

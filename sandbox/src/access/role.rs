@@ -93,9 +93,14 @@ impl OrganisationKind {
     /// The kind of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Operator, Self::Tenant, Self::Provider, Self::ReviewBody]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        [
+            Self::Operator,
+            Self::Tenant,
+            Self::Provider,
+            Self::ReviewBody,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
     }
 }
 
@@ -118,7 +123,9 @@ impl RoleSet {
 
     /// The roles, in the order of the matrix.
     pub fn iter(self) -> impl Iterator<Item = Role> {
-        Role::ALL.into_iter().filter(move |role| self.contains(*role))
+        Role::ALL
+            .into_iter()
+            .filter(move |role| self.contains(*role))
     }
 
     /// Whether there is none.
@@ -130,7 +137,10 @@ impl RoleSet {
     /// The three administrators are three people: no account is two of them.
     #[must_use]
     pub fn separates_duties(self) -> bool {
-        self.iter().filter(|role| role.home() == OrganisationKind::Operator).count() <= 1
+        self.iter()
+            .filter(|role| role.home() == OrganisationKind::Operator)
+            .count()
+            <= 1
     }
 
     /// The form in storage.
@@ -140,7 +150,12 @@ impl RoleSet {
 
     /// The set of a stored form; names that are not known give nothing.
     pub(crate) fn from_text(text: &str) -> Self {
-        Self::of(&text.split_whitespace().filter_map(Role::parse).collect::<Vec<_>>())
+        Self::of(
+            &text
+                .split_whitespace()
+                .filter_map(Role::parse)
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn bit(role: Role) -> u8 {

@@ -57,8 +57,15 @@ pub(crate) async fn active_grant(
             ));
         }
         ScenarioState::Expired => {
-            return Err(Error::conflict("scenario_expired", "该场景已到期。", "the scenario's term is over.")
-                .with_remedy("申请新的场景版本。", "have a new version of the scenario approved."));
+            return Err(Error::conflict(
+                "scenario_expired",
+                "该场景已到期。",
+                "the scenario's term is over.",
+            )
+            .with_remedy(
+                "申请新的场景版本。",
+                "have a new version of the scenario approved.",
+            ));
         }
         _ => {
             return Err(Error::conflict(
@@ -81,19 +88,27 @@ pub(crate) async fn active_grant(
             epoch: found.epoch,
             expires_at,
             approving_leaf: found.leaf,
-            approvals: votes.iter().filter(|vote| vote.approve).map(|vote| vote.leaf).collect(),
+            approvals: votes
+                .iter()
+                .filter(|vote| vote.approve)
+                .map(|vote| vote.leaf)
+                .collect(),
         }),
-        (GrantState::Expired, _) => Err(Error::conflict(
-            "grant_expired",
-            "授权已到期。",
-            "the grant's term is over.",
-        )
-        .with_remedy("重新申请。", "apply again.")),
+        (GrantState::Expired, _) => {
+            Err(
+                Error::conflict("grant_expired", "授权已到期。", "the grant's term is over.")
+                    .with_remedy("重新申请。", "apply again."),
+            )
+        }
         (GrantState::Requested, _) => Err(Error::conflict(
             "grant_requested",
             "授权尚待数据提供方同意。",
             "the grant still waits for the providers' consent.",
         )),
-        _ => Err(Error::conflict("grant_ended", "授权已终止。", "the grant has ended.")),
+        _ => Err(Error::conflict(
+            "grant_ended",
+            "授权已终止。",
+            "the grant has ended.",
+        )),
     }
 }

@@ -182,8 +182,14 @@ impl Platform {
     /// Denied, or storage that fails.
     pub async fn grants(&self, actor: &Actor, page: PageRequest) -> Result<Page<Grant>, Error> {
         let own = access::scope(actor, Operation::Grants)?;
-        let tenant = own.map(|organisation| organisation.to_string()).unwrap_or_default();
-        let provider = if only_provider(actor) { actor.organisation.to_string() } else { String::new() };
+        let tenant = own
+            .map(|organisation| organisation.to_string())
+            .unwrap_or_default();
+        let provider = if only_provider(actor) {
+            actor.organisation.to_string()
+        } else {
+            String::new()
+        };
         let now = self.clock().now();
         self.store()
             .read("grants", |conn| {
@@ -255,7 +261,11 @@ impl Platform {
 
     pub(crate) async fn grant_view(&self, id: GrantId) -> Result<Grant, Error> {
         let now = self.clock().now();
-        self.store().read("grant", |conn| Box::pin(async move { read(conn, id, now).await })).await
+        self.store()
+            .read("grant", |conn| {
+                Box::pin(async move { read(conn, id, now).await })
+            })
+            .await
     }
 }
 
@@ -345,8 +355,13 @@ async fn answer(
 ) -> Result<((), LeafDraft), Error> {
     let now = tx.now();
     let grant = read(tx.conn(), id, now).await?;
-    let asked = grant.consents.iter().find(|asked| asked.provider == actor.organisation);
-    let Some(asked) = asked else { return Err(unknown(id)) };
+    let asked = grant
+        .consents
+        .iter()
+        .find(|asked| asked.provider == actor.organisation);
+    let Some(asked) = asked else {
+        return Err(unknown(id));
+    };
     if grant.state != GrantState::Requested {
         return Err(ended(grant.state));
     }
@@ -369,7 +384,11 @@ async fn answer(
     .execute(tx.conn())
     .await
     .map_err(failed)?;
-    let awaited = grant.consents.iter().filter(|asked| asked.consent.is_none()).count();
+    let awaited = grant
+        .consents
+        .iter()
+        .filter(|asked| asked.consent.is_none())
+        .count();
     let kind = match (consent, awaited) {
         (false, _) => {
             set_state(tx.conn(), id, GrantState::Declined, "").await?;
@@ -396,7 +415,9 @@ async fn activate(tx: &mut Tx, grant: &Grant) -> Result<(), Error> {
         return Err(not_in_force(grant.scenario));
     }
     let term = now_micros.saturating_add(i64::from(grant.days) * DAY_MICROS);
-    let end = found.expires_at.map_or(term, |end| term.min(end.as_microsecond()));
+    let end = found
+        .expires_at
+        .map_or(term, |end| term.min(end.as_microsecond()));
     sqlx::query("UPDATE grants SET state = $1, activated_at = $2, expires_at = $3 WHERE id = $4")
         .bind(GrantState::Active.as_str())
         .bind(now_micros)
@@ -460,11 +481,7 @@ pub(crate) async fn read(
     }
 }
 
-async fn grant_of(
-    conn: &mut AnyConnection,
-    row: &AnyRow,
-    now: Timestamp,
-) -> Result<Grant, Error> {
+async fn grant_of(conn: &mut AnyConnection, row: &AnyRow, now: Timestamp) -> Result<Grant, Error> {
     let id: GrantId = document::id(row, "id")?;
     let stored = GrantState::parse(&document::text(row, "state")?)
         .ok_or_else(|| Error::internal("read a grant", "an unknown state"))?;
@@ -498,8 +515,9 @@ async fn grant_of(
 }
 
 fn consent_of(row: &AnyRow) -> Result<Consent, Error> {
-    let consent: String =
-        row.try_get("consent").map_err(|source| storage_error("read consents", source))?;
+    let consent: String = row
+        .try_get("consent")
+        .map_err(|source| storage_error("read consents", source))?;
     Ok(Consent {
         provider: document::id(row, "provider_id")?,
         consent: match consent.as_str() {
@@ -512,15 +530,25 @@ fn consent_of(row: &AnyRow) -> Result<Consent, Error> {
 
 /// A provider sees what it is asked about; others see what the matrix lets them.
 fn concerns(actor: &Actor, grant: &Grant) -> bool {
-    !only_provider(actor) || grant.consents.iter().any(|asked| asked.provider == actor.organisation)
+    !only_provider(actor)
+        || grant
+            .consents
+            .iter()
+            .any(|asked| asked.provider == actor.organisation)
 }
 
 fn only_provider(actor: &Actor) -> bool {
-    actor.roles.iter().all(|role| role == Role::ProviderDelegate)
+    actor
+        .roles
+        .iter()
+        .all(|role| role == Role::ProviderDelegate)
 }
 
 fn unknown(id: GrantId) -> Error {
-    Error::not_found(format!("没有授权 {id}。"), format!("there is no grant {id}."))
+    Error::not_found(
+        format!("没有授权 {id}。"),
+        format!("there is no grant {id}."),
+    )
 }
 
 fn ended(state: GrantState) -> Error {
@@ -536,6 +564,8 @@ fn not_in_force(scenario: ScenarioId) -> Error {
     Error::conflict(
         "scenario_not_in_force",
         format!("场景 {scenario} 未生效，或已到期、被取代、被撤销。"),
-        format!("scenario {scenario} is not in force: not approved, expired, superseded or revoked."),
+        format!(
+            "scenario {scenario} is not in force: not approved, expired, superseded or revoked."
+        ),
     )
 }

@@ -93,7 +93,9 @@ pub(crate) async fn grant_scope(
             ));
         };
         let columns = version.columns.iter();
-        let tokens = columns.filter_map(|c| Some((c.name.clone(), c.token.clone()?))).collect();
+        let tokens = columns
+            .filter_map(|c| Some((c.name.clone(), c.token.clone()?)))
+            .collect();
         sources.push(TableSource {
             table: table.name.clone(),
             origin: Origin::Dataset {

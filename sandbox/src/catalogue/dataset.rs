@@ -232,7 +232,11 @@ impl Platform {
     ) -> Result<Page<VersionView>, Error> {
         self.authorise(actor, Operation::DatasetVersions, Object::Platform)?;
         let dataset = self.dataset_row(name).await?;
-        let before: i64 = page.cursor.as_ref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
+        let before: i64 = page
+            .cursor
+            .as_ref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(i64::MAX);
         self.store()
             .read("dataset_versions", |conn| {
                 Box::pin(async move {
@@ -247,7 +251,9 @@ impl Platform {
                     .await
                     .map_err(|source| storage_error("list versions", source))?;
                     let views: Result<Vec<_>, Error> = rows.iter().map(version_view).collect();
-                    Ok(Page::cut(views?, &page, |view: &VersionView| view.number.to_string()))
+                    Ok(Page::cut(views?, &page, |view: &VersionView| {
+                        view.number.to_string()
+                    }))
                 })
             })
             .await
@@ -257,11 +263,7 @@ impl Platform {
     ///
     /// # Errors
     /// Denied, not found, or storage that fails.
-    pub async fn dataset_sample(
-        &self,
-        actor: &Actor,
-        name: &str,
-    ) -> Result<Vec<SampleRow>, Error> {
+    pub async fn dataset_sample(&self, actor: &Actor, name: &str) -> Result<Vec<SampleRow>, Error> {
         self.authorise(actor, Operation::DatasetSample, Object::Platform)?;
         let name = shortened(name);
         let root = self.keys().mask_root();
@@ -276,7 +278,9 @@ impl Platform {
                     let Some(policy) = policy_in_force(conn, &dataset).await? else {
                         return Ok(Vec::new());
                     };
-                    let Ok(plan) = plan::compile(&dataset, &policy.policy) else { return Ok(Vec::new()) };
+                    let Ok(plan) = plan::compile(&dataset, &policy.policy) else {
+                        return Ok(Vec::new());
+                    };
                     let rows = &dataset.entry.sample;
                     sample::masked_rows(
                         &dataset.entry,
@@ -286,7 +290,7 @@ impl Platform {
                         &root,
                         plan::INTAKE_EPOCH,
                     )
-                        .map_err(|source| Error::internal("mask a sample", source))
+                    .map_err(|source| Error::internal("mask a sample", source))
                 })
             })
             .await
@@ -295,7 +299,9 @@ impl Platform {
     pub(crate) async fn dataset_row(&self, name: &str) -> Result<DatasetFacts, Error> {
         let name = shortened(name);
         self.store()
-            .read("dataset", |conn| Box::pin(async move { dataset_facts(conn, &name).await }))
+            .read("dataset", |conn| {
+                Box::pin(async move { dataset_facts(conn, &name).await })
+            })
             .await
     }
 }
@@ -357,10 +363,7 @@ async fn newest_sample(
     document::column(&row, "sample")
 }
 
-async fn require_provider(
-    conn: &mut AnyConnection,
-    provider: OrganisationId,
-) -> Result<(), Error> {
+async fn require_provider(conn: &mut AnyConnection, provider: OrganisationId) -> Result<(), Error> {
     let row = sqlx::query("SELECT kind FROM organisations WHERE id = $1")
         .bind(provider.to_string())
         .fetch_optional(conn)
@@ -377,7 +380,10 @@ async fn require_provider(
             "该组织不是数据提供方。",
             "the organisation is no provider.",
         )),
-        None => Err(Error::not_found("没有该提供方组织。", "there is no such provider organisation.")),
+        None => Err(Error::not_found(
+            "没有该提供方组织。",
+            "there is no such provider organisation.",
+        )),
     }
 }
 
@@ -389,7 +395,11 @@ fn stored(row: &AnyRow) -> Result<DatasetFacts, Error> {
         policy_revision: document::count(row, "policy_revision")?,
         version_number: document::count(row, "version_number")?,
         columns: Vec::new(),
-        classes: if classes.is_empty() { Vec::new() } else { document::read("read a data set", &classes)? },
+        classes: if classes.is_empty() {
+            Vec::new()
+        } else {
+            document::read("read a data set", &classes)?
+        },
         version: None,
         created_at: timestamp(document::integer(row, "created_at")?),
     })

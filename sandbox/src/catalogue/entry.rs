@@ -218,9 +218,18 @@ impl CatalogueEntry {
             let en = "a name starts with a lower-case letter and has 2 to 63 lower-case letters, digits or underscores";
             faults.push(fault("entry_name", "name", zh, en));
         }
-        for (subject, text) in [("title.zh", &self.title.zh), ("title.en", &self.title.en), ("industry", &self.industry)] {
+        for (subject, text) in [
+            ("title.zh", &self.title.zh),
+            ("title.en", &self.title.en),
+            ("industry", &self.industry),
+        ] {
             if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
-                faults.push(fault("entry_text", subject, "不能为空，也不能过长", "may be neither empty nor overlong"));
+                faults.push(fault(
+                    "entry_text",
+                    subject,
+                    "不能为空，也不能过长",
+                    "may be neither empty nor overlong",
+                ));
             }
         }
         if self.description.len() > TEXT_BYTES_MAX {
@@ -231,8 +240,15 @@ impl CatalogueEntry {
         self.sample_faults(&mut faults);
         let rules_bytes = self.quality_rules.as_ref().map_or(0, String::len);
         if rules_bytes > RULES_BYTES_MAX {
-            faults.push(fault("quality_rules", "quality_rules", "质量规则过长", "the quality rules are too long"));
-        } else if faults.is_empty() && let Err(finding) = self.quality_checker() {
+            faults.push(fault(
+                "quality_rules",
+                "quality_rules",
+                "质量规则过长",
+                "the quality rules are too long",
+            ));
+        } else if faults.is_empty()
+            && let Err(finding) = self.quality_checker()
+        {
             faults.push(*finding);
         }
         faults
@@ -252,10 +268,20 @@ impl CatalogueEntry {
                 faults.push(fault("column_name", &shortened(&column.name), zh, en));
             }
             if !names.insert(&column.name) {
-                faults.push(fault("column_duplicate", &shortened(&column.name), "列名重复", "the name is taken by another column"));
+                faults.push(fault(
+                    "column_duplicate",
+                    &shortened(&column.name),
+                    "列名重复",
+                    "the name is taken by another column",
+                ));
             }
             if column.comment.len() > TEXT_BYTES_MAX {
-                faults.push(fault("entry_text", &shortened(&column.name), "说明过长", "the comment is too long"));
+                faults.push(fault(
+                    "entry_text",
+                    &shortened(&column.name),
+                    "说明过长",
+                    "the comment is too long",
+                ));
             }
         }
     }
@@ -263,9 +289,19 @@ impl CatalogueEntry {
     fn unit_faults(&self, faults: &mut Vec<Finding>) {
         let Some(unit) = &self.unit else { return };
         match self.column(&unit.column) {
-            None => faults.push(fault("unit_column", &shortened(&unit.column), "隐私单元列不在列清单中", "the unit's column is not among the columns")),
+            None => faults.push(fault(
+                "unit_column",
+                &shortened(&unit.column),
+                "隐私单元列不在列清单中",
+                "the unit's column is not among the columns",
+            )),
             Some(column) if !matches!(column.kind, ColumnType::String | ColumnType::Int64) => {
-                faults.push(fault("unit_column", &column.name, "隐私单元列须为 string 或 int64", "the unit's column must be string or int64"));
+                faults.push(fault(
+                    "unit_column",
+                    &column.name,
+                    "隐私单元列须为 string 或 int64",
+                    "the unit's column must be string or int64",
+                ));
             }
             Some(_) => {}
         }
@@ -284,18 +320,36 @@ impl CatalogueEntry {
 
 /// The first thing that keeps rows from being a sample of these columns.
 pub(crate) fn sample_finding(rows: &[SampleRow], columns: &[Column]) -> Option<Finding> {
-    let bytes: usize = rows.iter().map(|row| serde_json::to_string(row).map_or(0, |t| t.len())).sum();
+    let bytes: usize = rows
+        .iter()
+        .map(|row| serde_json::to_string(row).map_or(0, |t| t.len()))
+        .sum();
     if bytes > SAMPLE_BYTES_MAX {
-        return Some(fault("sample_rows", "sample", "样例过大", "the sample is too large"));
+        return Some(fault(
+            "sample_rows",
+            "sample",
+            "样例过大",
+            "the sample is too large",
+        ));
     }
     for (number, row) in (1..).zip(rows) {
         for (name, value) in row {
             let place = format!("sample[{number}].{}", shortened(name));
             if !columns.iter().any(|column| column.name == *name) {
-                return Some(fault("column_unknown", &place, "样例中的列不在列清单中", "the sample's column is not among the columns"));
+                return Some(fault(
+                    "column_unknown",
+                    &place,
+                    "样例中的列不在列清单中",
+                    "the sample's column is not among the columns",
+                ));
             }
             if value.is_array() || value.is_object() {
-                return Some(fault("sample_value", &place, "样例的值须为文本、数字、真假或空", "a sample's value is text, number, truth value or null"));
+                return Some(fault(
+                    "sample_value",
+                    &place,
+                    "样例的值须为文本、数字、真假或空",
+                    "a sample's value is text, number, truth value or null",
+                ));
             }
         }
     }
@@ -322,7 +376,10 @@ pub(crate) fn shortened(name: &str) -> String {
 }
 
 fn fault(rule: &str, subject: &str, zh: impl Into<String>, en: impl Into<String>) -> Finding {
-    let remedy = both("更正目录后重新登记", "correct the entry and register it again");
+    let remedy = both(
+        "更正目录后重新登记",
+        "correct the entry and register it again",
+    );
     finding(rule, subject, both(zh, en), remedy)
 }
 
@@ -372,7 +429,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_good_entry_has_no_faults() {
-        let id = "organisation_0192f0c1a2b37c4d8e9f0a1b2c3d4e5f".parse();
+        let id = "org_0192f0c1a2b37c4d8e9f0a1b2c3d4e5f".parse();
         let Ok(id) = id else { panic!("no id") };
         assert_eq!(entry(id).faults(), vec![]);
     }

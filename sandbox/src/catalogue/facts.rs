@@ -35,7 +35,10 @@ pub struct VersionColumn {
 impl VersionColumn {
     /// The column's type in memory.
     pub(crate) fn arrow(&self) -> Option<DataType> {
-        TYPES.iter().find(|(_, name)| *name == self.data_type).map(|(found, _)| found.clone())
+        TYPES
+            .iter()
+            .find(|(_, name)| *name == self.data_type)
+            .map(|(found, _)| found.clone())
     }
 }
 
@@ -51,7 +54,10 @@ const TYPES: [(DataType, &str); 11] = [
     (DataType::Float64, "float64"),
     (DataType::Boolean, "boolean"),
     (DataType::Date32, "date32"),
-    (DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp_us"),
+    (
+        DataType::Timestamp(TimeUnit::Microsecond, None),
+        "timestamp_us",
+    ),
 ];
 
 /// The columns of a masked schema; an error names the column whose type no version may have.
@@ -62,8 +68,14 @@ pub(crate) fn version_columns(
     classes: &[ColumnClass],
 ) -> Result<Vec<VersionColumn>, String> {
     let mut columns = Vec::new();
-    for field in output.fields().iter().filter(|field| field.name() != review::UNIT_COLUMN) {
-        let known = TYPES.iter().find(|(data_type, _)| data_type == field.data_type());
+    for field in output
+        .fields()
+        .iter()
+        .filter(|field| field.name() != review::UNIT_COLUMN)
+    {
+        let known = TYPES
+            .iter()
+            .find(|(data_type, _)| data_type == field.data_type());
         let (_, data_type) = known.ok_or_else(|| field.name().clone())?;
         let class = classes.iter().find(|class| class.column == *field.name());
         let token = tokens.iter().find(|(name, _)| name == field.name());
@@ -82,9 +94,13 @@ pub(crate) fn version_columns(
 /// The schema of columns, without control columns.
 pub(crate) fn version_schema(columns: &[VersionColumn]) -> SchemaRef {
     let field = |column: &VersionColumn| {
-        column.arrow().map(|data_type| Field::new(&column.name, data_type, true))
+        column
+            .arrow()
+            .map(|data_type| Field::new(&column.name, data_type, true))
     };
-    Arc::new(Schema::new(columns.iter().filter_map(field).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        columns.iter().filter_map(field).collect::<Vec<_>>(),
+    ))
 }
 
 /// What a version was made of and how, as its ledger leaf covers it.

@@ -16,9 +16,7 @@ pub use self::dataset::{DatasetView, VersionView};
 pub use self::entry::{
     CatalogueEntry, Column, ColumnType, Level, PrivacyUnit, SampleRow, UpdateCycle, arrow_schema,
 };
-pub use self::facts::{
-    PolicyFacts, SourceFacts, UniverseFacts, VersionColumn, VersionManifest,
-};
+pub use self::facts::{PolicyFacts, SourceFacts, UniverseFacts, VersionColumn, VersionManifest};
 pub use self::policy::{PolicySuggestion, PolicyView};
 
 pub(crate) use self::dataset::{DatasetFacts, dataset_facts};

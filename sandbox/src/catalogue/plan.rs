@@ -22,20 +22,36 @@ pub(crate) fn known_classes(dataset: &DatasetFacts) -> Vec<ColumnClass> {
 }
 
 /// The plan of a policy for a data set as it is known.
-pub(crate) fn compile(dataset: &DatasetFacts, policy: &Policy) -> Result<MaskPlan, Vec<PolicyFault>> {
+pub(crate) fn compile(
+    dataset: &DatasetFacts,
+    policy: &Policy,
+) -> Result<MaskPlan, Vec<PolicyFault>> {
     policy.compile(&dataset.entry.schema(), &known_classes(dataset))
 }
 
 /// The columns as the policy would make them; none when it does not compile any more.
 pub(crate) fn masked_columns(dataset: &DatasetFacts, policy: &Policy) -> Vec<VersionColumn> {
-    let Ok(plan) = compile(dataset, policy) else { return Vec::new() };
+    let Ok(plan) = compile(dataset, policy) else {
+        return Vec::new();
+    };
     let classes = known_classes(dataset);
-    version_columns(&dataset.entry, &plan.output_schema(), &plan.tokens(), &classes)
-        .unwrap_or_default()
+    version_columns(
+        &dataset.entry,
+        &plan.output_schema(),
+        &plan.tokens(),
+        &classes,
+    )
+    .unwrap_or_default()
 }
 
 /// A masking fault as a finding.
 pub(crate) fn as_finding(fault: PolicyFault) -> Finding {
     let subject = fault.column.unwrap_or_else(|| "policy".to_owned());
-    Finding::new(&fault.code, Severity::Refuse, subject, fault.message, fault.remedy)
+    Finding::new(
+        &fault.code,
+        Severity::Refuse,
+        subject,
+        fault.message,
+        fault.remedy,
+    )
 }

@@ -60,7 +60,11 @@ impl Platform {
     ) -> Result<PolicyView, Error> {
         let authorisation = self.authorise(actor, Operation::SetPolicy, Object::Platform)?;
         if toml.len() > POLICY_BYTES_MAX {
-            return Err(Error::too_large("policy_too_large", "脱敏策略过长。", "the masking policy is too long."));
+            return Err(Error::too_large(
+                "policy_too_large",
+                "脱敏策略过长。",
+                "the masking policy is too long.",
+            ));
         }
         let policy = Policy::parse(toml).map_err(|fault| refused(vec![fault]))?;
         let dataset = shortened(dataset);
@@ -116,7 +120,10 @@ impl Platform {
                 Box::pin(async move {
                     let found = policy_in_force(conn, &facts).await?;
                     found.map(|found| found.view).ok_or_else(|| {
-                        Error::not_found("该数据集还没有脱敏策略。", "the data set has no masking policy yet.")
+                        Error::not_found(
+                            "该数据集还没有脱敏策略。",
+                            "the data set has no masking policy yet.",
+                        )
                     })
                 })
             })
@@ -135,7 +142,10 @@ impl Platform {
         self.authorise(actor, Operation::SuggestPolicy, Object::Platform)?;
         let facts = self.dataset_row(dataset).await?;
         let classes = plan::known_classes(&facts);
-        Ok(PolicySuggestion { toml: Policy::suggest(&classes).to_toml(), classes })
+        Ok(PolicySuggestion {
+            toml: Policy::suggest(&classes).to_toml(),
+            classes,
+        })
     }
 }
 

@@ -62,7 +62,11 @@ impl Platform {
         checked_name(&request.name)?;
         let kind = self.organisation_kind(request.organisation).await?;
         checked_roles(request.roles, kind)?;
-        if request.roles.iter().any(|role| role.home() != OrganisationKind::Tenant) {
+        if request
+            .roles
+            .iter()
+            .any(|role| role.home() != OrganisationKind::Tenant)
+        {
             return Err(Error::denied(
                 "role_by_security_admin",
                 "只有安全管理员可以授予租户以外的角色。",
@@ -73,7 +77,10 @@ impl Platform {
                 "create the account with empty roles; then the security administrator calls PUT /accounts/{id}/roles.",
             ));
         }
-        let password = self.passwords().hash(&request.password, self.entropy()).await?;
+        let password = self
+            .passwords()
+            .hash(&request.password, self.entropy())
+            .await?;
         let id = AccountId::new(self.clock(), self.entropy());
         let (name, organisation, roles) = (request.name, request.organisation, request.roles);
         self.store()
@@ -83,8 +90,14 @@ impl Platform {
                     insert(tx, id, &name, organisation, roles, &password).await?;
                     let leaf = created(id, &name, organisation, roles);
                     let created_at = tx.now();
-                    let account =
-                        Account { id, name, organisation, roles, disabled: false, created_at };
+                    let account = Account {
+                        id,
+                        name,
+                        organisation,
+                        roles,
+                        disabled: false,
+                        created_at,
+                    };
                     Ok((account, leaf))
                 })
             })
@@ -193,7 +206,13 @@ impl Platform {
                     let leaf = LeafDraft::new("account.disable", json!({}))
                         .person(id)
                         .subject(before.organisation);
-                    Ok((Account { disabled: true, ..before }, leaf))
+                    Ok((
+                        Account {
+                            disabled: true,
+                            ..before
+                        },
+                        leaf,
+                    ))
                 })
             })
             .await
@@ -253,9 +272,12 @@ pub(super) fn created(
     organisation: OrganisationId,
     roles: RoleSet,
 ) -> LeafDraft {
-    LeafDraft::new("account.create", json!({ "name": name, "roles": roles.to_text() }))
-        .person(id)
-        .subject(organisation)
+    LeafDraft::new(
+        "account.create",
+        json!({ "name": name, "roles": roles.to_text() }),
+    )
+    .person(id)
+    .subject(organisation)
 }
 
 fn checked_roles(roles: RoleSet, kind: OrganisationKind) -> Result<(), Error> {
@@ -263,7 +285,11 @@ fn checked_roles(roles: RoleSet, kind: OrganisationKind) -> Result<(), Error> {
         return Err(Error::invalid(
             "role_of_another_kind",
             format!("角色 {} 不属于 {} 类组织。", role.name(), kind.name()),
-            format!("the role {} is not one of a {} organisation.", role.name(), kind.name()),
+            format!(
+                "the role {} is not one of a {} organisation.",
+                role.name(),
+                kind.name()
+            ),
         ));
     }
     if !roles.separates_duties() {

@@ -43,7 +43,12 @@ pub(crate) async fn bootstrap(
         let password = random_password(entropy);
         let hash = passwords.hash(&password, entropy).await?;
         let _ = writeln!(text, "{name} {}", password.as_str());
-        accounts.push((AccountId::new(clock, entropy), name, RoleSet::of(&[role]), hash));
+        accounts.push((
+            AccountId::new(clock, entropy),
+            name,
+            RoleSet::of(&[role]),
+            hash,
+        ));
     }
     // The file first: an account whose password nobody knows would be worse than a file without an account, which the next
     // start replaces.
@@ -67,7 +72,10 @@ pub(crate) async fn bootstrap(
                     tx.append(created(*id, name, organisation, *roles)).await?;
                 }
                 let detail = json!({ "name": "operator", "kind": "operator" });
-                Ok(((), LeafDraft::new("organisation.create", detail).subject(organisation)))
+                Ok((
+                    (),
+                    LeafDraft::new("organisation.create", detail).subject(organisation),
+                ))
             })
         })
         .await
@@ -91,7 +99,12 @@ async fn has_organisations(store: &Store) -> Result<bool, Error> {
 fn random_password(entropy: &dyn Entropy) -> Zeroizing<String> {
     let mut bytes = [0; PASSWORD_LETTERS];
     entropy.fill(&mut bytes);
-    Zeroizing::new(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+    Zeroizing::new(
+        bytes
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+            .collect(),
+    )
 }
 
 fn write_sign_ins(file: &Path, text: &str) -> Result<(), Error> {
@@ -112,7 +125,10 @@ fn write_sign_ins(file: &Path, text: &str) -> Result<(), Error> {
             format!("无法写入 {shown}。"),
             format!("{shown} cannot be written."),
         )
-        .with_remedy("检查目录权限与磁盘空间。", "look at the folder's permissions and free space.")
+        .with_remedy(
+            "检查目录权限与磁盘空间。",
+            "look at the folder's permissions and free space.",
+        )
         .with_source(source)
     })
 }

@@ -25,13 +25,20 @@ impl LastUses {
     /// From now on, with the time that a session may stay unused.
     pub(crate) fn new(now: Timestamp, idle_max: SignedDuration) -> Self {
         let idle_max = i64::try_from(idle_max.as_micros()).unwrap_or(i64::MAX);
-        Self { started: micros(now), idle_max, uses: Mutex::default() }
+        Self {
+            started: micros(now),
+            idle_max,
+            uses: Mutex::default(),
+        }
     }
 
     /// Notes a use; answers whether the session was idle for too long, which it then stays.
     pub(crate) fn is_idle(&self, credential: &str, opened: i64, now: i64) -> bool {
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = uses.get(credential).copied().unwrap_or(opened.max(self.started));
+        let last = uses
+            .get(credential)
+            .copied()
+            .unwrap_or(opened.max(self.started));
         if now.saturating_sub(last) > self.idle_max {
             // Kept as it is: a session that was idle once does not come back to life.
             uses.entry(credential.to_owned()).or_insert(last);
@@ -53,7 +60,10 @@ mod tests {
     use super::*;
 
     fn uses(idle_max: i64) -> LastUses {
-        LastUses::new(Timestamp::from_microsecond(1_000).unwrap(), SignedDuration::from_micros(idle_max))
+        LastUses::new(
+            Timestamp::from_microsecond(1_000).unwrap(),
+            SignedDuration::from_micros(idle_max),
+        )
     }
 
     #[test]

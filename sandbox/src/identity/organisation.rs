@@ -122,7 +122,10 @@ impl Platform {
                     .fetch_all(&mut *conn)
                     .await
                     .map_err(failed)?;
-                    let items = rows.iter().map(organisation).collect::<Result<Vec<_>, _>>()?;
+                    let items = rows
+                        .iter()
+                        .map(organisation)
+                        .collect::<Result<Vec<_>, _>>()?;
                     Ok(Page::cut(items, &page, |item| item.name.clone()))
                 })
             })
@@ -160,7 +163,9 @@ fn organisation(row: &sqlx::any::AnyRow) -> Result<Organisation, Error> {
     let text = |place: usize| row.try_get::<String, _>(place).map_err(failed);
     let unknown = |what| Error::internal("read an organisation", what);
     Ok(Organisation {
-        id: text(0)?.parse().map_err(|_| unknown("an identifier that is none"))?,
+        id: text(0)?
+            .parse()
+            .map_err(|_| unknown("an identifier that is none"))?,
         name: text(1)?,
         title: text(2)?,
         kind: OrganisationKind::parse(&text(3)?).ok_or_else(|| unknown("an unknown kind"))?,

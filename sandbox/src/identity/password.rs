@@ -17,7 +17,8 @@ const LENGTH_MIN: usize = 12;
 const LENGTH_MAX: usize = 256;
 
 /// A hash that no password has: unknown accounts take as long as known ones.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash("nobody at all", &[0; 16]).unwrap_or_default());
+static NOBODY: LazyLock<String> =
+    LazyLock::new(|| hash("nobody at all", &[0; 16]).unwrap_or_default());
 
 /// Hashes and verifies passwords.
 #[derive(Clone)]
@@ -31,7 +32,11 @@ impl Default for Passwords {
 
 impl Passwords {
     /// The hash to store of a new password.
-    pub(crate) async fn hash(&self, password: &str, entropy: &dyn Entropy) -> Result<String, Error> {
+    pub(crate) async fn hash(
+        &self,
+        password: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<String, Error> {
         if !(LENGTH_MIN..=LENGTH_MAX).contains(&password.chars().count()) {
             return Err(Error::invalid(
                 "weak_password",
@@ -80,5 +85,8 @@ impl Passwords {
 
 fn hash(password: &str, salt: &[u8; 16]) -> Option<String> {
     let salt = SaltString::encode_b64(salt).ok()?;
-    Argon2::default().hash_password(password.as_bytes(), &salt).ok().map(|hash| hash.to_string())
+    Argon2::default()
+        .hash_password(password.as_bytes(), &salt)
+        .ok()
+        .map(|hash| hash.to_string())
 }

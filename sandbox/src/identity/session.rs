@@ -55,7 +55,9 @@ impl Platform {
         let hash = candidate.as_ref().map(|found| found.hash.clone());
         let fits = self.passwords().verify(password, hash).await?;
         let now = micros(self.clock().now());
-        let Some(candidate) = candidate else { return Err(refused()) };
+        let Some(candidate) = candidate else {
+            return Err(refused());
+        };
         if candidate.locked_until > now {
             return Err(locked());
         }
@@ -98,13 +100,30 @@ impl Platform {
                     if opened.rows_affected() == 0 {
                         return Err(locked());
                     }
-                    insert_token(tx, &id.to_string(), "session", found.id, "", &credential, expires_at)
-                        .await?;
-                    Ok(((), LeafDraft::new("session.open", json!({})).person(found.id).subject(id)))
+                    insert_token(
+                        tx,
+                        &id.to_string(),
+                        "session",
+                        found.id,
+                        "",
+                        &credential,
+                        expires_at,
+                    )
+                    .await?;
+                    Ok((
+                        (),
+                        LeafDraft::new("session.open", json!({}))
+                            .person(found.id)
+                            .subject(id),
+                    ))
                 })
             })
             .await?;
-        Ok(Session { token: secret, expires_at, actor })
+        Ok(Session {
+            token: secret,
+            expires_at,
+            actor,
+        })
     }
 
     async fn count_failure(&self, account: AccountId) -> Result<(), Error> {
@@ -205,8 +224,14 @@ impl Platform {
                     let name = row.try_get(4).map_err(failed)?;
                     let kind: String = row.try_get(5).map_err(failed)?;
                     let opened: i64 = row.try_get(6).map_err(failed)?;
-                    let actor =
-                        Actor { account, name, organisation, organisation_kind, roles, credential };
+                    let actor = Actor {
+                        account,
+                        name,
+                        organisation,
+                        organisation_kind,
+                        roles,
+                        credential,
+                    };
                     Ok((actor, kind, opened))
                 })
             })
@@ -235,7 +260,10 @@ impl Platform {
                         .execute(tx.conn())
                         .await
                         .map_err(|source| storage_error("sign out", source))?;
-                    Ok(((), LeafDraft::new("session.close", json!({})).person(account)))
+                    Ok((
+                        (),
+                        LeafDraft::new("session.close", json!({})).person(account),
+                    ))
                 })
             })
             .await
@@ -252,11 +280,18 @@ impl Platform {
         new: &str,
     ) -> Result<(), Error> {
         let authorisation = self.authorise(actor, Operation::ChangePassword, Object::Platform)?;
-        let found = self.candidate(&actor.name).await?.ok_or_else(not_signed_in)?;
+        let found = self
+            .candidate(&actor.name)
+            .await?
+            .ok_or_else(not_signed_in)?;
         if found.locked_until > micros(self.clock().now()) {
             return Err(locked());
         }
-        if !self.passwords().verify(current, Some(found.hash.clone())).await? {
+        if !self
+            .passwords()
+            .verify(current, Some(found.hash.clone()))
+            .await?
+        {
             self.count_failure(found.id).await?;
             return Err(Error::denied(
                 "wrong_password",
@@ -286,7 +321,10 @@ impl Platform {
                     .execute(tx.conn())
                     .await
                     .map_err(failed)?;
-                    Ok(((), LeafDraft::new("account.password", json!({})).person(account)))
+                    Ok((
+                        (),
+                        LeafDraft::new("account.password", json!({})).person(account),
+                    ))
                 })
             })
             .await
@@ -345,15 +383,22 @@ fn who(
     let text = |place: usize| row.try_get::<String, _>(place).map_err(failed);
     let unknown = |what: &'static str| Error::internal("read an account", what);
     Ok((
-        text(0)?.parse().map_err(|_| unknown("an account that is none"))?,
-        text(1)?.parse().map_err(|_| unknown("an organisation that is none"))?,
+        text(0)?
+            .parse()
+            .map_err(|_| unknown("an account that is none"))?,
+        text(1)?
+            .parse()
+            .map_err(|_| unknown("an organisation that is none"))?,
         OrganisationKind::parse(&text(2)?).ok_or_else(|| unknown("an unknown kind"))?,
         RoleSet::from_text(&text(3)?),
     ))
 }
 
 fn refused() -> Error {
-    Error::unauthenticated("账户或口令不正确。", "the account or the password is wrong.")
+    Error::unauthenticated(
+        "账户或口令不正确。",
+        "the account or the password is wrong.",
+    )
 }
 
 fn locked() -> Error {
@@ -364,6 +409,9 @@ fn locked() -> Error {
 }
 
 fn not_signed_in() -> Error {
-    Error::unauthenticated("令牌无效或已过期。", "the token is not valid, or not any more.")
-        .with_remedy("重新登录。", "sign in again.")
+    Error::unauthenticated(
+        "令牌无效或已过期。",
+        "the token is not valid, or not any more.",
+    )
+    .with_remedy("重新登录。", "sign in again.")
 }

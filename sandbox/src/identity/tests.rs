@@ -41,16 +41,26 @@ impl Clock for HandClock {
 
 async fn open(folder: &Path) -> (Platform, Arc<HandClock>) {
     let clock = Arc::new(HandClock(AtomicI64::new(1_800_000_000_000_000)));
-    let settings =
-        Settings { workers: 0, ..Settings::new(folder.join("data"), "/nowhere".into(), Vec::new()) };
-    let platform =
-        Platform::open(settings, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy)).await.unwrap();
+    let settings = Settings {
+        workers: 0,
+        ..Settings::new(folder.join("data"), "/nowhere".into(), Vec::new())
+    };
+    let platform = Platform::open(
+        settings,
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        Arc::new(SystemEntropy),
+    )
+    .await
+    .unwrap();
     (platform, clock)
 }
 
 async fn first(platform: &Platform, folder: &Path, account: &str) -> Actor {
     let text = std::fs::read_to_string(folder.join("data/initial-sign-ins.txt")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{account} "))).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{account} ")))
+        .unwrap();
     platform.sign_in(account, line).await.unwrap().actor
 }
 
@@ -62,14 +72,21 @@ async fn developer(platform: &Platform, folder: &Path) -> (Account, Organisation
         title: "某公司".into(),
         kind: OrganisationKind::Tenant,
     };
-    let tenant = platform.create_organisation(&system, request).await.unwrap().id;
+    let tenant = platform
+        .create_organisation(&system, request)
+        .await
+        .unwrap()
+        .id;
     let request = AccountRequest {
         name: "dev".into(),
         organisation: tenant,
         roles: RoleSet::of(&[Role::Developer]),
         password: PASSWORD.into(),
     };
-    (platform.create_account(&system, request).await.unwrap(), tenant)
+    (
+        platform.create_account(&system, request).await.unwrap(),
+        tenant,
+    )
 }
 
 fn kind<T>(result: Result<T, Error>) -> ErrorKind {
@@ -85,7 +102,10 @@ async fn the_first_start_makes_three_administrators_and_later_ones_make_nothing(
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data/initial-sign-ins.txt");
     let (platform, _) = open(folder.path()).await;
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let written = std::fs::read_to_string(&file).unwrap();
     for (account, role) in super::account::OPERATOR_ACCOUNTS {
         let actor = first(&platform, folder.path(), account).await;
@@ -97,8 +117,15 @@ async fn the_first_start_makes_three_administrators_and_later_ones_make_nothing(
     let (platform, _) = open(folder.path()).await;
     assert!(!file.exists(), "a later start wrote passwords again");
     let password = written.lines().next().unwrap().split_once(' ').unwrap().1;
-    let auditor = platform.sign_in("system-admin", password).await.unwrap().actor;
-    let organisations = platform.organisations(&auditor, PageRequest::default()).await.unwrap();
+    let auditor = platform
+        .sign_in("system-admin", password)
+        .await
+        .unwrap()
+        .actor;
+    let organisations = platform
+        .organisations(&auditor, PageRequest::default())
+        .await
+        .unwrap();
     assert_eq!(organisations.items.len(), 1);
 }
 
@@ -111,15 +138,24 @@ async fn a_session_ends_by_signing_out_and_by_time() {
     let actor = platform.authenticate(&session.token).await.unwrap();
     assert_eq!(actor, session.actor);
     platform.sign_out(&actor).await.unwrap();
-    assert_eq!(kind(platform.authenticate(&session.token).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.authenticate(&session.token).await),
+        ErrorKind::Unauthenticated
+    );
 
     let session = platform.sign_in("dev", PASSWORD).await.unwrap();
     clock.pass_minutes(12 * 60 - 1);
     platform.authenticate(&session.token).await.unwrap();
     clock.pass_minutes(1);
-    assert_eq!(kind(platform.authenticate(&session.token).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.authenticate(&session.token).await),
+        ErrorKind::Unauthenticated
+    );
     for token in ["", "egs_", "egs_00", &session.token.to_uppercase()] {
-        assert_eq!(kind(platform.authenticate(token).await), ErrorKind::Unauthenticated);
+        assert_eq!(
+            kind(platform.authenticate(token).await),
+            ErrorKind::Unauthenticated
+        );
     }
 }
 
@@ -129,17 +165,31 @@ async fn an_administrators_session_ends_when_nobody_uses_it() {
     let (platform, clock) = open(folder.path()).await;
     developer(&platform, folder.path()).await;
     let text = std::fs::read_to_string(folder.path().join("data/initial-sign-ins.txt")).unwrap();
-    let password = text.lines().find_map(|line| line.strip_prefix("auditor ")).unwrap();
+    let password = text
+        .lines()
+        .find_map(|line| line.strip_prefix("auditor "))
+        .unwrap();
     let auditor = platform.sign_in("auditor", password).await.unwrap();
     let dev = platform.sign_in("dev", PASSWORD).await.unwrap();
-    let tool = platform.create_personal_token(&auditor.actor, "nightly", 1).await.unwrap().secret.unwrap();
+    let tool = platform
+        .create_personal_token(&auditor.actor, "nightly", 1)
+        .await
+        .unwrap()
+        .secret
+        .unwrap();
     for _ in 0..3 {
         clock.pass_minutes(20);
         platform.authenticate(&auditor.token).await.unwrap();
     }
     clock.pass_minutes(31);
-    assert_eq!(kind(platform.authenticate(&auditor.token).await), ErrorKind::Unauthenticated);
-    assert_eq!(kind(platform.authenticate(&auditor.token).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.authenticate(&auditor.token).await),
+        ErrorKind::Unauthenticated
+    );
+    assert_eq!(
+        kind(platform.authenticate(&auditor.token).await),
+        ErrorKind::Unauthenticated
+    );
     platform.authenticate(&dev.token).await.unwrap();
     platform.authenticate(&tool).await.unwrap();
 }
@@ -149,18 +199,39 @@ async fn five_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, clock) = open(folder.path()).await;
     developer(&platform, folder.path()).await;
-    let unknown = platform.sign_in("nobody", "wrong password").await.err().unwrap();
+    let unknown = platform
+        .sign_in("nobody", "wrong password")
+        .await
+        .err()
+        .unwrap();
     for _ in 0..4 {
-        let wrong = platform.sign_in("dev", "wrong password").await.err().unwrap();
-        assert_eq!(wrong.message(), unknown.message(), "an account can be told from none");
+        let wrong = platform
+            .sign_in("dev", "wrong password")
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(
+            wrong.message(),
+            unknown.message(),
+            "an account can be told from none"
+        );
     }
     platform.sign_in("dev", PASSWORD).await.unwrap();
     for _ in 0..5 {
-        assert_eq!(kind(platform.sign_in("dev", "wrong password").await), ErrorKind::Unauthenticated);
+        assert_eq!(
+            kind(platform.sign_in("dev", "wrong password").await),
+            ErrorKind::Unauthenticated
+        );
     }
-    assert_eq!(kind(platform.sign_in("dev", PASSWORD).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.sign_in("dev", PASSWORD).await),
+        ErrorKind::Unauthenticated
+    );
     clock.pass_minutes(14);
-    assert_eq!(kind(platform.sign_in("dev", PASSWORD).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.sign_in("dev", PASSWORD).await),
+        ErrorKind::Unauthenticated
+    );
     clock.pass_minutes(1);
     platform.sign_in("dev", PASSWORD).await.unwrap();
 }
@@ -179,7 +250,10 @@ async fn guesses_at_once_count_like_guesses_one_by_one() {
     for guess in guesses {
         assert!(guess.await.unwrap());
     }
-    assert_eq!(kind(platform.sign_in("dev", PASSWORD).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.sign_in("dev", PASSWORD).await),
+        ErrorKind::Unauthenticated
+    );
 }
 
 #[tokio::test]
@@ -190,23 +264,60 @@ async fn personal_tokens_are_their_owners_alone() {
     let dev = platform.sign_in("dev", PASSWORD).await.unwrap().actor;
     let made = platform.create_personal_token(&dev, "ci", 2).await.unwrap();
     let secret = made.secret.unwrap();
-    assert_eq!(platform.authenticate(&secret).await.unwrap().account, dev.account);
-    let listed = platform.personal_tokens(&dev, PageRequest::default()).await.unwrap().items;
-    assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), [made.id]);
+    assert_eq!(
+        platform.authenticate(&secret).await.unwrap().account,
+        dev.account
+    );
+    let listed = platform
+        .personal_tokens(&dev, PageRequest::default())
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(
+        listed.iter().map(|token| token.id).collect::<Vec<_>>(),
+        [made.id]
+    );
     assert!(listed[0].secret.is_none());
     let auditor = first(&platform, folder.path(), "auditor").await;
-    assert!(platform.personal_tokens(&auditor, PageRequest::default()).await.unwrap().items.is_empty());
-    assert_eq!(kind(platform.revoke_personal_token(&auditor, made.id).await), ErrorKind::NotFound);
+    assert!(
+        platform
+            .personal_tokens(&auditor, PageRequest::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    assert_eq!(
+        kind(platform.revoke_personal_token(&auditor, made.id).await),
+        ErrorKind::NotFound
+    );
     platform.authenticate(&secret).await.unwrap();
     platform.revoke_personal_token(&dev, made.id).await.unwrap();
-    assert_eq!(kind(platform.authenticate(&secret).await), ErrorKind::Unauthenticated);
-    assert_eq!(kind(platform.revoke_personal_token(&dev, made.id).await), ErrorKind::NotFound);
+    assert_eq!(
+        kind(platform.authenticate(&secret).await),
+        ErrorKind::Unauthenticated
+    );
+    assert_eq!(
+        kind(platform.revoke_personal_token(&dev, made.id).await),
+        ErrorKind::NotFound
+    );
 
-    let short = platform.create_personal_token(&dev, "ci", 1).await.unwrap().secret.unwrap();
+    let short = platform
+        .create_personal_token(&dev, "ci", 1)
+        .await
+        .unwrap()
+        .secret
+        .unwrap();
     clock.pass_minutes(24 * 60);
-    assert_eq!(kind(platform.authenticate(&short).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.authenticate(&short).await),
+        ErrorKind::Unauthenticated
+    );
     for (name, days) in [("", 1), ("ci", 0), ("ci", 366), ("a\nb", 1)] {
-        assert_eq!(kind(platform.create_personal_token(&dev, name, days).await), ErrorKind::Invalid);
+        assert_eq!(
+            kind(platform.create_personal_token(&dev, name, days).await),
+            ErrorKind::Invalid
+        );
     }
 }
 
@@ -217,19 +328,54 @@ async fn a_new_password_ends_the_other_sessions_and_a_shut_account_all() {
     let (account, _) = developer(&platform, folder.path()).await;
     let other = platform.sign_in("dev", PASSWORD).await.unwrap();
     let own = platform.sign_in("dev", PASSWORD).await.unwrap();
-    assert_eq!(kind(platform.change_password(&own.actor, "wrong password", "another long one").await), ErrorKind::Denied);
-    assert_eq!(kind(platform.change_password(&own.actor, PASSWORD, "short").await), ErrorKind::Invalid);
-    platform.change_password(&own.actor, PASSWORD, "another long one").await.unwrap();
+    assert_eq!(
+        kind(
+            platform
+                .change_password(&own.actor, "wrong password", "another long one")
+                .await
+        ),
+        ErrorKind::Denied
+    );
+    assert_eq!(
+        kind(
+            platform
+                .change_password(&own.actor, PASSWORD, "short")
+                .await
+        ),
+        ErrorKind::Invalid
+    );
+    platform
+        .change_password(&own.actor, PASSWORD, "another long one")
+        .await
+        .unwrap();
     platform.authenticate(&own.token).await.unwrap();
-    assert_eq!(kind(platform.authenticate(&other.token).await), ErrorKind::Unauthenticated);
-    assert_eq!(kind(platform.sign_in("dev", PASSWORD).await), ErrorKind::Unauthenticated);
+    assert_eq!(
+        kind(platform.authenticate(&other.token).await),
+        ErrorKind::Unauthenticated
+    );
+    assert_eq!(
+        kind(platform.sign_in("dev", PASSWORD).await),
+        ErrorKind::Unauthenticated
+    );
     platform.sign_in("dev", "another long one").await.unwrap();
 
     let security = first(&platform, folder.path(), "security-admin").await;
-    platform.disable_account(&security, account.id).await.unwrap();
-    assert_eq!(kind(platform.authenticate(&own.token).await), ErrorKind::Unauthenticated);
-    assert_eq!(kind(platform.sign_in("dev", "another long one").await), ErrorKind::Unauthenticated);
-    assert_eq!(kind(platform.disable_account(&security, security.account).await), ErrorKind::Denied);
+    platform
+        .disable_account(&security, account.id)
+        .await
+        .unwrap();
+    assert_eq!(
+        kind(platform.authenticate(&own.token).await),
+        ErrorKind::Unauthenticated
+    );
+    assert_eq!(
+        kind(platform.sign_in("dev", "another long one").await),
+        ErrorKind::Unauthenticated
+    );
+    assert_eq!(
+        kind(platform.disable_account(&security, security.account).await),
+        ErrorKind::Denied
+    );
 }
 
 #[tokio::test]
@@ -244,8 +390,15 @@ async fn no_administrator_gives_rights_alone() {
         title: "法律事务所".into(),
         kind: OrganisationKind::ReviewBody,
     };
-    let law = platform.create_organisation(&system, body.clone()).await.unwrap().id;
-    assert_eq!(kind(platform.create_organisation(&system, body).await), ErrorKind::Conflict);
+    let law = platform
+        .create_organisation(&system, body.clone())
+        .await
+        .unwrap()
+        .id;
+    assert_eq!(
+        kind(platform.create_organisation(&system, body).await),
+        ErrorKind::Conflict
+    );
     let request = |name: &str, organisation, roles: &[Role]| AccountRequest {
         name: name.into(),
         organisation,
@@ -254,23 +407,61 @@ async fn no_administrator_gives_rights_alone() {
     };
     // Who makes accounts makes no reviewers, and who makes reviewers makes no accounts.
     let reviewer = request("reviewer", law, &[Role::Reviewer]);
-    assert_eq!(kind(platform.create_account(&system, reviewer).await), ErrorKind::Denied);
-    assert_eq!(kind(platform.create_account(&security, request("sly", tenant, &[])).await), ErrorKind::Denied);
-    let reviewer = platform.create_account(&system, request("reviewer", law, &[])).await.unwrap();
+    assert_eq!(
+        kind(platform.create_account(&system, reviewer).await),
+        ErrorKind::Denied
+    );
+    assert_eq!(
+        kind(
+            platform
+                .create_account(&security, request("sly", tenant, &[]))
+                .await
+        ),
+        ErrorKind::Denied
+    );
+    let reviewer = platform
+        .create_account(&system, request("reviewer", law, &[]))
+        .await
+        .unwrap();
     let roles = RoleSet::of(&[Role::Reviewer]);
-    assert_eq!(kind(platform.set_roles(&system, reviewer.id, roles).await), ErrorKind::Denied);
-    assert_eq!(platform.set_roles(&security, reviewer.id, roles).await.unwrap().roles, roles);
+    assert_eq!(
+        kind(platform.set_roles(&system, reviewer.id, roles).await),
+        ErrorKind::Denied
+    );
+    assert_eq!(
+        platform
+            .set_roles(&security, reviewer.id, roles)
+            .await
+            .unwrap()
+            .roles,
+        roles
+    );
 
     // Roles stay in the kind of organisation that they belong to, and the three administrators three people.
-    assert_eq!(kind(platform.set_roles(&security, account.id, roles).await), ErrorKind::Invalid);
+    assert_eq!(
+        kind(platform.set_roles(&security, account.id, roles).await),
+        ErrorKind::Invalid
+    );
     let both = RoleSet::of(&[Role::SystemAdmin, Role::Auditor]);
-    assert_eq!(kind(platform.set_roles(&security, system.account, both).await), ErrorKind::Invalid);
+    assert_eq!(
+        kind(platform.set_roles(&security, system.account, both).await),
+        ErrorKind::Invalid
+    );
     let own = RoleSet::of(&[Role::SecurityAdmin]);
-    assert_eq!(kind(platform.set_roles(&security, security.account, own).await), ErrorKind::Denied);
+    assert_eq!(
+        kind(platform.set_roles(&security, security.account, own).await),
+        ErrorKind::Denied
+    );
     let developer = request("other", tenant, &[Role::Reviewer]);
-    assert_eq!(kind(platform.create_account(&system, developer).await), ErrorKind::Invalid);
+    assert_eq!(
+        kind(platform.create_account(&system, developer).await),
+        ErrorKind::Invalid
+    );
     let taken = request("dev", tenant, &[Role::Developer]);
-    assert_eq!(kind(platform.create_account(&system, taken).await), ErrorKind::Conflict);
+    assert_eq!(
+        kind(platform.create_account(&system, taken).await),
+        ErrorKind::Conflict
+    );
 }
 
 #[tokio::test]
@@ -284,23 +475,55 @@ async fn a_tenants_administrator_reaches_no_other_tenant() {
         title: "对手".into(),
         kind: OrganisationKind::Tenant,
     };
-    let rival = platform.create_organisation(&system, request).await.unwrap().id;
+    let rival = platform
+        .create_organisation(&system, request)
+        .await
+        .unwrap()
+        .id;
     let request = |name: &str, organisation, role| AccountRequest {
         name: name.into(),
         organisation,
         roles: RoleSet::of(&[role]),
         password: PASSWORD.into(),
     };
-    platform.create_account(&system, request("boss", rival, Role::TenantAdmin)).await.unwrap();
+    platform
+        .create_account(&system, request("boss", rival, Role::TenantAdmin))
+        .await
+        .unwrap();
     let boss = platform.sign_in("boss", PASSWORD).await.unwrap().actor;
-    assert_eq!(kind(platform.create_account(&boss, request("spy", tenant, Role::Developer)).await), ErrorKind::NotFound);
-    assert_eq!(kind(platform.disable_account(&boss, dev.id).await), ErrorKind::NotFound);
-    platform.create_account(&boss, request("hand", rival, Role::Developer)).await.unwrap();
-    let seen = platform.accounts(&boss, PageRequest::default()).await.unwrap().items;
-    assert_eq!(seen.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["boss", "hand"]);
+    assert_eq!(
+        kind(
+            platform
+                .create_account(&boss, request("spy", tenant, Role::Developer))
+                .await
+        ),
+        ErrorKind::NotFound
+    );
+    assert_eq!(
+        kind(platform.disable_account(&boss, dev.id).await),
+        ErrorKind::NotFound
+    );
+    platform
+        .create_account(&boss, request("hand", rival, Role::Developer))
+        .await
+        .unwrap();
+    let seen = platform
+        .accounts(&boss, PageRequest::default())
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(
+        seen.iter()
+            .map(|account| account.name.as_str())
+            .collect::<Vec<_>>(),
+        ["boss", "hand"]
+    );
     let page = PageRequest::new(Some(2), None).unwrap();
     let all = platform.accounts(&system, page).await.unwrap();
-    assert_eq!((all.items.len(), all.next_cursor.as_deref()), (2, Some("boss")));
+    assert_eq!(
+        (all.items.len(), all.next_cursor.as_deref()),
+        (2, Some("boss"))
+    );
 }
 
 #[tokio::test]
@@ -309,14 +532,23 @@ async fn nothing_secret_stands_in_the_data_folder() {
     let (platform, _) = open(folder.path()).await;
     developer(&platform, folder.path()).await;
     let session = platform.sign_in("dev", PASSWORD).await.unwrap();
-    let token = platform.create_personal_token(&session.actor, "ci", 2).await.unwrap().secret.unwrap();
+    let token = platform
+        .create_personal_token(&session.actor, "ci", 2)
+        .await
+        .unwrap()
+        .secret
+        .unwrap();
     platform.close().await;
     let mut seen = 0;
     for file in ["egret.db", "egret.db-wal"] {
-        let Ok(bytes) = std::fs::read(folder.path().join("data").join(file)) else { continue };
+        let Ok(bytes) = std::fs::read(folder.path().join("data").join(file)) else {
+            continue;
+        };
         seen += bytes.len();
         for secret in [PASSWORD, &session.token, &token] {
-            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            let found = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
             assert!(!found, "a secret stands in {file}");
         }
     }

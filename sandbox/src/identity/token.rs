@@ -60,21 +60,38 @@ impl Platform {
         }
         let secret = self.new_secret("egp");
         let id = TokenId::new(self.clock(), self.entropy());
-        let expires_at =
-            later(self.clock().now(), SignedDuration::from_hours(24 * i64::from(days)));
+        let expires_at = later(
+            self.clock().now(),
+            SignedDuration::from_hours(24 * i64::from(days)),
+        );
         let (account, name) = (actor.account, name.to_owned());
         self.store()
             .act(authorisation, "create_personal_token", move |tx| {
                 let (name, secret) = (name.clone(), secret.clone());
                 Box::pin(async move {
                     let credential = credential_of(&secret);
-                    insert_token(tx, &id.to_string(), "personal", account, &name, &credential, expires_at)
-                        .await?;
+                    insert_token(
+                        tx,
+                        &id.to_string(),
+                        "personal",
+                        account,
+                        &name,
+                        &credential,
+                        expires_at,
+                    )
+                    .await?;
                     let detail = json!({ "name": name, "expires_at": micros(expires_at) });
-                    let leaf = LeafDraft::new("token.create", detail).person(account).subject(id);
+                    let leaf = LeafDraft::new("token.create", detail)
+                        .person(account)
+                        .subject(id);
                     let created_at = tx.now();
-                    let token =
-                        PersonalToken { id, name, created_at, expires_at, secret: Some(secret) };
+                    let token = PersonalToken {
+                        id,
+                        name,
+                        created_at,
+                        expires_at,
+                        secret: Some(secret),
+                    };
                     Ok((token, leaf))
                 })
             })
@@ -133,9 +150,17 @@ impl Platform {
                     .await
                     .map_err(|source| storage_error("revoke a token", source))?;
                     if done.rows_affected() == 0 {
-                        return Err(Error::not_found("没有这个令牌。", "there is no such token."));
+                        return Err(Error::not_found(
+                            "没有这个令牌。",
+                            "there is no such token.",
+                        ));
                     }
-                    Ok(((), LeafDraft::new("token.revoke", json!({})).person(account).subject(id)))
+                    Ok((
+                        (),
+                        LeafDraft::new("token.revoke", json!({}))
+                            .person(account)
+                            .subject(id),
+                    ))
                 })
             })
             .await
@@ -146,7 +171,9 @@ fn token(row: &sqlx::any::AnyRow) -> Result<PersonalToken, Error> {
     let failed = |source| storage_error("read a token", source);
     let id: String = row.try_get(0).map_err(failed)?;
     Ok(PersonalToken {
-        id: id.parse().map_err(|source: crate::id::IdError| Error::internal("read a token", source))?,
+        id: id
+            .parse()
+            .map_err(|source: crate::id::IdError| Error::internal("read a token", source))?,
         name: row.try_get(1).map_err(failed)?,
         created_at: timestamp(row.try_get(2).map_err(failed)?),
         expires_at: timestamp(row.try_get(3).map_err(failed)?),

@@ -205,7 +205,9 @@ fn attempt<B: Batches, W: Write + Send>(
 fn look<B: Batches>(order: &Order<'_>, mut reader: B) -> Result<Vec<ColumnClass>, Stop> {
     let mut classifier = Classifier::new(&order.entry.schema(), &order.entry.hints());
     let mut rows = 0;
-    while rows < LOOK_ROWS && let Some(typed) = reader.next_batch()? {
+    while rows < LOOK_ROWS
+        && let Some(typed) = reader.next_batch()?
+    {
         classifier.observe(&typed.batch)?;
         rows += rows_of(&typed.batch);
     }
@@ -234,7 +236,9 @@ pub(crate) fn with_declared(
 }
 
 fn compile(order: &Order<'_>, classes: &[ColumnClass]) -> Result<MaskPlan, Vec<IntakeFault>> {
-    let Some(policy) = order.policy else { return Err(vec![no_policy()]) };
+    let Some(policy) = order.policy else {
+        return Err(vec![no_policy()]);
+    };
     policy
         .compile(&order.entry.schema(), classes)
         .map_err(|faults| faults.into_iter().map(masking_fault).collect())
@@ -273,15 +277,28 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         sink: W,
     ) -> Result<Self, Stop> {
         let of = |wanted: Class| {
-            classes.iter().filter(move |c| c.class == wanted).map(|c| c.column.clone())
+            classes
+                .iter()
+                .filter(move |c| c.class == wanted)
+                .map(|c| c.column.clone())
         };
         let quasi: Vec<String> = of(Class::QuasiIdentifier).collect();
         let sensitive = of(Class::Sensitive).next();
         let checker = order.entry.quality_checker().map_err(|finding| {
-            Stop::Fault(Box::new(IntakeFault::new(&finding.rule, finding.reason, finding.remedy)))
+            Stop::Fault(Box::new(IntakeFault::new(
+                &finding.rule,
+                finding.reason,
+                finding.remedy,
+            )))
         })?;
         let masked = match plan {
-            Ok(plan) => Ok(Masking::new(order, plan, &quasi, sensitive.as_deref(), sink)?),
+            Ok(plan) => Ok(Masking::new(
+                order,
+                plan,
+                &quasi,
+                sensitive.as_deref(),
+                sink,
+            )?),
             Err(faults) => Err(faults),
         };
         Ok(Pass {
@@ -318,7 +335,9 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         rows: Vec<u64>,
         report: &mut Report,
     ) -> Result<(RecordBatch, Vec<u64>), Stop> {
-        let Some(unit) = &self.order.entry.unit else { return Ok((kept, rows)) };
+        let Some(unit) = &self.order.entry.unit else {
+            return Ok((kept, rows));
+        };
         let key = self.order.root.intake(&unit.value_domain, self.order.epoch);
         let index = kept.schema().index_of(&unit.column)?;
         // The key decides what is blank, so that it and the numbering never disagree.
@@ -326,10 +345,16 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         if tokens.null_count() == 0 {
             return Ok((kept, rows));
         }
-        let named: BooleanArray = (0..tokens.len()).map(|row| Some(tokens.is_valid(row))).collect();
+        let named: BooleanArray = (0..tokens.len())
+            .map(|row| Some(tokens.is_valid(row)))
+            .collect();
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for (row, named) in rows.into_iter().zip(&named) {
-            if named == Some(true) { with.push(row) } else { without.push(unitless(row, &unit.column)) }
+            if named == Some(true) {
+                with.push(row)
+            } else {
+                without.push(unitless(row, &unit.column))
+            }
         }
         report.note(without, self.order.limits);
         Ok((filter_record_batch(&kept, &named)?, with))
@@ -415,14 +440,16 @@ impl<W: Write + Send> Masking<W> {
         self.residual.observe(&masked, rows);
         self.after.observe(&masked)?;
         if self.samples.len() < SAMPLE_BATCHES {
-            self.samples.push(sample_rows(&masked, order.limits.sample_rows, order.seed));
+            self.samples
+                .push(sample_rows(&masked, order.limits.sample_rows, order.seed));
         }
         let mut columns: Vec<ArrayRef> = masked.columns().to_vec();
         if let Some((index, key)) = &self.unit {
             let tokens = key.tokenise(kept.column(*index))?;
             columns.push(Arc::new(numbering.number(tokens.as_string::<i32>())?));
         }
-        self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
+        self.writer
+            .write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
         Ok(())
     }
 
@@ -465,7 +492,9 @@ fn kept_rows(first: u64, batch: &RecordBatch, checked: &masking::Checked) -> Vec
         .filter(|problem| problem.action == Action::Dropped)
         .map(|problem| problem.row)
         .collect();
-    let rows = (first..).take(batch.num_rows()).filter(|row| !dropped.contains(row));
+    let rows = (first..)
+        .take(batch.num_rows())
+        .filter(|row| !dropped.contains(row));
     let mut rows: Vec<u64> = rows.collect();
     rows.resize(checked.kept.num_rows(), first);
     rows
@@ -478,7 +507,11 @@ fn rows_of(batch: &RecordBatch) -> u64 {
 /// Level of GB/T 42460 that the measures support; a compiled policy keeps no direct identifier, so
 /// it is at least 2, and row-level data never reach 4.
 fn level(risk: &RiskReport) -> u8 {
-    if risk.prosecutor_max <= ACCEPTABLE_RISK { 3 } else { 2 }
+    if risk.prosecutor_max <= ACCEPTABLE_RISK {
+        3
+    } else {
+        2
+    }
 }
 
 fn masking_fault(fault: masking::Fault) -> IntakeFault {
@@ -491,14 +524,19 @@ fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
     let fault = |rule: &String| {
         let counts = quality.rules.iter().find(|count| count.rule == *rule);
         let (failed, checked) = counts.map_or((0, 0), |count| (count.failed, count.checked));
-        let columns = counts.map(|count| count.columns.join(", ")).filter(|c| !c.is_empty());
+        let columns = counts
+            .map(|count| count.columns.join(", "))
+            .filter(|c| !c.is_empty());
         let mut fault = IntakeFault::new(
             "blocking_rule",
             both(
                 format!("阻断性质量规则 {rule} 未通过：{checked} 行中 {failed} 行不合格"),
                 format!("blocking quality rule {rule} failed: {failed} of {checked} rows"),
             ),
-            both("按问题清单更正数据后重新推送", "correct the data by the problem list and push again"),
+            both(
+                "按问题清单更正数据后重新推送",
+                "correct the data by the problem list and push again",
+            ),
         );
         fault.column = columns;
         fault
@@ -509,7 +547,10 @@ fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
 fn no_policy() -> IntakeFault {
     IntakeFault::new(
         "policy_missing",
-        both("该数据集还没有脱敏策略", "the data set has no masking policy yet"),
+        both(
+            "该数据集还没有脱敏策略",
+            "the data set has no masking policy yet",
+        ),
         both(
             "由安全管理员设置策略（可参考建议的策略），再提交该推送",
             "let the security admin set a policy (one is suggested), then commit the push again",
@@ -521,7 +562,10 @@ fn no_rows() -> IntakeFault {
     IntakeFault::new(
         "no_rows",
         both("没有可用的行", "no row is left"),
-        both("推送至少一行可用的数据", "push data with at least one usable row"),
+        both(
+            "推送至少一行可用的数据",
+            "push data with at least one usable row",
+        ),
     )
 }
 
@@ -534,7 +578,9 @@ fn unitless(row: u64, column: &str) -> Problem {
         masked_value: String::new(),
         message: both(
             format!("第 {row} 行 {column} 列为空，无法确定隐私单元，已剔除"),
-            format!("row {row}: column {column} is empty, so nobody can be named; the row is left out"),
+            format!(
+                "row {row}: column {column} is empty, so nobody can be named; the row is left out"
+            ),
         ),
     }
 }

@@ -51,19 +51,26 @@ impl Intake {
     /// Rows checked of a push that is being processed by this node.
     pub(crate) fn rows_checked(&self, push: PushId) -> Option<u64> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.get(&push).map(|progress| progress.rows.load(Ordering::Relaxed))
+        running
+            .get(&push)
+            .map(|progress| progress.rows.load(Ordering::Relaxed))
     }
 
     fn begin(&self, push: PushId) -> Arc<Progress> {
         let progress = Arc::new(Progress::default());
-        progress.stop.store(self.closing.load(Ordering::SeqCst), Ordering::Relaxed);
+        progress
+            .stop
+            .store(self.closing.load(Ordering::SeqCst), Ordering::Relaxed);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(push, Arc::clone(&progress));
         progress
     }
 
     fn end(&self, push: PushId) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&push);
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&push);
     }
 
     /// Asks what is running to stop, and waits until it has.
@@ -118,8 +125,12 @@ impl Platform {
 
     /// Processes the push that waits longest; false when none waits.
     async fn process_next(&self) -> Result<bool, Error> {
-        let Some(push) = store::waiting(self).await? else { return Ok(false) };
-        let Some(claim) = store::claim(self, push).await? else { return Ok(true) };
+        let Some(push) = store::waiting(self).await? else {
+            return Ok(false);
+        };
+        let Some(claim) = store::claim(self, push).await? else {
+            return Ok(true);
+        };
         let progress = self.intake().begin(push);
         let done = self.process(&claim, &progress).await;
         self.intake().end(push);
@@ -140,7 +151,10 @@ impl Platform {
         if claim.attempt >= ATTEMPTS_MAX {
             let mut report = Report::default();
             report.faults.push(platform_fault());
-            let decided = Decided { report, decision: Decision::Rejected };
+            let decided = Decided {
+                report,
+                decision: Decision::Rejected,
+            };
             return match store::decide(self, claim, Arc::new(decided)).await {
                 Ok(()) | Err(Failure::Overtaken) => Ok(()),
                 Err(Failure::Stopped) => Ok(()),
@@ -156,10 +170,16 @@ impl Platform {
     async fn process(&self, claim: &Claim, progress: &Arc<Progress>) -> Result<(), Failure> {
         let (dataset, policy) = store::dataset_of(self, &claim.row).await?;
         let (numbering, policy_view) = match &policy {
-            Some(policy) => (store::load_units(self, &dataset).await?, Some(policy.view.clone())),
+            Some(policy) => (
+                store::load_units(self, &dataset).await?,
+                Some(policy.view.clone()),
+            ),
             None => (Numbering::default(), None),
         };
-        let file = self.objects().open_file(ObjectArea::Raw, &claim.row.object_key).await?;
+        let file = self
+            .objects()
+            .open_file(ObjectArea::Raw, &claim.row.object_key)
+            .await?;
         let (sink, pieces) = ObjectSink::new();
         let work = Work {
             file,
@@ -174,8 +194,10 @@ impl Platform {
         };
         let key = claim.planned.to_string();
         let run = tokio::task::spawn_blocking(move || work.run(sink));
-        let (stored, done) =
-            tokio::join!(self.objects().put_stream(ObjectArea::Version, &key, pieces), run);
+        let (stored, done) = tokio::join!(
+            self.objects().put_stream(ObjectArea::Version, &key, pieces),
+            run
+        );
         let done = done.map_err(|source| Error::internal("process a push", source))??;
         let decision = match done.made {
             Some(rows) => {
@@ -185,7 +207,10 @@ impl Platform {
             None if done.quarantined => Decision::Quarantined,
             None => Decision::Rejected,
         };
-        let decided = Arc::new(Decided { report: done.report, decision });
+        let decided = Arc::new(Decided {
+            report: done.report,
+            decision,
+        });
         store::decide(self, claim, Arc::clone(&decided)).await?;
         if !matches!(decided.decision, Decision::Quarantined) {
             self.erase_raw(&claim.row.object_key).await;
@@ -208,7 +233,11 @@ impl Platform {
                 let key = store::segment_key(claim.planned);
                 let bytes = rows.numbering.segment();
                 let stored = self.objects().put(ObjectArea::Units, &key, &bytes).await?;
-                Some(store::Segment { universe, key, sha256: hex::encode(stored.sha256) })
+                Some(store::Segment {
+                    universe,
+                    key,
+                    sha256: hex::encode(stored.sha256),
+                })
             }
             _ => None,
         };
@@ -226,8 +255,14 @@ impl Platform {
 
     async fn erase_attempt(&self, claim: &Claim) {
         let key = claim.planned;
-        let version = self.objects().delete(ObjectArea::Version, &key.to_string()).await;
-        let units = self.objects().delete(ObjectArea::Units, &store::segment_key(key)).await;
+        let version = self
+            .objects()
+            .delete(ObjectArea::Version, &key.to_string())
+            .await;
+        let units = self
+            .objects()
+            .delete(ObjectArea::Units, &store::segment_key(key))
+            .await;
         if let Err(error) = version.and(units) {
             tracing::warn!(push.id = %claim.row.view.id, error = %error, "an attempt could not be erased yet");
         }
@@ -292,27 +327,63 @@ impl Work {
         let (file, manifest) = (&self.file, &self.manifest);
         let open = || {
             let file = file.clone();
-            Reader::open(file, manifest.format, manifest.encoding, &order.entry.columns, order.limits)
+            Reader::open(
+                file,
+                manifest.format,
+                manifest.encoding,
+                &order.entry.columns,
+                order.limits,
+            )
         };
         let (verdict, report) =
             pipeline::run(&order, open, &mut self.numbering, &mut sink, &self.progress)
                 .map_err(failure)?;
         let (level, sample, plan) = match verdict {
-            Verdict::Version { level, sample, plan } => (level, sample, plan),
-            Verdict::Quarantined => return Ok(Done { report, made: None, quarantined: true }),
-            Verdict::Rejected => return Ok(Done { report, made: None, quarantined: false }),
+            Verdict::Version {
+                level,
+                sample,
+                plan,
+            } => (level, sample, plan),
+            Verdict::Quarantined => {
+                return Ok(Done {
+                    report,
+                    made: None,
+                    quarantined: true,
+                });
+            }
+            Verdict::Rejected => {
+                return Ok(Done {
+                    report,
+                    made: None,
+                    quarantined: false,
+                });
+            }
         };
-        sink.finish().map_err(|source| Error::internal("write a version", source))?;
+        sink.finish()
+            .map_err(|source| Error::internal("write a version", source))?;
         let tokens = plan.tokens();
         let failed = |source| Error::internal("make a sample", source);
         let mut rows = Vec::new();
         if let Some(policy) = order.policy.filter(|_| !manifest.sample.is_empty()) {
-            rows = masked_rows(order.entry, &manifest.sample, policy, &plan, &self.root, INTAKE_EPOCH)
-                .map_err(failed)?;
+            rows = masked_rows(
+                order.entry,
+                &manifest.sample,
+                policy,
+                &plan,
+                &self.root,
+                INTAKE_EPOCH,
+            )
+            .map_err(failed)?;
         }
         if rows.is_empty() {
-            rows = shown_rows(&order.entry.name, &sample, &tokens, &self.root, INTAKE_EPOCH)
-                .map_err(failed)?;
+            rows = shown_rows(
+                &order.entry.name,
+                &sample,
+                &tokens,
+                &self.root,
+                INTAKE_EPOCH,
+            )
+            .map_err(failed)?;
         }
         let columns = crate::catalogue::version_columns(
             order.entry,
@@ -321,8 +392,17 @@ impl Work {
             &report.classes,
         )
         .map_err(|column| Error::internal("describe a version", format!("the type of {column}")))?;
-        let made = MaskedRows { level, sample: rows, columns, numbering: self.numbering };
-        Ok(Done { report, made: Some(made), quarantined: false })
+        let made = MaskedRows {
+            level,
+            sample: rows,
+            columns,
+            numbering: self.numbering,
+        };
+        Ok(Done {
+            report,
+            made: Some(made),
+            quarantined: false,
+        })
     }
 }
 
@@ -350,6 +430,9 @@ fn platform_fault() -> IntakeFault {
             format!("平台处理该推送 {ATTEMPTS_MAX} 次均失败"),
             format!("the platform failed to process the push {ATTEMPTS_MAX} times"),
         ),
-        both("请运维人员查看日志，排除故障后重新推送", "have the operator look at the log, then push again"),
+        both(
+            "请运维人员查看日志，排除故障后重新推送",
+            "have the operator look at the log, then push again",
+        ),
     )
 }

@@ -210,12 +210,23 @@ impl Platform {
         let object = Object::Of(push.provider);
         let authorisation = self.authorise(actor, Operation::WritePushData, object)?;
         require_open(push.state)?;
-        let most = push.manifest.bytes.unwrap_or(u64::MAX).min(self.intake().limits().push_bytes_max);
+        let most = push
+            .manifest
+            .bytes
+            .unwrap_or(u64::MAX)
+            .min(self.intake().limits().push_bytes_max);
         // A key of its own for each attempt: what was sent before stays whole until this is.
         let key = format!("{id}/{}", PushId::new(self.clock(), self.entropy()));
-        let stored = self.objects().put_stream(ObjectArea::Raw, &key, bounded(data, most)).await?;
+        let stored = self
+            .objects()
+            .put_stream(ObjectArea::Raw, &key, bounded(data, most))
+            .await?;
         let sha256 = hex::encode(stored.sha256);
-        let arrived = Arrived { key: key.clone(), bytes: stored.bytes, sha256 };
+        let arrived = Arrived {
+            key: key.clone(),
+            bytes: stored.bytes,
+            sha256,
+        };
         let kept = match check_arrived(&push.manifest, &arrived) {
             Err(error) => Err(error),
             Ok(()) => {
@@ -304,7 +315,11 @@ impl Platform {
     ) -> Result<Page<Problem>, Error> {
         let push = self.push_view(id).await?;
         self.authorise(actor, Operation::PushProblems, Object::Of(push.provider))?;
-        let after: i64 = page.cursor.as_ref().and_then(|text| text.parse().ok()).unwrap_or(-1);
+        let after: i64 = page
+            .cursor
+            .as_ref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(-1);
         self.store()
             .read("push_problems", |conn| {
                 Box::pin(async move {
@@ -358,7 +373,11 @@ impl Platform {
     }
 
     async fn push_stored(&self, id: PushId) -> Result<PushRow, Error> {
-        self.store().read("push", |conn| Box::pin(async move { push_row(conn, id).await })).await
+        self.store()
+            .read("push", |conn| {
+                Box::pin(async move { push_row(conn, id).await })
+            })
+            .await
     }
 
     /// Erases raw bytes; a store that fails is for the next start to clean up.
@@ -392,7 +411,9 @@ async fn keep(tx: &mut Tx, id: PushId, arrived: &Arrived) -> Result<(String, Lea
         .await
         .map_err(|source| storage_error("keep the data of a push", source))?;
     let detail = json!({ "bytes": arrived.bytes, "sha256": arrived.sha256 });
-    let leaf = LeafDraft::new("push.data", detail).subject(id).subject(row.dataset);
+    let leaf = LeafDraft::new("push.data", detail)
+        .subject(id)
+        .subject(row.dataset);
     Ok((row.object_key, leaf))
 }
 
@@ -404,8 +425,12 @@ pub(crate) fn bounded(
     let mut arrived = 0_u64;
     data.map(move |bytes| {
         let bytes = bytes.map_err(|source| {
-            Error::unavailable("upload_broken", "上传中断，未保存任何数据。", "the upload broke off; nothing was kept.")
-                .with_source(source)
+            Error::unavailable(
+                "upload_broken",
+                "上传中断，未保存任何数据。",
+                "the upload broke off; nothing was kept.",
+            )
+            .with_source(source)
         })?;
         arrived = arrived.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if arrived > most {
@@ -414,7 +439,10 @@ pub(crate) fn bounded(
                 format!("数据超过 {most} 字节。"),
                 format!("the data are larger than {most} bytes."),
             )
-            .with_remedy("分几次推送，或更正清单中的 bytes。", "split the data, or correct `bytes` in the manifest."));
+            .with_remedy(
+                "分几次推送，或更正清单中的 bytes。",
+                "split the data, or correct `bytes` in the manifest.",
+            ));
         }
         Ok(bytes)
     })
@@ -434,17 +462,31 @@ fn check_arrived(manifest: &PushManifest, arrived: &Arrived) -> Result<(), Error
     if let Some(wanted) = wanted.filter(|wanted| !wanted.eq_ignore_ascii_case(&arrived.sha256)) {
         return Err(Error::invalid(
             "digest_mismatch",
-            format!("清单声明的 SHA-256 为 {wanted}，收到的数据为 {}。", arrived.sha256),
-            format!("the manifest says SHA-256 {wanted}, the data that arrived have {}.", arrived.sha256),
+            format!(
+                "清单声明的 SHA-256 为 {wanted}，收到的数据为 {}。",
+                arrived.sha256
+            ),
+            format!(
+                "the manifest says SHA-256 {wanted}, the data that arrived have {}.",
+                arrived.sha256
+            ),
         )
-        .with_remedy("重新传输，或更正清单。", "send the data again, or correct the manifest."));
+        .with_remedy(
+            "重新传输，或更正清单。",
+            "send the data again, or correct the manifest.",
+        ));
     }
     Ok(())
 }
 
 fn check_manifest(manifest: &PushManifest, bytes_max: u64) -> Result<(), Error> {
-    let hexadecimal = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if manifest.sha256.as_ref().is_some_and(|text| !hexadecimal(text)) {
+    let hexadecimal =
+        |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if manifest
+        .sha256
+        .as_ref()
+        .is_some_and(|text| !hexadecimal(text))
+    {
         return Err(Error::invalid(
             "manifest_sha256",
             "sha256 须为 64 位十六进制。",
@@ -480,7 +522,10 @@ pub(crate) async fn push_row(conn: &mut AnyConnection, id: PushId) -> Result<Pus
     .map_err(|source| storage_error("read a push", source))?;
     match row {
         Some(row) => row_of(&row),
-        None => Err(Error::not_found(format!("没有推送 {id}。"), format!("there is no push {id}."))),
+        None => Err(Error::not_found(
+            format!("没有推送 {id}。"),
+            format!("there is no push {id}."),
+        )),
     }
 }
 
@@ -510,7 +555,9 @@ fn row_of(row: &AnyRow) -> Result<PushRow, Error> {
             rows_kept: document::count(row, "rows_kept")?,
             problems: document::count(row, "problems")?,
             faults: document::column(row, "faults")?,
-            version: (!version.is_empty()).then(|| document::id(row, "version_id")).transpose()?,
+            version: (!version.is_empty())
+                .then(|| document::id(row, "version_id"))
+                .transpose()?,
             created_at: timestamp(document::integer(row, "created_at")?),
             committed_at: moment("committed_at")?,
             ended_at: moment("ended_at")?,
@@ -528,13 +575,20 @@ fn problem_of(row: &AnyRow) -> Result<(i64, Problem), Error> {
         rule: document::text(row, "rule")?,
         action: document::read("read a problem", &action)?,
         masked_value: document::text(row, "masked_value")?,
-        message: super::both(document::text(row, "message_zh")?, document::text(row, "message_en")?),
+        message: super::both(
+            document::text(row, "message_zh")?,
+            document::text(row, "message_en")?,
+        ),
     };
     Ok((document::integer(row, "ordinal")?, problem))
 }
 
 fn require_open(state: PushState) -> Result<(), Error> {
-    if state == PushState::Open { Ok(()) } else { Err(wrong_state(state)) }
+    if state == PushState::Open {
+        Ok(())
+    } else {
+        Err(wrong_state(state))
+    }
 }
 
 fn wrong_state(state: PushState) -> Error {

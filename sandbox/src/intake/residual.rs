@@ -39,7 +39,9 @@ impl ResidualScan {
     pub(crate) fn new(policy: &Policy, schema: &arrow::datatypes::Schema) -> Self {
         let mut columns = Vec::new();
         for (index, field) in schema.fields().iter().enumerate() {
-            let Some(rule) = policy.columns().get(field.name()) else { continue };
+            let Some(rule) = policy.columns().get(field.name()) else {
+                continue;
+            };
             let stated_public = rule.class == Some(Class::Public) && rule.reason.is_some();
             let text = *field.data_type() == DataType::Utf8;
             if text && rule.transform == Transform::Keep && !stated_public {
@@ -60,14 +62,19 @@ impl ResidualScan {
     /// Looks through one batch; `rows` are its rows' numbers in the push.
     pub(crate) fn observe(&mut self, batch: &RecordBatch, rows: &[u64]) {
         for column in &mut self.columns {
-            let Some(texts) = batch.columns().get(column.index).and_then(|c| c.as_string_opt::<i32>())
+            let Some(texts) = batch
+                .columns()
+                .get(column.index)
+                .and_then(|c| c.as_string_opt::<i32>())
             else {
                 continue;
             };
             // Repeated values are the rule in kept columns; the one before is often the same.
             let mut before = ("", Vec::new());
             for (row, text) in rows.iter().zip(texts) {
-                let Some(text) = text.filter(|text| could_hold(text)) else { continue };
+                let Some(text) = text.filter(|text| could_hold(text)) else {
+                    continue;
+                };
                 if text != before.0 {
                     before = (text, kinds(text));
                 }
@@ -81,7 +88,12 @@ impl ResidualScan {
         let (mut faults, mut problems) = (Vec::new(), Vec::new());
         for column in self.columns {
             let digits_are_identifiers = column.digit_hits * 2 > column.digits;
-            let count = column.hits + if digits_are_identifiers { column.digit_hits } else { 0 };
+            let count = column.hits
+                + if digits_are_identifiers {
+                    column.digit_hits
+                } else {
+                    0
+                };
             if count == 0 {
                 continue;
             }
@@ -103,7 +115,8 @@ impl KeptColumn {
         let all_digits = text.len() >= 11 && text.bytes().all(|b| b.is_ascii_digit());
         self.digits += u64::from(all_digits);
         for &(identifier, whole) in kinds {
-            let by_chance = whole && matches!(identifier, Identifier::Mobile | Identifier::BankCard);
+            let by_chance =
+                whole && matches!(identifier, Identifier::Mobile | Identifier::BankCard);
             let (count, kept) = if by_chance {
                 (&mut self.digit_hits, &mut self.digit_problems)
             } else {
@@ -137,7 +150,9 @@ fn kinds(text: &str) -> Vec<(Identifier, bool)> {
     find_identifiers(text)
         .into_iter()
         .filter_map(|hit| {
-            let whole = text.get(hit.range.clone()).is_some_and(|found| found.trim() == trimmed);
+            let whole = text
+                .get(hit.range.clone())
+                .is_some_and(|found| found.trim() == trimmed);
             let telling = match hit.identifier {
                 Identifier::ResidentId
                 | Identifier::CreditCode

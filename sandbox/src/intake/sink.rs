@@ -27,7 +27,11 @@ impl ObjectSink {
     pub(crate) fn new() -> (Self, impl Stream<Item = Result<Bytes, Error>> + Send) {
         let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
         let finished = Arc::new(AtomicBool::new(false));
-        let sink = ObjectSink { pieces, waiting: BytesMut::new(), finished: Arc::clone(&finished) };
+        let sink = ObjectSink {
+            pieces,
+            waiting: BytesMut::new(),
+            finished: Arc::clone(&finished),
+        };
         // A stream that only ends would be a whole object; one that fails leaves none.
         let stream = futures::stream::unfold(Some((receiver, finished)), |state| async move {
             let (mut receiver, finished) = state?;
@@ -52,9 +56,9 @@ impl ObjectSink {
             return Ok(());
         }
         let piece = self.waiting.split().freeze();
-        self.pieces
-            .blocking_send(piece)
-            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the object store stopped taking"))
+        self.pieces.blocking_send(piece).map_err(|_| {
+            io::Error::new(io::ErrorKind::BrokenPipe, "the object store stopped taking")
+        })
     }
 }
 

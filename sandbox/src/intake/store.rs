@@ -122,10 +122,20 @@ pub(crate) async fn claim(platform: &Platform, id: PushId) -> Result<Option<Clai
     match claimed {
         Ok((row, attempt)) => {
             let before = row.planned_version;
-            let claim = Claim { row, attempt, planned };
+            let claim = Claim {
+                row,
+                attempt,
+                planned,
+            };
             // What a crash left of the attempt before; it was never a version.
-            platform.objects().delete(ObjectArea::Version, &before.to_string()).await?;
-            platform.objects().delete(ObjectArea::Units, &segment_key(before)).await?;
+            platform
+                .objects()
+                .delete(ObjectArea::Version, &before.to_string())
+                .await?;
+            platform
+                .objects()
+                .delete(ObjectArea::Units, &segment_key(before))
+                .await?;
             Ok(Some(claim))
         }
         Err(error) if error.code() == TAKEN => Ok(None),
@@ -136,7 +146,11 @@ pub(crate) async fn claim(platform: &Platform, id: PushId) -> Result<Option<Clai
 const TAKEN: &str = "push_taken";
 
 fn taken_already() -> Error {
-    Error::conflict(TAKEN, "该推送已由其他节点处理。", "another node processes the push.")
+    Error::conflict(
+        TAKEN,
+        "该推送已由其他节点处理。",
+        "another node processes the push.",
+    )
 }
 
 /// Puts a claimed push back.
@@ -167,11 +181,14 @@ pub(crate) async fn requeue(platform: &Platform) -> Result<(), Error> {
         .store()
         .read("unfinished pushes", |conn| {
             Box::pin(async move {
-                let rows = sqlx::query("SELECT id FROM pushes WHERE state = 'checking' ORDER BY id")
-                    .fetch_all(conn)
-                    .await
-                    .map_err(|source| storage_error("find unfinished pushes", source))?;
-                rows.iter().map(|row| document::id(row, "id")).collect::<Result<Vec<PushId>, Error>>()
+                let rows =
+                    sqlx::query("SELECT id FROM pushes WHERE state = 'checking' ORDER BY id")
+                        .fetch_all(conn)
+                        .await
+                        .map_err(|source| storage_error("find unfinished pushes", source))?;
+                rows.iter()
+                    .map(|row| document::id(row, "id"))
+                    .collect::<Result<Vec<PushId>, Error>>()
             })
         })
         .await?;
@@ -183,7 +200,8 @@ pub(crate) async fn requeue(platform: &Platform) -> Result<(), Error> {
         .act(system(SystemOperation::Intake), "requeue pushes", |tx| {
             let unfinished = unfinished.clone();
             Box::pin(async move {
-                let mut leaf = LeafDraft::new("push.requeue", json!({ "pushes": unfinished.len() }));
+                let mut leaf =
+                    LeafDraft::new("push.requeue", json!({ "pushes": unfinished.len() }));
                 for id in unfinished.iter().take(16) {
                     leaf = leaf.subject(id);
                 }
@@ -203,11 +221,16 @@ pub(crate) async fn erase_orphans(platform: &Platform) -> Result<(), Error> {
     // Another node that shares the store may be taking an upload; alone in a folder nobody can.
     let alone = matches!(platform.settings().objects, Objects::Local);
     for key in keys {
-        let push = key.split('/').next().and_then(|push| push.parse::<PushId>().ok());
+        let push = key
+            .split('/')
+            .next()
+            .and_then(|push| push.parse::<PushId>().ok());
         let row = match push {
             Some(push) => platform
                 .store()
-                .read("raw bytes", |conn| Box::pin(async move { push_row(conn, push).await }))
+                .read("raw bytes", |conn| {
+                    Box::pin(async move { push_row(conn, push).await })
+                })
                 .await
                 .ok(),
             None => None,
@@ -250,7 +273,9 @@ pub(crate) async fn load_units(
     dataset: &DatasetFacts,
 ) -> Result<Numbering, Failure> {
     let mut numbering = Numbering::default();
-    let Some(unit) = &dataset.entry.unit else { return Ok(numbering) };
+    let Some(unit) = &dataset.entry.unit else {
+        return Ok(numbering);
+    };
     let name = universe(&unit.value_domain);
     let segments = platform
         .store()
@@ -271,7 +296,8 @@ pub(crate) async fn load_units(
         .await?;
     for (first, key) in segments {
         let bytes = platform.objects().get(ObjectArea::Units, &key).await?;
-        let first = u32::try_from(first).map_err(|source| Error::internal("read unit numbers", source))?;
+        let first =
+            u32::try_from(first).map_err(|source| Error::internal("read unit numbers", source))?;
         numbering
             .load_segment(first, &bytes)
             .map_err(|source| Error::internal("read unit numbers", source))?;
@@ -330,13 +356,18 @@ async fn decide_in(
     let (state, leaf) = match &decided.decision {
         Decision::Version(made) => {
             // A policy set meanwhile, or numbers given meanwhile, make this version one that never was.
-            if made.policy.revision != dataset.policy_revision || !is_next(tx.conn(), &dataset, made).await? {
+            if made.policy.revision != dataset.policy_revision
+                || !is_next(tx.conn(), &dataset, made).await?
+            {
                 return requeue_in(tx, id, claim.attempt).await;
             }
             let leaf = insert_version(tx, claim, &dataset, made, &decided.report, root).await?;
             (PushState::Version, leaf)
         }
-        Decision::Quarantined => (PushState::Quarantined, told("push.quarantine", claim, decided)),
+        Decision::Quarantined => (
+            PushState::Quarantined,
+            told("push.quarantine", claim, decided),
+        ),
         Decision::Rejected => (PushState::Rejected, told("push.reject", claim, decided)),
     };
     update_push(tx, claim, state, decided).await?;
@@ -358,7 +389,10 @@ async fn requeue_in(tx: &mut Tx, id: PushId, attempt: u64) -> Result<(bool, Leaf
         .execute(tx.conn())
         .await
         .map_err(|source| storage_error("requeue a push", source))?;
-    Ok((false, LeafDraft::new("push.requeue", json!({ "attempt": attempt })).subject(id)))
+    Ok((
+        false,
+        LeafDraft::new("push.requeue", json!({ "attempt": attempt })).subject(id),
+    ))
 }
 
 /// Whether the numbers that a version gave to new units are the next ones of its universe.
@@ -367,7 +401,9 @@ async fn is_next(
     dataset: &DatasetFacts,
     made: &Made,
 ) -> Result<bool, Error> {
-    let Some(unit) = &dataset.entry.unit else { return Ok(true) };
+    let Some(unit) = &dataset.entry.unit else {
+        return Ok(true);
+    };
     let row = sqlx::query(
         "SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) AS given FROM unit_segments WHERE universe = $1",
     )
@@ -474,7 +510,10 @@ fn manifest(
             sha256: push.sha256.clone().ok_or_else(missing)?,
             bytes: push.bytes,
         },
-        policy: PolicyFacts { revision: made.policy.revision, sha256: made.policy.sha256.clone() },
+        policy: PolicyFacts {
+            revision: made.policy.revision,
+            sha256: made.policy.sha256.clone(),
+        },
         epoch: INTAKE_EPOCH,
         key_commitments,
         columns: made.columns.clone(),
@@ -496,9 +535,17 @@ fn manifest(
 
 fn told(kind: &'static str, claim: &Claim, decided: &Decided) -> LeafDraft {
     // Rules alone: a place or a message may come near the data.
-    let rules: Vec<&str> = decided.report.faults.iter().map(|fault| fault.rule.as_str()).take(32).collect();
+    let rules: Vec<&str> = decided
+        .report
+        .faults
+        .iter()
+        .map(|fault| fault.rule.as_str())
+        .take(32)
+        .collect();
     let detail = json!({ "rules": rules, "problems": decided.report.problems_total });
-    LeafDraft::new(kind, detail).subject(claim.row.view.id).subject(claim.row.dataset)
+    LeafDraft::new(kind, detail)
+        .subject(claim.row.view.id)
+        .subject(claim.row.dataset)
 }
 
 async fn update_push(
@@ -509,7 +556,11 @@ async fn update_push(
 ) -> Result<(), Error> {
     let report = &decided.report;
     let kept = state == PushState::Quarantined;
-    let version = if state == PushState::Version { claim.planned.to_string() } else { String::new() };
+    let version = if state == PushState::Version {
+        claim.planned.to_string()
+    } else {
+        String::new()
+    };
     let quality = match &report.quality {
         Some(quality) => document::write("decide a push", quality)?,
         None => String::new(),

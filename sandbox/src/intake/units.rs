@@ -86,7 +86,10 @@ impl Numbering {
 
     /// The segment of this push.
     pub(crate) fn segment(&self) -> Vec<u8> {
-        self.added.iter().flat_map(|token| token.to_be_bytes()).collect()
+        self.added
+            .iter()
+            .flat_map(|token| token.to_be_bytes())
+            .collect()
     }
 }
 
@@ -103,7 +106,11 @@ fn decode(token: &str) -> Option<u128> {
             _ => return None,
         };
         let value = u128::from(value);
-        bits |= if position < 25 { value << (123 - 5 * position) } else { value >> 2 };
+        bits |= if position < 25 {
+            value << (123 - 5 * position)
+        } else {
+            value >> 2
+        };
     }
     Some(bits)
 }
@@ -133,13 +140,19 @@ mod tests {
 
         let mut second = Numbering::default();
         second.load_segment(0, &first.segment()).unwrap();
-        assert_eq!(second.number(&tokens(3..7)).unwrap().values(), &[3, 4, 5, 6]);
+        assert_eq!(
+            second.number(&tokens(3..7)).unwrap().values(),
+            &[3, 4, 5, 6]
+        );
         assert_eq!((second.first_added(), second.added()), (5, 2));
 
         let mut third = Numbering::default();
         third.load_segment(0, &first.segment()).unwrap();
         third.load_segment(5, &second.segment()).unwrap();
-        assert_eq!(third.number(&tokens(0..7)).unwrap().values(), &[0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            third.number(&tokens(0..7)).unwrap().values(),
+            &[0, 1, 2, 3, 4, 5, 6]
+        );
         assert_eq!(third.added(), 0);
     }
 
@@ -151,8 +164,15 @@ mod tests {
         let load = |first, bytes: &[u8]| Numbering::default().load_segment(first, bytes);
         assert_eq!(load(1, &segment), Err(UnitsError::Damaged));
         assert_eq!(load(0, &segment[..31]), Err(UnitsError::Damaged));
-        assert_eq!(load(0, &[&segment[..], &segment[..]].concat()), Err(UnitsError::Damaged));
-        for value in [None, Some("13800138000"), Some("ABCDEFGHIJKLMNOPQRSTUVWXYZ")] {
+        assert_eq!(
+            load(0, &[&segment[..], &segment[..]].concat()),
+            Err(UnitsError::Damaged)
+        );
+        for value in [
+            None,
+            Some("13800138000"),
+            Some("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        ] {
             let column = StringArray::from(vec![value]);
             assert_eq!(numbering.number(&column), Err(UnitsError::NoToken));
         }
@@ -160,8 +180,10 @@ mod tests {
 
     #[test]
     fn a_token_decodes_to_its_own_bits() {
-        let distinct: std::collections::HashSet<_> =
-            tokens(0..500).iter().map(|token| decode(token.unwrap()).unwrap()).collect();
+        let distinct: std::collections::HashSet<_> = tokens(0..500)
+            .iter()
+            .map(|token| decode(token.unwrap()).unwrap())
+            .collect();
         assert_eq!(distinct.len(), 500);
     }
 }

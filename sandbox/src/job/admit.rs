@@ -39,7 +39,10 @@ pub(crate) struct Admitted {
 /// What admission says.
 pub(crate) enum Answer {
     Admitted(Box<Admitted>),
-    Refused { grant: Box<ActiveGrant>, findings: Vec<Finding> },
+    Refused {
+        grant: Box<ActiveGrant>,
+        findings: Vec<Finding>,
+    },
 }
 
 /// What admission reads of the platform, in one moment.
@@ -64,26 +67,30 @@ impl Platform {
         sql: &str,
     ) -> Result<AdmissionView, Error> {
         self.authorise(actor, Operation::CheckSql, Object::Of(actor.organisation))?;
-        self.node().rates.count(actor.organisation, self.clock().now())?;
+        self.node()
+            .rates
+            .count(actor.organisation, self.clock().now())?;
         let ground = self.ground(actor, grant, None).await?;
-        Ok(match self.admit(sql.to_owned(), ground.scope.scope).await? {
-            Admission::Refused(findings) => AdmissionView {
-                admitted: false,
-                findings,
-                plan_digest: None,
-                tables: Vec::new(),
-                output: Vec::new(),
-                lineage: Vec::new(),
+        Ok(
+            match self.admit(sql.to_owned(), ground.scope.scope).await? {
+                Admission::Refused(findings) => AdmissionView {
+                    admitted: false,
+                    findings,
+                    plan_digest: None,
+                    tables: Vec::new(),
+                    output: Vec::new(),
+                    lineage: Vec::new(),
+                },
+                Admission::Admitted(governed) => AdmissionView {
+                    admitted: true,
+                    findings: Vec::new(),
+                    plan_digest: Some(governed.plan_digest),
+                    tables: governed.tables,
+                    output: governed.output,
+                    lineage: governed.lineage,
+                },
             },
-            Admission::Admitted(governed) => AdmissionView {
-                admitted: true,
-                findings: Vec::new(),
-                plan_digest: Some(governed.plan_digest),
-                tables: governed.tables,
-                output: governed.output,
-                lineage: governed.lineage,
-            },
-        })
+        )
     }
 
     /// Holds a request against its grant's scope as it is now.
@@ -109,12 +116,20 @@ impl Platform {
             }
         };
         match uses {
-            Err(findings) => Ok(Answer::Refused { grant: Box::new(ground.grant), findings }),
+            Err(findings) => Ok(Answer::Refused {
+                grant: Box::new(ground.grant),
+                findings,
+            }),
             Ok((tables, governed)) => {
                 let inputs = pinned(&ground, &tables)?;
                 let scope = job_scope(&ground);
                 let grant = ground.grant;
-                Ok(Answer::Admitted(Box::new(Admitted { grant, scope, inputs, governed })))
+                Ok(Answer::Admitted(Box::new(Admitted {
+                    grant,
+                    scope,
+                    inputs,
+                    governed,
+                })))
             }
         }
     }
@@ -153,7 +168,13 @@ impl Platform {
                         Some(id) => Some(module_of(&mut *conn, organisation, id).await?),
                         None => None,
                     };
-                    Ok(Ground { grant, scope, approvals, manifests, module })
+                    Ok(Ground {
+                        grant,
+                        scope,
+                        approvals,
+                        manifests,
+                        module,
+                    })
                 })
             })
             .await
@@ -174,7 +195,9 @@ async fn approving_leaves(
     .fetch_all(conn)
     .await
     .map_err(|source| storage_error("read votes", source))?;
-    rows.iter().map(|row| document::count(row, "leaf")).collect()
+    rows.iter()
+        .map(|row| document::count(row, "leaf"))
+        .collect()
 }
 
 async fn manifests(
@@ -183,14 +206,19 @@ async fn manifests(
 ) -> Result<BTreeMap<VersionId, (String, u8)>, Error> {
     let mut found = BTreeMap::new();
     for source in sources {
-        let Origin::Dataset { version, .. } = &source.origin else { continue };
+        let Origin::Dataset { version, .. } = &source.origin else {
+            continue;
+        };
         let row = sqlx::query("SELECT manifest FROM dataset_versions WHERE id = $1")
             .bind(version.to_string())
             .fetch_one(&mut *conn)
             .await
             .map_err(|source| storage_error("read a version", source))?;
         let manifest: VersionManifest = document::column(&row, "manifest")?;
-        found.insert(*version, (manifest.policy.sha256, manifest.deidentification_level));
+        found.insert(
+            *version,
+            (manifest.policy.sha256, manifest.deidentification_level),
+        );
     }
     Ok(found)
 }
@@ -225,7 +253,13 @@ fn pinned(ground: &Ground, tables: &[TableUse]) -> Result<Vec<StoredInput>, Erro
             if columns.is_empty() && !used.control {
                 // A file needs a column to have rows: any that is granted will do.
                 let table = ground.scope.scope.table(&used.table).ok_or_else(lost)?;
-                columns.extend(table.schema.fields().first().map(|field| field.name().clone()));
+                columns.extend(
+                    table
+                        .schema
+                        .fields()
+                        .first()
+                        .map(|field| field.name().clone()),
+                );
             }
             Ok(stored_input(ground, source, columns, used.control))
         })
@@ -242,8 +276,9 @@ fn stored_input(
         Origin::Dataset { name, version, .. } => (name.clone(), Some(*version), false),
         Origin::Private { id } => (id.to_string(), None, true),
     };
-    let (policy_digest, level) =
-        version.and_then(|version| ground.manifests.get(&version).cloned()).unwrap_or_default();
+    let (policy_digest, level) = version
+        .and_then(|version| ground.manifests.get(&version).cloned())
+        .unwrap_or_default();
     let tokens = source
         .tokens
         .iter()
@@ -254,7 +289,9 @@ fn stored_input(
         pinned: PinnedInput {
             table: source.table.clone(),
             dataset,
-            version: version.map(|version| version.to_string()).unwrap_or_default(),
+            version: version
+                .map(|version| version.to_string())
+                .unwrap_or_default(),
             digest: source.sha256.clone(),
             policy_digest,
             level,
@@ -279,8 +316,14 @@ fn admit_wasm(
         findings.push(refuse(
             "operation_not_allowed",
             "WASM",
-            ("该场景不允许 WASM 作业", "the scenario does not allow WASM jobs"),
-            ("改用 SQL，或申请允许 WASM 的场景", "use SQL, or apply for a scenario that allows WASM"),
+            (
+                "该场景不允许 WASM 作业",
+                "the scenario does not allow WASM jobs",
+            ),
+            (
+                "改用 SQL，或申请允许 WASM 的场景",
+                "use SQL, or apply for a scenario that allows WASM",
+            ),
         ));
     }
     if inputs.is_empty() || inputs.len() > WASM_INPUTS_MAX {
@@ -317,13 +360,20 @@ fn admit_wasm(
 
 fn admit_input(scope: &Scope, input: &WasmInput, findings: &mut Vec<Finding>) {
     let Some(table) = scope.table(&input.table) else {
-        let names: Vec<&str> = scope.tables.iter().map(|table| table.name.as_str()).collect();
+        let names: Vec<&str> = scope
+            .tables
+            .iter()
+            .map(|table| table.name.as_str())
+            .collect();
         let names = names.join(", ");
         findings.push(refuse(
             "table_outside_scenario",
             &input.table,
             ("场景中没有该表", "the scenario has no such table"),
-            (&format!("可用的表：{names}"), &format!("tables that are there: {names}")),
+            (
+                &format!("可用的表：{names}"),
+                &format!("tables that are there: {names}"),
+            ),
         ));
         return;
     };
@@ -348,20 +398,33 @@ fn admit_input(scope: &Scope, input: &WasmInput, findings: &mut Vec<Finding>) {
         }
         match table.schema.field_with_name(column) {
             Err(_) => {
-                let granted: Vec<&str> =
-                    table.schema.fields().iter().map(|field| field.name().as_str()).collect();
+                let granted: Vec<&str> = table
+                    .schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().as_str())
+                    .collect();
                 let granted = granted.join(", ");
                 findings.push(refuse(
                     "column_outside_scenario",
                     &subject,
-                    ("该列不在场景范围内", "the column is outside of the scenario"),
-                    (&format!("可用的列：{granted}"), &format!("columns that are there: {granted}")),
+                    (
+                        "该列不在场景范围内",
+                        "the column is outside of the scenario",
+                    ),
+                    (
+                        &format!("可用的列：{granted}"),
+                        &format!("columns that are there: {granted}"),
+                    ),
                 ));
             }
             Ok(field) if !guest_reads(field.data_type()) => findings.push(refuse(
                 "column_type_unsupported",
                 &subject,
-                ("WASM 模块不能读取该列的类型", "a module cannot read the column's type"),
+                (
+                    "WASM 模块不能读取该列的类型",
+                    "a module cannot read the column's type",
+                ),
                 ("改用 SQL，或去掉该列", "use SQL, or leave the column out"),
             )),
             Ok(_) => {}
@@ -379,7 +442,10 @@ fn admit_output(output: &[OutputColumn], findings: &mut Vec<Finding>) {
         findings.push(refuse(
             "wasm_output",
             "output",
-            ("输出列的数量不符", "there are too few or too many output columns"),
+            (
+                "输出列的数量不符",
+                "there are too few or too many output columns",
+            ),
             ("声明 1 至 64 列", "declare 1 to 64 columns"),
         ));
     }

@@ -32,7 +32,10 @@ struct Entry {
 
 impl StagedCache {
     pub(crate) fn new(bytes_max: u64) -> Self {
-        Self { inner: Mutex::default(), bytes_max }
+        Self {
+            inner: Mutex::default(),
+            bytes_max,
+        }
     }
 
     /// The file of a key; made by `make` when it is not here.
@@ -78,8 +81,11 @@ impl Inner {
             return;
         }
         while self.bytes + file.bytes > bytes_max {
-            let Some(oldest) =
-                self.files.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone())
+            let Some(oldest) = self
+                .files
+                .iter()
+                .min_by_key(|(_, entry)| entry.used)
+                .map(|(key, _)| key.clone())
             else {
                 break;
             };
@@ -131,7 +137,11 @@ mod tests {
         }
         assert_eq!(made.load(Ordering::Relaxed), 3);
         fill(&cache, "a", 40, &made).await;
-        assert_eq!(made.load(Ordering::Relaxed), 3, "a was used last and should be here");
+        assert_eq!(
+            made.load(Ordering::Relaxed),
+            3,
+            "a was used last and should be here"
+        );
         fill(&cache, "b", 40, &made).await;
         assert_eq!(made.load(Ordering::Relaxed), 4, "b should have gone");
         fill(&cache, "large", 101, &made).await;

@@ -78,7 +78,10 @@ impl Platform {
                 .await?
         };
         if !orphans.is_empty() {
-            tracing::info!(runs = orphans.len(), "runs of an earlier life of this node are run again");
+            tracing::info!(
+                runs = orphans.len(),
+                "runs of an earlier life of this node are run again"
+            );
             self.store()
                 .act(system(SystemOperation::Run), "expire_leases", |tx| {
                     let (node, owner, orphans) = (node.clone(), owner.clone(), orphans.clone());
@@ -99,7 +102,9 @@ impl Platform {
         let found = self
             .store()
             .read("scheduled releases", move |conn| {
-                Box::pin(async move { crate::release::rows::scheduled(conn, before, CANDIDATES).await })
+                Box::pin(
+                    async move { crate::release::rows::scheduled(conn, before, CANDIDATES).await },
+                )
             })
             .await;
         let found = match found {
@@ -148,7 +153,9 @@ impl Platform {
 
     /// Runs what was taken, to whatever end.
     async fn run_leased(&self, leased: Leased) {
-        let Some(hand) = self.node().take(&leased.run.id) else { return };
+        let Some(hand) = self.node().take(&leased.run.id) else {
+            return;
+        };
         self.node().changed(&leased.run.id);
         let end = self.execute(&leased, hand.stop.clone()).await;
         let settled = match end {
@@ -232,7 +239,12 @@ fn leased(mut run: RunRow, job: JobRow) -> Result<Leased, Error> {
     run.attempts += 1;
     let scope = document::read("read a job's scope", &job.scope)?;
     let inputs = document::read("read a job's inputs", &job.inputs)?;
-    Ok(Leased { run, job, scope, inputs })
+    Ok(Leased {
+        run,
+        job,
+        scope,
+        inputs,
+    })
 }
 
 /// Takes runs as long as there are free slots, until the node closes.
@@ -331,16 +343,36 @@ async fn take(tx: &mut Tx, run: &RunRow, owner: &str) -> Result<(Take, LeafDraft
         // that is taken over from a dead holder is among them already.
         let others = running - i64::from(run.state == RunState::Running);
         if refused + others >= budget {
-            return Err(Error::conflict("run_must_wait", "须等待。", "it has to wait."));
+            return Err(Error::conflict(
+                "run_must_wait",
+                "须等待。",
+                "it has to wait.",
+            ));
         }
     }
     let timeline = rows::timeline(&run.timeline, &[(RunState::Running, now)])?;
-    if !rows::take(tx.conn(), run, owner, at, at.saturating_add(LEASE_US), &timeline).await? {
-        return Err(Error::conflict("run_taken", "已被占用。", "somebody else took it."));
+    if !rows::take(
+        tx.conn(),
+        run,
+        owner,
+        at,
+        at.saturating_add(LEASE_US),
+        &timeline,
+    )
+    .await?
+    {
+        return Err(Error::conflict(
+            "run_taken",
+            "已被占用。",
+            "somebody else took it.",
+        ));
     }
-    let leaf = LeafDraft::new("run.start", json!({ "attempt": run.attempts + 1, "node": owner }))
-        .subject(&run.id)
-        .subject(&run.job);
+    let leaf = LeafDraft::new(
+        "run.start",
+        json!({ "attempt": run.attempts + 1, "node": owner }),
+    )
+    .subject(&run.id)
+    .subject(&run.job);
     Ok((Take::Taken(Box::new(job)), leaf))
 }
 
@@ -406,5 +438,9 @@ async fn end(tx: &mut Tx, run: &RunRow, ending: &Ending) -> Result<((), LeafDraf
 }
 
 pub(crate) fn lease_lost() -> Error {
-    Error::conflict("lease_lost", "该运行已由他处接管。", "somebody else has taken over the run.")
+    Error::conflict(
+        "lease_lost",
+        "该运行已由他处接管。",
+        "somebody else has taken over the run.",
+    )
 }

@@ -2,7 +2,7 @@
 
 use masking::Bilingual;
 use review::{Decision, Governed, InspectKind, InspectRequest, Inspection, OutputColumn};
-use runtime::{Completed, Input, InputFormat, Limits, Order, OutputField, Outcome};
+use runtime::{Completed, Input, InputFormat, Limits, Order, Outcome, OutputField};
 use tokio::sync::watch;
 
 use super::drive::{Ending, Leased};
@@ -53,7 +53,11 @@ impl Platform {
     ) -> Result<RunEnd, Error> {
         let execution = self.execution(leased).await?;
         let inputs = self.staged_inputs(&leased.job, &leased.inputs).await?;
-        let order = Order { program: execution.program.clone(), inputs, limits: Limits::default() };
+        let order = Order {
+            program: execution.program.clone(),
+            inputs,
+            limits: Limits::default(),
+        };
         let completed = self.node().run(order, stop.clone()).await?;
         if *self.node().closing().borrow() {
             return Ok(RunEnd::LeftForLater);
@@ -62,9 +66,12 @@ impl Platform {
             (Outcome::Finished, Some(output)) => {
                 let output = SealedFile::new(output)
                     .map_err(|source| Error::internal("seal an output", source))?;
-                self.decide(leased, &execution, &completed, output, stop).await
+                self.decide(leased, &execution, &completed, output, stop)
+                    .await
             }
-            (outcome, _) => Ok(RunEnd::Ended(without_result(outcome, &execution, &completed))),
+            (outcome, _) => Ok(RunEnd::Ended(without_result(
+                outcome, &execution, &completed,
+            ))),
         }
     }
 
@@ -76,18 +83,36 @@ impl Platform {
                 let governed: Governed = document::read("read a plan", &leased.job.governed)?;
                 Ok(Execution {
                     mode,
-                    program: runtime::Program::Sql { plan: governed.plan.clone() },
+                    program: runtime::Program::Sql {
+                        plan: governed.plan.clone(),
+                    },
                     output: governed.output.clone(),
-                    universes: governed.cells.universes.iter().map(|u| u.universe.clone()).collect(),
-                    kind: InspectKind::Sql { governed: Box::new(governed) },
+                    universes: governed
+                        .cells
+                        .universes
+                        .iter()
+                        .map(|u| u.universe.clone())
+                        .collect(),
+                    kind: InspectKind::Sql {
+                        governed: Box::new(governed),
+                    },
                 })
             }
             Program::Wasm { module, output, .. } => {
-                let bytes =
-                    self.objects().get(ObjectArea::Module, &module.to_string()).await?;
-                let kept = leased.scope.module.as_ref().map(|module| module.sha256.as_str());
+                let bytes = self
+                    .objects()
+                    .get(ObjectArea::Module, &module.to_string())
+                    .await?;
+                let kept = leased
+                    .scope
+                    .module
+                    .as_ref()
+                    .map(|module| module.sha256.as_str());
                 if kept != Some(document::sha256(&bytes).as_str()) {
-                    return Err(Error::internal("run a module", "the module is not the one that was submitted"));
+                    return Err(Error::internal(
+                        "run a module",
+                        "the module is not the one that was submitted",
+                    ));
                 }
                 let fields = output
                     .iter()
@@ -103,7 +128,9 @@ impl Platform {
                         output: fields,
                         seed: seed(&leased.run.id),
                     },
-                    kind: InspectKind::Wasm { output: output.clone() },
+                    kind: InspectKind::Wasm {
+                        output: output.clone(),
+                    },
                     output,
                     universes: Vec::new(),
                 })
@@ -149,7 +176,10 @@ impl Platform {
             match self.settle(&decided).await? {
                 SettledBy::Decision => {
                     self.node().changed(&leased.run.id);
-                    if matches!(inspection.decision, Decision::Release | Decision::PartialRelease) {
+                    if matches!(
+                        inspection.decision,
+                        Decision::Release | Decision::PartialRelease
+                    ) {
                         // The decision stands whatever happens now; the driver publishes what is left over.
                         let bytes = inspection.released.as_deref();
                         if let Err(error) = self.publish(&leased.run.release, bytes).await {
@@ -178,7 +208,10 @@ impl Platform {
         let request = serde_json::to_vec(request)
             .map_err(|source| Error::internal("ask for an inspection", source))?;
         let order = Order {
-            program: runtime::Program::Task { name: tasks::INSPECT.to_owned(), request },
+            program: runtime::Program::Task {
+                name: tasks::INSPECT.to_owned(),
+                request,
+            },
             inputs: vec![Input {
                 name: "output".to_owned(),
                 file: output.file.clone(),
@@ -197,9 +230,10 @@ impl Platform {
                 .map(|inspection| Inspected::Decided(Box::new(inspection)))
                 .map_err(|source| Error::internal("read an inspection", source)),
             (Outcome::Cancelled, _) => Ok(Inspected::Stopped),
-            (outcome, _) => {
-                Err(Error::internal("inspect a result", format!("the inspection ended: {outcome}")))
-            }
+            (outcome, _) => Err(Error::internal(
+                "inspect a result",
+                format!("the inspection ended: {outcome}"),
+            )),
         }
     }
 
@@ -216,7 +250,10 @@ impl Platform {
             Some(csv) => sample::keep(self, &leased.run.id, csv).await?,
             None => {
                 ending.to = RunState::Failed;
-                ending.reason = inspection.findings.first().map(|finding| finding.reason.clone());
+                ending.reason = inspection
+                    .findings
+                    .first()
+                    .map(|finding| finding.reason.clone());
             }
         }
         Ok(RunEnd::Ended(ending))
@@ -241,7 +278,10 @@ fn inspect_request(
             Mode::Production => leased.scope.rules.clone(),
             Mode::Sample => sample::rules(&leased.scope.rules),
         },
-        history: histories.values().flat_map(|history| history.cells.iter().cloned()).collect(),
+        history: histories
+            .values()
+            .flat_map(|history| history.cells.iter().cloned())
+            .collect(),
         rows_max: limits.output_rows_max,
         bytes_max: limits.output_bytes_max,
     }
@@ -253,8 +293,7 @@ fn without_result(outcome: Outcome, execution: &Execution, completed: &Completed
     let mut ending = match outcome {
         Outcome::Cancelled => {
             let mut ending = Ending::new(RunState::Killed, outcome.code());
-            ending.reason =
-                Some(Bilingual::new("运行已被取消。", "the run was called off."));
+            ending.reason = Some(Bilingual::new("运行已被取消。", "the run was called off."));
             ending
         }
         _ => {
@@ -285,7 +324,10 @@ fn shown(outcome: Outcome, mode: Mode) -> String {
 
 /// The randomness of a guest: the same for the same run, however often it is tried.
 fn seed(run: &str) -> [u8; 32] {
-    let digest = ring::digest::digest(&ring::digest::SHA256, format!("egret seed|{run}").as_bytes());
+    let digest = ring::digest::digest(
+        &ring::digest::SHA256,
+        format!("egret seed|{run}").as_bytes(),
+    );
     let mut seed = [0; 32];
     seed.copy_from_slice(digest.as_ref());
     seed

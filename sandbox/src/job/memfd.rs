@@ -19,8 +19,7 @@ pub(crate) struct SealedFile {
 impl SealedFile {
     /// Copies the bytes into memory that is then sealed against writing, growing and shrinking.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let descriptor =
-            memfd_create(c"egret", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let descriptor = memfd_create(c"egret", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         let mut file = File::from(descriptor);
         file.write_all(bytes)?;
         fcntl_add_seals(
@@ -30,7 +29,10 @@ impl SealedFile {
         // A jail takes descriptors that were opened for reading only; the seals alone are not seen
         // in a descriptor's flags.
         let reading = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        Ok(Self { file: Arc::new(reading), bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX) })
+        Ok(Self {
+            file: Arc::new(reading),
+            bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        })
     }
 }
 

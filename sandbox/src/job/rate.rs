@@ -64,7 +64,10 @@ mod tests {
         for _ in 0..PROGRAMS_PER_MINUTE {
             rates.count(one, at(5)).unwrap();
         }
-        assert_eq!(rates.count(one, at(6)).unwrap_err().code(), "too_many_programs");
+        assert_eq!(
+            rates.count(one, at(6)).unwrap_err().code(),
+            "too_many_programs"
+        );
         rates.count(other, at(6)).unwrap();
         rates.count(one, at(5 + WINDOW_US)).unwrap();
     }

@@ -36,14 +36,19 @@ impl Platform {
             .read("jobs", move |conn| {
                 Box::pin(async move {
                     let before = page.after();
-                    let filter =
-                        Filter { organisation: &organisation, before: &before, limit: page.rows() };
+                    let filter = Filter {
+                        organisation: &organisation,
+                        before: &before,
+                        limit: page.rows(),
+                    };
                     let mut views = Vec::new();
                     for row in rows::jobs(&mut *conn, &filter).await? {
                         let run = rows::run_of_job(&mut *conn, &row.id).await?;
                         views.push(job_view(&row, &run)?);
                     }
-                    Ok(Page::cut(views, &page, |view: &JobView| view.id.to_string()))
+                    Ok(Page::cut(views, &page, |view: &JobView| {
+                        view.id.to_string()
+                    }))
                 })
             })
             .await
@@ -70,8 +75,11 @@ impl Platform {
             .read("runs", move |conn| {
                 Box::pin(async move {
                     let before = page.after();
-                    let filter =
-                        Filter { organisation: &organisation, before: &before, limit: page.rows() };
+                    let filter = Filter {
+                        organisation: &organisation,
+                        before: &before,
+                        limit: page.rows(),
+                    };
                     let mut views = Vec::new();
                     for row in rows::runs(&mut *conn, &filter).await? {
                         views.push(read_view(&mut *conn, row).await?);
@@ -80,7 +88,9 @@ impl Platform {
                 })
             })
             .await?;
-        Ok(Page::cut(found, &request, |view: &RunView| view.id.to_string()))
+        Ok(Page::cut(found, &request, |view: &RunView| {
+            view.id.to_string()
+        }))
     }
 
     /// One run as it is now.
@@ -155,7 +165,9 @@ impl Platform {
         self.store()
             .read("job", move |conn| {
                 Box::pin(async move {
-                    let row = rows::job(&mut *conn, &name).await?.ok_or_else(|| unknown(&name))?;
+                    let row = rows::job(&mut *conn, &name)
+                        .await?
+                        .ok_or_else(|| unknown(&name))?;
                     let run = rows::run_of_job(&mut *conn, &row.id).await?;
                     job_view(&row, &run)
                 })
@@ -168,7 +180,9 @@ impl Platform {
         self.store()
             .read("run", move |conn| {
                 Box::pin(async move {
-                    let row = rows::run(&mut *conn, &name).await?.ok_or_else(|| unknown(&name))?;
+                    let row = rows::run(&mut *conn, &name)
+                        .await?
+                        .ok_or_else(|| unknown(&name))?;
                     read_view(conn, row).await
                 })
             })
@@ -177,9 +191,14 @@ impl Platform {
 }
 
 async fn cancel(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
-    let run = rows::run(tx.conn(), name).await?.ok_or_else(|| unknown(name))?;
+    let run = rows::run(tx.conn(), name)
+        .await?
+        .ok_or_else(|| unknown(name))?;
     let (now, at) = (tx.now(), tx.now_micros());
-    let reason = document::write("write a reason", &Bilingual::new("已取消。", "it was called off."))?;
+    let reason = document::write(
+        "write a reason",
+        &Bilingual::new("已取消。", "it was called off."),
+    )?;
     let ended = match run.state {
         RunState::Admitted | RunState::Held => {
             if run.state == RunState::Held {
@@ -197,7 +216,10 @@ async fn cancel(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
         return Err(Error::conflict(
             "run_settled",
             format!("该运行处于 {} 状态，不能取消。", run.state.as_str()),
-            format!("the run is {} and cannot be called off.", run.state.as_str()),
+            format!(
+                "the run is {} and cannot be called off.",
+                run.state.as_str()
+            ),
         ));
     }
     let leaf = LeafDraft::new("run.cancel", json!({ "state": run.state })).subject(name);
@@ -222,7 +244,8 @@ where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text.parse().map_err(|source| Error::internal("read a stored identifier", source))
+    text.parse()
+        .map_err(|source| Error::internal("read a stored identifier", source))
 }
 
 fn job_view(row: &JobRow, run: &str) -> Result<JobView, Error> {
@@ -295,7 +318,10 @@ fn waiting(before: u64) -> Waiting {
     let reason = match before {
         0 => Bilingual::new("等待空闲的工作进程。", "it waits for a free worker."),
         1 => Bilingual::new("前面还有 1 个运行。", "1 run is before it."),
-        n => Bilingual::new(format!("前面还有 {n} 个运行。"), format!("{n} runs are before it.")),
+        n => Bilingual::new(
+            format!("前面还有 {n} 个运行。"),
+            format!("{n} runs are before it."),
+        ),
     };
     Waiting { before, reason }
 }

@@ -146,7 +146,10 @@ pub(crate) async fn jobs(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    rows.iter().map(job_row).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(job_row)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 pub(crate) async fn run(conn: &mut AnyConnection, id: &str) -> Result<Option<RunRow>, Error> {
@@ -174,7 +177,10 @@ pub(crate) async fn runs(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    rows.iter().map(run_row).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(run_row)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// The runs of the jobs: one for each.
@@ -188,10 +194,7 @@ pub(crate) async fn run_of_job(conn: &mut AnyConnection, job: &str) -> Result<St
 }
 
 /// Runs that wait before this one.
-pub(crate) async fn waiting_before(
-    conn: &mut AnyConnection,
-    run: &RunRow,
-) -> Result<i64, Error> {
+pub(crate) async fn waiting_before(conn: &mut AnyConnection, run: &RunRow) -> Result<i64, Error> {
     sqlx::query(
         "SELECT COUNT(*) FROM runs WHERE state IN ('admitted', 'running') \
          AND (submitted_at < $1 OR (submitted_at = $2 AND id < $3))",
@@ -242,7 +245,10 @@ pub(crate) async fn refusals_of(
     .fetch_one(conn)
     .await
     .map_err(failed)?;
-    Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?))
+    Ok((
+        row.try_get(0).map_err(failed)?,
+        row.try_get(1).map_err(failed)?,
+    ))
 }
 
 pub(crate) async fn insert_job(conn: &mut AnyConnection, job: &JobRow) -> Result<(), Error> {
@@ -312,7 +318,10 @@ pub(crate) async fn takeable(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    rows.iter().map(run_row).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(run_row)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Takes a run: succeeds only when nobody else has taken it since it was read.
@@ -365,7 +374,10 @@ pub(crate) async fn settle(
     settlement: &Settlement<'_>,
 ) -> Result<bool, Error> {
     if !settlement.from.may_become(settlement.to) {
-        return Err(Error::internal("settle a run", "a move that the table of states lacks"));
+        return Err(Error::internal(
+            "settle a run",
+            "a move that the table of states lacks",
+        ));
     }
     let settled = sqlx::query(
         "UPDATE runs SET state = $1, outcome = $2, reason = $3, findings = $4, layers = $5, timeline = $6, \
@@ -399,7 +411,10 @@ pub(crate) async fn move_on(
     ended_at: i64,
 ) -> Result<bool, Error> {
     if !from.may_become(to) {
-        return Err(Error::internal("move a run", "a move that the table of states lacks"));
+        return Err(Error::internal(
+            "move a run",
+            "a move that the table of states lacks",
+        ));
     }
     let moved = sqlx::query(
         "UPDATE runs SET state = $1, reason = $2, timeline = $3, ended_at = $4, lease_owner = '', lease_until = 0 \
@@ -447,16 +462,18 @@ pub(crate) async fn expire_leases(
 }
 
 /// Runs that are held under leases of a node, whichever life of it.
-pub(crate) async fn leases_of(
-    conn: &mut AnyConnection,
-    node: &str,
-) -> Result<Vec<String>, Error> {
-    let rows = sqlx::query("SELECT id FROM runs WHERE state = 'running' AND lease_owner LIKE $1 ORDER BY id")
-        .bind(format!("{node}/%"))
-        .fetch_all(conn)
-        .await
-        .map_err(failed)?;
-    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+pub(crate) async fn leases_of(conn: &mut AnyConnection, node: &str) -> Result<Vec<String>, Error> {
+    let rows = sqlx::query(
+        "SELECT id FROM runs WHERE state = 'running' AND lease_owner LIKE $1 ORDER BY id",
+    )
+    .bind(format!("{node}/%"))
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
+    rows.iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Lets go of a run so that it is taken again.
@@ -465,12 +482,14 @@ pub(crate) async fn give_back(
     run: &str,
     fence: i64,
 ) -> Result<(), Error> {
-    sqlx::query("UPDATE runs SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'running'")
-        .bind(run)
-        .bind(fence)
-        .execute(conn)
-        .await
-        .map_err(|source| storage_error("give back a run", source))?;
+    sqlx::query(
+        "UPDATE runs SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'running'",
+    )
+    .bind(run)
+    .bind(fence)
+    .execute(conn)
+    .await
+    .map_err(|source| storage_error("give back a run", source))?;
     Ok(())
 }
 
@@ -523,17 +542,16 @@ pub(crate) async fn unsettled_of_grant(
     fetch_runs(conn, sql, grant).await
 }
 
-async fn fetch_runs(
-    conn: &mut AnyConnection,
-    sql: String,
-    of: &str,
-) -> Result<Vec<RunRow>, Error> {
+async fn fetch_runs(conn: &mut AnyConnection, sql: String, of: &str) -> Result<Vec<RunRow>, Error> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(of)
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    rows.iter().map(run_row).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(run_row)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// A timeline with more states.
@@ -542,6 +560,9 @@ pub(crate) fn timeline(
     states: &[(RunState, jiff::Timestamp)],
 ) -> Result<String, Error> {
     let mut moments: Vec<Moment> = document::read("read a timeline", stored)?;
-    moments.extend(states.iter().map(|(state, at)| Moment { state: *state, at: *at }));
+    moments.extend(states.iter().map(|(state, at)| Moment {
+        state: *state,
+        at: *at,
+    }));
     document::write("write a timeline", &moments)
 }

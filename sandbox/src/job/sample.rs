@@ -32,12 +32,19 @@ fn key(run: &str) -> String {
 /// Keeps a result, cut to the rows that are shown.
 pub(crate) async fn keep(platform: &Platform, run: &str, csv: &[u8]) -> Result<(), Error> {
     let shown = cut(csv, ROWS_MAX);
-    platform.objects().put(ObjectArea::Quarantine, &key(run), shown).await.map(drop)
+    platform
+        .objects()
+        .put(ObjectArea::Quarantine, &key(run), shown)
+        .await
+        .map(drop)
 }
 
 /// The result as it is shown.
 pub(crate) async fn result(platform: &Platform, run: &str) -> Result<String, Error> {
-    let bytes = platform.objects().get(ObjectArea::Quarantine, &key(run)).await?;
+    let bytes = platform
+        .objects()
+        .get(ObjectArea::Quarantine, &key(run))
+        .await?;
     String::from_utf8(bytes).map_err(|source| Error::internal("read a sample result", source))
 }
 

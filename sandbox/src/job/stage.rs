@@ -67,30 +67,34 @@ impl Platform {
                     self.objects().get(ObjectArea::Staged, &object).await?
                 } else {
                     let bytes = self.stage(job, input, mode).await?;
-                    self.objects().put(ObjectArea::Staged, &object, &bytes).await?;
+                    self.objects()
+                        .put(ObjectArea::Staged, &object, &bytes)
+                        .await?;
                     bytes
                 };
-                SealedFile::new(&bytes).map_err(|source| Error::internal("seal a staged file", source))
+                SealedFile::new(&bytes)
+                    .map_err(|source| Error::internal("seal a staged file", source))
             })
             .await
     }
 
     /// Makes a staged file from what intake wrote. The masking root is used here and goes no further.
-    async fn stage(
-        &self,
-        job: &JobRow,
-        input: &StoredInput,
-        mode: Mode,
-    ) -> Result<Vec<u8>, Error> {
+    async fn stage(&self, job: &JobRow, input: &StoredInput, mode: Mode) -> Result<Vec<u8>, Error> {
         let order = self.stage_order(job, input, mode)?;
         let failed = |source: StageError| Error::internal("stage a table", source);
         if mode == Mode::Sample && !input.pinned.private {
             let batch = self.sample_batch(input).await?;
             return blocking(move || stage_batch_of(&batch, &order).map_err(failed)).await;
         }
-        let version = self.objects().get(ObjectArea::Version, &input.object_key).await?;
+        let version = self
+            .objects()
+            .get(ObjectArea::Version, &input.object_key)
+            .await?;
         if document::sha256(&version) != input.sha256() {
-            return Err(Error::internal("stage a table", "the file is not the one that was pinned"));
+            return Err(Error::internal(
+                "stage a table",
+                "the file is not the one that was pinned",
+            ));
         }
         blocking(move || stage_parquet(Bytes::from(version), &order).map_err(failed)).await
     }
@@ -102,7 +106,8 @@ impl Platform {
         mode: Mode,
     ) -> Result<StageOrder, Error> {
         let failed = |source: &'static str| Error::internal("stage a table", source);
-        let epoch = u32::try_from(job.scenario_epoch).map_err(|_| failed("an epoch that is none"))?;
+        let epoch =
+            u32::try_from(job.scenario_epoch).map_err(|_| failed("an epoch that is none"))?;
         let root = self.keys().mask_root();
         let mut tokens = BTreeMap::new();
         for (column, domain) in &input.tokens {
@@ -128,11 +133,12 @@ impl Platform {
             .read("read a sample", move |conn| {
                 Box::pin(async move {
                     let failed = |source| storage_error("read a sample", source);
-                    let row = sqlx::query("SELECT sample, manifest FROM dataset_versions WHERE id = $1")
-                        .bind(version)
-                        .fetch_one(conn)
-                        .await
-                        .map_err(failed)?;
+                    let row =
+                        sqlx::query("SELECT sample, manifest FROM dataset_versions WHERE id = $1")
+                            .bind(version)
+                            .fetch_one(conn)
+                            .await
+                            .map_err(failed)?;
                     let sample: String = row.try_get(0).map_err(failed)?;
                     let manifest: String = row.try_get(1).map_err(failed)?;
                     Ok((sample, manifest))
@@ -149,9 +155,15 @@ impl Platform {
 fn batch_of(rows: &[SampleRow], schema: SchemaRef) -> Result<RecordBatch, ArrowError> {
     let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).build_decoder()?;
     decoder.serialize(rows)?;
-    let batch = decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&schema)));
+    let batch = decoder
+        .flush()?
+        .unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&schema)));
     let units = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
-    let mut fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
     fields.push(Field::new(UNIT_COLUMN, DataType::UInt32, false));
     let mut columns = batch.columns().to_vec();
     columns.push(Arc::new(UInt32Array::from_iter_values(0..units)));
@@ -159,11 +171,7 @@ fn batch_of(rows: &[SampleRow], schema: SchemaRef) -> Result<RecordBatch, ArrowE
 }
 
 /// The name of a staged file: everything that its bytes depend on.
-fn staging_key(
-    job: &JobRow,
-    input: &StoredInput,
-    mode: Mode,
-) -> Result<String, Error> {
+fn staging_key(job: &JobRow, input: &StoredInput, mode: Mode) -> Result<String, Error> {
     let content = json!({
         "staging": STAGING_VERSION,
         "scenario": job.scenario,
@@ -192,7 +200,7 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use arrow::array::AsArray as _;
-    use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+    use arrow::datatypes::{Float64Type, UInt32Type};
 
     use super::*;
 
@@ -214,7 +222,10 @@ mod tests {
         assert_eq!(batch.column(0).as_string::<i32>().value(0), "思明");
         assert!(batch.column(1).is_null(1));
         assert!((batch.column(2).as_primitive::<Float64Type>().value(1) - 2.0).abs() < 1e-9);
-        let units = batch.column_by_name(UNIT_COLUMN).unwrap().as_primitive::<UInt32Type>();
+        let units = batch
+            .column_by_name(UNIT_COLUMN)
+            .unwrap()
+            .as_primitive::<UInt32Type>();
         assert_eq!(units.values(), &[0, 1]);
         assert_eq!(batch_of(&[], schema).unwrap().num_rows(), 0);
     }

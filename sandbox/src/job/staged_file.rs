@@ -61,14 +61,17 @@ pub(crate) enum StageError {
 
 /// The staged Parquet file of a version's Parquet file.
 pub(crate) fn stage_parquet(version: Bytes, order: &StageOrder) -> Result<Vec<u8>, StageError> {
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(version).map_err(StageError::Read)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(version).map_err(StageError::Read)?;
     // Staged once even when the file has no rows, so that the staged file has its columns.
     let none = RecordBatch::new_empty(Arc::clone(builder.schema()));
     let rows = row_filter(order, builder.schema())?;
     let mut batches = vec![stage_batch(&none, order, &rows)?];
     for batch in builder.build().map_err(StageError::Read)? {
-        batches.push(stage_batch(&batch.map_err(StageError::Batch)?, order, &rows)?);
+        batches.push(stage_batch(
+            &batch.map_err(StageError::Batch)?,
+            order,
+            &rows,
+        )?);
     }
     write(batches, order)
 }
@@ -89,13 +92,19 @@ fn row_filter(order: &StageOrder, schema: &Schema) -> Result<RowFilter, StageErr
     let Some(predicate) = &order.row_filter else {
         return Ok(Box::new(|batch| Ok(batch.clone())));
     };
-    let fields = schema.fields().iter().filter(|field| field.name() != UNIT_COLUMN);
-    let named = Schema::new(fields.map(|field| field.as_ref().clone()).collect::<Vec<_>>());
+    let fields = schema
+        .fields()
+        .iter()
+        .filter(|field| field.name() != UNIT_COLUMN);
+    let named = Schema::new(
+        fields
+            .map(|field| field.as_ref().clone())
+            .collect::<Vec<_>>(),
+    );
     let predicate =
         review::parse_row_filter(predicate, &named).map_err(|_| StageError::RowFilter)?;
     Ok(Box::new(move |batch| {
-        let mask =
-            review::row_filter_mask(&predicate, batch).map_err(|_| StageError::RowFilter)?;
+        let mask = review::row_filter_mask(&predicate, batch).map_err(|_| StageError::RowFilter)?;
         filter_record_batch(batch, &mask).map_err(StageError::Batch)
     }))
 }
@@ -111,8 +120,9 @@ fn stage_batch(
     for name in &order.columns {
         let column = column(&filtered, name)?;
         let column = match order.tokens.get(name) {
-            Some(key) => scenario_tokens(key, &column)
-                .ok_or_else(|| StageError::Tokens(name.clone()))?,
+            Some(key) => {
+                scenario_tokens(key, &column).ok_or_else(|| StageError::Tokens(name.clone()))?
+            }
             None => column,
         };
         fields.push(Field::new(name, column.data_type().clone(), true));
@@ -127,8 +137,7 @@ fn stage_batch(
         columns.push(units);
     }
     let schema = Arc::new(Schema::new(fields));
-    let options =
-        arrow::array::RecordBatchOptions::new().with_row_count(Some(filtered.num_rows()));
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(filtered.num_rows()));
     RecordBatch::try_new_with_options(schema, columns, &options).map_err(StageError::Batch)
 }
 
@@ -136,8 +145,10 @@ fn stage_batch(
 /// more, so there is no canonical form to bring it to.
 fn scenario_tokens(key: &TokenKey, column: &ArrayRef) -> Option<ArrayRef> {
     let intake = column.as_string_opt::<i32>()?;
-    let tokens: StringArray =
-        intake.iter().map(|token| token.map(|token| key.token(token.as_bytes()))).collect();
+    let tokens: StringArray = intake
+        .iter()
+        .map(|token| token.map(|token| key.token(token.as_bytes())))
+        .collect();
     Some(Arc::new(tokens))
 }
 
@@ -151,7 +162,11 @@ fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, StageError> {
 fn write(batches: Vec<RecordBatch>, order: &StageOrder) -> Result<Vec<u8>, StageError> {
     let schema: SchemaRef = match batches.first() {
         Some(batch) => batch.schema(),
-        None => return Err(StageError::Batch(ArrowError::SchemaError("no batches".to_owned()))),
+        None => {
+            return Err(StageError::Batch(ArrowError::SchemaError(
+                "no batches".to_owned(),
+            )));
+        }
     };
     let whole = concat_batches(&schema, &batches).map_err(StageError::Batch)?;
     drop(batches);
@@ -187,7 +202,10 @@ fn sort(batch: &RecordBatch, by_unit: bool) -> Result<RecordBatch, ArrowError> {
                 .columns()
                 .iter()
                 .filter(|column| sortable(column.data_type()))
-                .map(|column| SortColumn { values: Arc::clone(column), options: None })
+                .map(|column| SortColumn {
+                    values: Arc::clone(column),
+                    options: None,
+                })
                 .collect();
             if columns.is_empty() {
                 return Ok(batch.clone());
@@ -227,8 +245,14 @@ mod tests {
         let tokens = StringArray::from(vec![token("a"), token("b"), token("a"), token("c")]);
         RecordBatch::try_from_iter(vec![
             ("person", Arc::new(tokens) as ArrayRef),
-            ("cost", Arc::new(Int64Array::from(vec![Some(40), Some(10), None, Some(20)]))),
-            ("secret", Arc::new(StringArray::from(vec!["w", "x", "y", "z"]))),
+            (
+                "cost",
+                Arc::new(Int64Array::from(vec![Some(40), Some(10), None, Some(20)])),
+            ),
+            (
+                "secret",
+                Arc::new(StringArray::from(vec!["w", "x", "y", "z"])),
+            ),
             (UNIT_COLUMN, Arc::new(UInt32Array::from(vec![7, 3, 7, 5]))),
         ])
         .unwrap()
@@ -257,11 +281,19 @@ mod tests {
     fn the_engine_gets_units_in_order_and_nothing_that_was_not_granted() {
         let staged = read(stage_batch_of(&version(), &order(&["cost", "person"], true)).unwrap());
         let schema = staged.schema();
-        let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         assert_eq!(names, ["cost", "person", UNIT_COLUMN]);
         let units = staged.column(2).as_primitive::<UInt32Type>();
         assert_eq!(units.values(), &[3, 5, 7, 7]);
-        let costs: Vec<_> = staged.column(0).as_primitive::<Int64Type>().iter().collect();
+        let costs: Vec<_> = staged
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .iter()
+            .collect();
         assert_eq!(costs, [Some(10), Some(20), Some(40), None]);
     }
 
@@ -272,7 +304,10 @@ mod tests {
         let before = raw.column(0).as_string::<i32>();
         let after = staged.column(0).as_string::<i32>();
         for token in after {
-            assert!(before.iter().all(|intake| intake != token), "an intake token was staged");
+            assert!(
+                before.iter().all(|intake| intake != token),
+                "an intake token was staged"
+            );
         }
         assert_eq!(after.value(2), after.value(3), "one person, two tokens");
         assert_ne!(after.value(0), after.value(1));
@@ -305,7 +340,11 @@ mod tests {
         let mut filtered = order(&["cost"], true);
         filtered.row_filter = Some("cost > 15".to_owned());
         let staged = read(stage_batch_of(&version(), &filtered).unwrap());
-        let costs: Vec<_> = staged.column(0).as_primitive::<Int64Type>().iter().collect();
+        let costs: Vec<_> = staged
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .iter()
+            .collect();
         assert_eq!(costs, [Some(20), Some(40)]);
     }
 }

@@ -176,7 +176,9 @@ impl ReleaseState {
 
     /// The state of a stored name.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        RELEASE_STATES.into_iter().find(|state| state.as_str() == name)
+        RELEASE_STATES
+            .into_iter()
+            .find(|state| state.as_str() == name)
     }
 }
 
@@ -199,7 +201,11 @@ mod tests {
     fn no_move_leads_out_of_an_end_and_only_held_waits_for_people() {
         for state in RUN_STATES {
             let is_end = state.next().is_empty();
-            assert_eq!(is_end || state == RunState::Held, state.is_settled(), "{state:?}");
+            assert_eq!(
+                is_end || state == RunState::Held,
+                state.is_settled(),
+                "{state:?}"
+            );
             for next in state.next() {
                 assert!(state.may_become(*next));
                 assert_ne!(*next, RunState::Admitted, "nothing is admitted twice");

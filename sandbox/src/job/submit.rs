@@ -32,7 +32,9 @@ impl Platform {
         if !self.node().is_accepting() {
             return Err(no_workers());
         }
-        self.node().rates.count(actor.organisation, self.clock().now())?;
+        self.node()
+            .rates
+            .count(actor.organisation, self.clock().now())?;
         let admitted = match self.answer(actor, &request).await? {
             Answer::Admitted(admitted) => *admitted,
             Answer::Refused { grant, findings } => {
@@ -62,7 +64,10 @@ impl Platform {
         let object = Object::Of(actor.organisation);
         let authorisation = self.authorise(actor, Operation::SubmitJob, object)?;
         let digest = program_digest(&request.program)?;
-        let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+        let rules: Vec<&str> = findings
+            .iter()
+            .map(|finding| finding.rule.as_str())
+            .collect();
         let detail = json!({ "program": digest, "rules": rules, "mode": request.mode });
         self.store()
             .act(authorisation, "refuse_job", |_tx| {
@@ -77,7 +82,10 @@ impl Platform {
             "程序不在场景范围内，未受理。",
             "the program is not inside the scenario and was not admitted.",
         )
-        .with_remedy("按各条发现的建议修改后重新提交。", "change it as the findings say, then submit it again.")
+        .with_remedy(
+            "按各条发现的建议修改后重新提交。",
+            "change it as the findings say, then submit it again.",
+        )
         .with_findings(findings))
     }
 
@@ -110,12 +118,17 @@ impl Platform {
                 Some(governed) => document::write("store a plan", governed)?,
                 None => String::new(),
             },
-            plan_digest: governed.map(|governed| governed.plan_digest.clone()).unwrap_or_default(),
+            plan_digest: governed
+                .map(|governed| governed.plan_digest.clone())
+                .unwrap_or_default(),
             inputs: document::write("store a job's inputs", &admitted.inputs)?,
             scope: document::write("store a job's scope", &admitted.scope)?,
             created_at: micros(now),
         };
-        let begun = [Moment { state: RunState::Admitted, at: now }];
+        let begun = [Moment {
+            state: RunState::Admitted,
+            at: now,
+        }];
         let release = match request.mode {
             Mode::Production => ReleaseId::new(clock, entropy).to_string(),
             Mode::Sample => String::new(),
@@ -199,5 +212,7 @@ async fn submit(
 }
 
 fn program_digest(program: &Program) -> Result<String, Error> {
-    Ok(document::sha256(document::write("digest a program", program)?.as_bytes()))
+    Ok(document::sha256(
+        document::write("digest a program", program)?.as_bytes(),
+    ))
 }

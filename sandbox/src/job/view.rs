@@ -33,7 +33,9 @@ impl Mode {
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Production, Self::Sample].into_iter().find(|mode| mode.as_str() == name)
+        [Self::Production, Self::Sample]
+            .into_iter()
+            .find(|mode| mode.as_str() == name)
     }
 }
 

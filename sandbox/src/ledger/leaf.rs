@@ -104,8 +104,7 @@ impl LeafDraft {
     ) -> Result<SealedLeaf, Error> {
         let internal = |source| Error::internal("write a leaf", source);
         let detail = canonical(&self.detail).map_err(internal)?;
-        let commitment =
-            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), detail.as_bytes());
+        let commitment = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), detail.as_bytes());
         let mut members = Map::new();
         members.insert("v".into(), json!(1));
         members.insert("type".into(), json!(self.kind));
@@ -120,7 +119,11 @@ impl LeafDraft {
             members.insert("epoch".into(), json!(epoch.to_string()));
         }
         let mut subjects = self.subjects.clone();
-        subjects.extend(self.people.iter().map(|account| pseudonyms.of(&account.to_string())));
+        subjects.extend(
+            self.people
+                .iter()
+                .map(|account| pseudonyms.of(&account.to_string())),
+        );
         members.insert("subjects".into(), json!(subjects));
         let references: Vec<String> = self.references.iter().map(u64::to_string).collect();
         members.insert("references".into(), json!(references));
@@ -128,7 +131,11 @@ impl LeafDraft {
         if text.len() > LEAF_BYTES_MAX {
             return Err(internal(format!("a leaf of {} bytes", text.len()).into()));
         }
-        Ok(SealedLeaf { kind: self.kind, text, detail })
+        Ok(SealedLeaf {
+            kind: self.kind,
+            text,
+            detail,
+        })
     }
 }
 
@@ -141,13 +148,22 @@ fn exact(value: &Value) -> Value {
     match value {
         Value::Number(number) => {
             let large = number.as_u64().is_some_and(|n| n > EXACT_INTEGER_MAX)
-                || number.as_i64().is_some_and(|n| n.unsigned_abs() > EXACT_INTEGER_MAX);
-            if large { Value::String(number.to_string()) } else { value.clone() }
+                || number
+                    .as_i64()
+                    .is_some_and(|n| n.unsigned_abs() > EXACT_INTEGER_MAX);
+            if large {
+                Value::String(number.to_string())
+            } else {
+                value.clone()
+            }
         }
         Value::Array(items) => Value::Array(items.iter().map(exact).collect()),
-        Value::Object(members) => {
-            Value::Object(members.iter().map(|(name, item)| (name.clone(), exact(item))).collect())
-        }
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, item)| (name.clone(), exact(item)))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }
@@ -160,20 +176,39 @@ mod tests {
 
     fn seal(draft: &LeafDraft) -> Result<SealedLeaf, Error> {
         let at = Timestamp::from_microsecond(1_700_000_000_000_000).unwrap();
-        draft.seal(&Pseudonyms::new(&[7; 32]), "acc_1", at, &[9; 32], uuid::Uuid::from_u128(1))
+        draft.seal(
+            &Pseudonyms::new(&[7; 32]),
+            "acc_1",
+            at,
+            &[9; 32],
+            uuid::Uuid::from_u128(1),
+        )
     }
 
     #[test]
     fn canonical_and_without_the_detail() {
-        let draft = LeafDraft::new("job.submit", json!({ "b": 1, "a": u64::MAX, "sql": "select 1" }))
-            .subject("job_1")
-            .scenario("scn_1", 3, 2)
-            .reference(41);
+        let draft = LeafDraft::new(
+            "job.submit",
+            json!({ "b": 1, "a": u64::MAX, "sql": "select 1" }),
+        )
+        .subject("job_1")
+        .scenario("scn_1", 3, 2)
+        .reference(41);
         let leaf = seal(&draft).unwrap();
-        assert_eq!(leaf.detail, r#"{"a":"18446744073709551615","b":1,"sql":"select 1"}"#);
-        assert!(!leaf.text.contains("select") && !leaf.text.contains("acc_1"), "{}", leaf.text);
+        assert_eq!(
+            leaf.detail,
+            r#"{"a":"18446744073709551615","b":1,"sql":"select 1"}"#
+        );
+        assert!(
+            !leaf.text.contains("select") && !leaf.text.contains("acc_1"),
+            "{}",
+            leaf.text
+        );
         assert!(leaf.text.starts_with(r#"{"actor":"p_"#), "{}", leaf.text);
-        assert!(leaf.text.contains(r#""scenario":"scn_1@3""#) && leaf.text.contains(r#""references":["41"]"#));
+        assert!(
+            leaf.text.contains(r#""scenario":"scn_1@3""#)
+                && leaf.text.contains(r#""references":["41"]"#)
+        );
         assert_eq!(seal(&draft).unwrap().text, leaf.text);
     }
 

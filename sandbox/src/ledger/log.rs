@@ -88,11 +88,17 @@ impl Signer {
         let broken = || Error::internal("read the signing keys", "a seed that makes no key");
         let checkpoint = NoteSigner::new(origin, checkpoint_seed).ok_or_else(broken)?;
         let name = format!("{origin}/certificates");
-        let certificate_key =
-            NoteSigner::new(&name, certificate_seed).ok_or_else(broken)?.verifying().clone();
+        let certificate_key = NoteSigner::new(&name, certificate_seed)
+            .ok_or_else(broken)?
+            .verifying()
+            .clone();
         let certificate =
             Ed25519KeyPair::from_seed_unchecked(certificate_seed).map_err(|_| broken())?;
-        Ok(Self { checkpoint, certificate, certificate_key })
+        Ok(Self {
+            checkpoint,
+            certificate,
+            certificate_key,
+        })
     }
 
     /// The public halves.
@@ -106,7 +112,8 @@ impl Signer {
     /// The signed checkpoint of a log of this size and root.
     fn note(&self, size: u64, root: &Hash) -> String {
         let origin = self.checkpoint.verifying().name();
-        self.checkpoint.sign(&format!("{origin}\n{size}\n{}\n", STANDARD.encode(root)))
+        self.checkpoint
+            .sign(&format!("{origin}\n{size}\n{}\n", STANDARD.encode(root)))
     }
 
     /// A checkpoint of a log that a test made up.
@@ -154,11 +161,18 @@ impl Log {
                     let edge = edge(conn).await?;
                     let holds = edge.size() >= size
                         && (size == 0 || range_root(conn, 0, size).await? == root);
-                    if holds { Ok(()) } else { Err(rolled_back(edge.size(), size, &file)) }
+                    if holds {
+                        Ok(())
+                    } else {
+                        Err(rolled_back(edge.size(), size, &file))
+                    }
                 })
             })
             .await?;
-        Ok(Self { signer, anchor: Arc::new(Mutex::new(anchor)) })
+        Ok(Self {
+            signer,
+            anchor: Arc::new(Mutex::new(anchor)),
+        })
     }
 
     /// The keys behind the log.
@@ -168,7 +182,9 @@ impl Log {
 
     /// Signs the log as it stands.
     pub(crate) async fn checkpoint(&self, store: &Store) -> Result<Checkpoint, Error> {
-        let edge = store.read("read the ledger's edge", |conn| Box::pin(edge(conn))).await?;
+        let edge = store
+            .read("read the ledger's edge", |conn| Box::pin(edge(conn)))
+            .await?;
         self.sign(edge.size(), edge.root()).await
     }
 
@@ -176,13 +192,21 @@ impl Log {
         let anchor = Arc::clone(&self.anchor);
         // The anchor is on the disk before a larger checkpoint is signed, and a disk makes one wait.
         tokio::task::spawn_blocking(move || {
-            anchor.lock().unwrap_or_else(PoisonError::into_inner).remember(size, root)
+            anchor
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remember(size, root)
         })
         .await
         .map_err(|source| Error::internal("sign a checkpoint", source))??;
         let note = self.signer.note(size, &root);
         let origin = self.signer.checkpoint.verifying().name().to_owned();
-        Ok(Checkpoint { origin, size, root, note })
+        Ok(Checkpoint {
+            origin,
+            size,
+            root,
+            note,
+        })
     }
 
     /// The proof that a leaf is in the log as it stands, with the checkpoint that it leads to.
@@ -202,7 +226,10 @@ impl Log {
                 })
             })
             .await?;
-        Ok((InclusionProof { index, path }, self.sign(edge.size(), edge.root()).await?))
+        Ok((
+            InclusionProof { index, path },
+            self.sign(edge.size(), edge.root()).await?,
+        ))
     }
 
     /// The proof that the log only grew between two sizes.
@@ -270,7 +297,9 @@ impl Log {
             (anchor.size, anchor.root, anchor.file.display().to_string())
         };
         let edge = store
-            .read("verify the ledger", move |conn| Box::pin(async move { walk(conn, &anchored).await }))
+            .read("verify the ledger", move |conn| {
+                Box::pin(async move { walk(conn, &anchored).await })
+            })
             .await?;
         self.sign(edge.size(), edge.root()).await
     }
@@ -281,15 +310,25 @@ impl Anchor {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { file: file.to_owned(), size: 0, root: sha256(&[]) });
+                return Ok(Self {
+                    file: file.to_owned(),
+                    size: 0,
+                    root: sha256(&[]),
+                });
             }
             Err(error) => return Err(unreadable(file).with_source(error)),
         };
         let mut words = text.split_whitespace();
         let size = words.next().and_then(|size| size.parse().ok());
-        let root = words.next().and_then(|root| hex::decode(root).ok()?.try_into().ok());
+        let root = words
+            .next()
+            .and_then(|root| hex::decode(root).ok()?.try_into().ok());
         match (size, root) {
-            (Some(size), Some(root)) => Ok(Self { file: file.to_owned(), size, root }),
+            (Some(size), Some(root)) => Ok(Self {
+                file: file.to_owned(),
+                size,
+                root,
+            }),
             _ => Err(unreadable(file)),
         }
     }
@@ -297,10 +336,15 @@ impl Anchor {
     /// Remembers the largest checkpoint; refuses another history of the same length.
     fn remember(&mut self, size: u64, root: Hash) -> Result<(), Error> {
         if size == self.size && size > 0 && root != self.root {
-            return Err(rolled_back(size, self.size, &self.file.display().to_string()));
+            return Err(rolled_back(
+                size,
+                self.size,
+                &self.file.display().to_string(),
+            ));
         }
         if size > self.size {
-            self.write(size, &root).map_err(|source| unwritable(&self.file).with_source(source))?;
+            self.write(size, &root)
+                .map_err(|source| unwritable(&self.file).with_source(source))?;
             (self.size, self.root) = (size, root);
         }
         Ok(())
@@ -338,7 +382,9 @@ async fn node(conn: &mut AnyConnection, level: u32, position: u64) -> Result<Has
         .await
         .map_err(listed)?;
     let bytes: Vec<u8> = row.try_get(0).map_err(listed)?;
-    bytes.try_into().map_err(|_| Error::internal("read the ledger", "a node that is no hash"))
+    bytes
+        .try_into()
+        .map_err(|_| Error::internal("read the ledger", "a node that is no hash"))
 }
 
 /// The root over the leaves `[from, from + count)`.
@@ -460,7 +506,11 @@ async fn walk(
         .await
         .and_then(|row| row.try_get::<i64, _>(0))
         .map_err(listed)?;
-    if computed == stored && beyond == 0 { Ok(stored) } else { Err(damaged(stored.size())) }
+    if computed == stored && beyond == 0 {
+        Ok(stored)
+    } else {
+        Err(damaged(stored.size()))
+    }
 }
 
 /// The row's leaf, if it is the wanted one and its detail is what it commits to.
@@ -481,7 +531,11 @@ fn fitting_leaf(row: &sqlx::any::AnyRow, wanted: u64) -> Result<String, Error> {
         (Some(_), None, None) => true,
         _ => false,
     };
-    if u64::try_from(position) == Ok(wanted) && detail_fits { Ok(leaf) } else { Err(damaged(wanted)) }
+    if u64::try_from(position) == Ok(wanted) && detail_fits {
+        Ok(leaf)
+    } else {
+        Err(damaged(wanted))
+    }
 }
 
 fn listed(source: sqlx::Error) -> Error {
@@ -489,7 +543,10 @@ fn listed(source: sqlx::Error) -> Error {
 }
 
 fn no_leaf(index: u64) -> Error {
-    Error::not_found(format!("账本中没有第 {index} 条。"), format!("the ledger has no leaf {index}."))
+    Error::not_found(
+        format!("账本中没有第 {index} 条。"),
+        format!("the ledger has no leaf {index}."),
+    )
 }
 
 fn damaged(position: u64) -> Error {
@@ -533,5 +590,8 @@ fn unwritable(file: &Path) -> Error {
         format!("账本锚文件 {} 无法写入。", file.display()),
         format!("the ledger's anchor {} cannot be written.", file.display()),
     )
-    .with_remedy("检查磁盘空间与权限。", "look at free space and permissions.")
+    .with_remedy(
+        "检查磁盘空间与权限。",
+        "look at free space and permissions.",
+    )
 }

@@ -41,7 +41,10 @@ impl VerifyingKey {
     /// A key by its name and bytes.
     #[must_use]
     pub fn new(name: impl Into<String>, key: [u8; 32]) -> Self {
-        Self { name: name.into(), key }
+        Self {
+            name: name.into(),
+            key,
+        }
     }
 
     /// Reads `name+hexid+base64`, the form that note verifiers take.
@@ -54,11 +57,17 @@ impl VerifyingKey {
             return Err(NoteError::Malformed);
         };
         let bytes = STANDARD.decode(key).map_err(|_| NoteError::Malformed)?;
-        let [ED25519_TYPE, key @ ..] = bytes.as_slice() else { return Err(NoteError::Malformed) };
+        let [ED25519_TYPE, key @ ..] = bytes.as_slice() else {
+            return Err(NoteError::Malformed);
+        };
         let key = key.try_into().map_err(|_| NoteError::Malformed)?;
         let found = Self::new(name, key);
         let plain = !name.is_empty() && !name.contains(char::is_whitespace);
-        if plain && hex::encode(found.id()) == id { Ok(found) } else { Err(NoteError::Malformed) }
+        if plain && hex::encode(found.id()) == id {
+            Ok(found)
+        } else {
+            Err(NoteError::Malformed)
+        }
     }
 
     /// The key's name.
@@ -85,7 +94,12 @@ impl VerifyingKey {
     pub fn verifier(&self) -> String {
         let mut bytes = vec![ED25519_TYPE];
         bytes.extend(self.key);
-        format!("{}+{}+{}", self.name, hex::encode(self.id()), STANDARD.encode(bytes))
+        format!(
+            "{}+{}+{}",
+            self.name,
+            hex::encode(self.id()),
+            STANDARD.encode(bytes)
+        )
     }
 
     /// Checks a note and answers its text.
@@ -121,7 +135,10 @@ impl NoteSigner {
     pub(crate) fn new(name: &str, seed: &[u8; 32]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         let key = pair.public_key().as_ref().try_into().ok()?;
-        Some(Self { verifying: VerifyingKey::new(name, key), pair })
+        Some(Self {
+            verifying: VerifyingKey::new(name, key),
+            pair,
+        })
     }
 
     /// The public half.
@@ -133,7 +150,11 @@ impl NoteSigner {
     pub(crate) fn sign(&self, text: &str) -> String {
         let mut value = self.verifying.id().to_vec();
         value.extend(self.pair.sign(text.as_bytes()).as_ref());
-        format!("{text}\n— {} {}\n", self.verifying.name, STANDARD.encode(value))
+        format!(
+            "{text}\n— {} {}\n",
+            self.verifying.name,
+            STANDARD.encode(value)
+        )
     }
 }
 
@@ -154,7 +175,10 @@ mod tests {
         let key_read = VerifyingKey::parse(key).unwrap();
         assert_eq!(key_read.verifier(), key);
         assert!(key_read.verify(note).unwrap().ends_with("problem is.\n"));
-        assert_eq!(key_read.verify(&note.replace("answer", "problem")), Err(NoteError::Forged));
+        assert_eq!(
+            key_read.verify(&note.replace("answer", "problem")),
+            Err(NoteError::Forged)
+        );
     }
 
     #[test]
@@ -164,7 +188,10 @@ mod tests {
         assert!(signer.verifying().verify(&note).is_ok());
         let other = NoteSigner::new("egret.example/log", &[4; 32]).unwrap();
         assert_eq!(other.verifying().verify(&note), Err(NoteError::Unsigned));
-        assert_eq!(signer.verifying().verify("no note"), Err(NoteError::Malformed));
+        assert_eq!(
+            signer.verifying().verify("no note"),
+            Err(NoteError::Malformed)
+        );
         assert!(VerifyingKey::parse("a+00000000+AQ==").is_err());
     }
 }

@@ -55,7 +55,11 @@ impl InclusionProof {
             index >>= 1;
             last >>= 1;
         }
-        if last == 0 && hash == *root { Ok(()) } else { Err(ProofError::Wrong) }
+        if last == 0 && hash == *root {
+            Ok(())
+        } else {
+            Err(ProofError::Wrong)
+        }
     }
 
     /// The proof with its checkpoint as text (C2SP tlog-proof).
@@ -91,7 +95,12 @@ impl InclusionProof {
             .ok_or(ProofError::Malformed)?;
         let path = lines
             .take(PATH_HASHES_MAX + 1)
-            .map(|line| STANDARD.decode(line).ok().and_then(|bytes| bytes.try_into().ok()))
+            .map(|line| {
+                STANDARD
+                    .decode(line)
+                    .ok()
+                    .and_then(|bytes| bytes.try_into().ok())
+            })
             .collect::<Option<Vec<Hash>>>()
             .ok_or(ProofError::Malformed)?;
         if path.len() > PATH_HASHES_MAX {
@@ -110,7 +119,13 @@ pub fn verify_consistency(
     (to, new): (u64, &Hash),
     path: &[Hash],
 ) -> Result<(), ProofError> {
-    let right = |holds: bool| if holds { Ok(()) } else { Err(ProofError::Wrong) };
+    let right = |holds: bool| {
+        if holds {
+            Ok(())
+        } else {
+            Err(ProofError::Wrong)
+        }
+    };
     if from == 0 || from > to {
         return right(from == 0 && path.is_empty());
     }

@@ -1,5 +1,10 @@
 //! The log against a second reading of RFC 6962, and against somebody who changes the database behind it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use std::{path::Path, sync::Arc};
 
@@ -14,10 +19,17 @@ use crate::{
 };
 
 async fn store(folder: &Path) -> Store {
-    let database = Database::Sqlite { file: folder.join("egret.db") };
-    Store::open(&database, Arc::new(SystemClock), Arc::new(SystemEntropy), Pseudonyms::new(&[1; 32]))
-        .await
-        .unwrap()
+    let database = Database::Sqlite {
+        file: folder.join("egret.db"),
+    };
+    Store::open(
+        &database,
+        Arc::new(SystemClock),
+        Arc::new(SystemEntropy),
+        Pseudonyms::new(&[1; 32]),
+    )
+    .await
+    .unwrap()
 }
 
 async fn log(store: &Store, folder: &Path) -> Result<Log, Error> {
@@ -31,7 +43,8 @@ async fn append(store: &Store, count: u64) {
         .act(system(SystemOperation::Run), "append", move |tx| {
             Box::pin(async move {
                 for number in 1..count {
-                    tx.append(LeafDraft::new("test.leaf", json!({ "number": number }))).await?;
+                    tx.append(LeafDraft::new("test.leaf", json!({ "number": number })))
+                        .await?;
                 }
                 Ok(((), LeafDraft::new("test.leaf", json!({ "number": 0 }))))
             })
@@ -79,7 +92,10 @@ fn halves(leaves: &[Hash]) -> (&[Hash], &[Hash]) {
 }
 
 fn sha256_of(parts: &[&[u8]]) -> Hash {
-    ring::digest::digest(&ring::digest::SHA256, &parts.concat()).as_ref().try_into().unwrap()
+    ring::digest::digest(&ring::digest::SHA256, &parts.concat())
+        .as_ref()
+        .try_into()
+        .unwrap()
 }
 
 /// RFC 6962, 2.1.
@@ -112,7 +128,11 @@ fn path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
 /// RFC 6962, 2.1.2: SUBPROOF.
 fn subproof(old: usize, leaves: &[Hash], known: bool) -> Vec<Hash> {
     if old == leaves.len() {
-        return if known { Vec::new() } else { vec![root(leaves)] };
+        return if known {
+            Vec::new()
+        } else {
+            vec![root(leaves)]
+        };
     }
     let (left, right) = halves(leaves);
     let (mut proof, beside) = if old <= left.len() {
@@ -139,12 +159,19 @@ async fn check_all(store: &Store, log: &Log, indexes: impl Iterator<Item = usize
         assert!(leaves.len() == 1 || proof.verify(&other, size, &now).is_err());
         assert!(proof.verify(&leaves[index], size, &[0; 32]).is_err());
         let (read, note) = (proof.to_text(&checkpoint.note), checkpoint.note);
-        assert_eq!(InclusionProof::parse(&read).unwrap(), (proof, note.as_str()));
+        assert_eq!(
+            InclusionProof::parse(&read).unwrap(),
+            (proof, note.as_str())
+        );
 
         // A tree of `index + 1` leaves grew into this one.
         let old = index + 1;
         let consistency = log.consistency(store, number + 1, size).await.unwrap();
-        assert_eq!(consistency.path, subproof(old, &leaves, true), "{old} to {size}");
+        assert_eq!(
+            consistency.path,
+            subproof(old, &leaves, true),
+            "{old} to {size}"
+        );
         let before = root(&leaves[..old]);
         verify_consistency((number + 1, &before), (size, &now), &consistency.path).unwrap();
         if old < leaves.len() {
@@ -166,7 +193,12 @@ async fn every_proof_of_every_small_log_is_right() {
         check_all(&store, &log, 0..size).await;
     }
     append(&store, 200 - 34).await;
-    check_all(&store, &log, (0..200).step_by(7).chain([127, 128, 191, 192, 199])).await;
+    check_all(
+        &store,
+        &log,
+        (0..200).step_by(7).chain([127, 128, 191, 192, 199]),
+    )
+    .await;
     assert!(log.inclusion(&store, 200).await.is_err());
     assert!(log.consistency(&store, 5, 201).await.is_err());
     assert!(log.consistency(&store, 6, 5).await.is_err());
@@ -190,14 +222,29 @@ async fn a_checkpoint_is_a_note_that_the_key_signed() {
 #[tokio::test]
 async fn the_first_leaf_that_does_not_fit_is_named() {
     for (sql, named) in [
-        ("UPDATE ledger_leaves SET leaf = replace(leaf, 'test.leaf', 'test.lead') WHERE position = 5", "5"),
-        ("UPDATE ledger_details SET detail = '{}' WHERE position = 6", "6"),
-        ("UPDATE ledger_details SET salt = zeroblob(32) WHERE position = 7", "7"),
+        (
+            "UPDATE ledger_leaves SET leaf = replace(leaf, 'test.leaf', 'test.lead') WHERE position = 5",
+            "5",
+        ),
+        (
+            "UPDATE ledger_details SET detail = '{}' WHERE position = 6",
+            "6",
+        ),
+        (
+            "UPDATE ledger_details SET salt = zeroblob(32) WHERE position = 7",
+            "7",
+        ),
         ("DELETE FROM ledger_leaves WHERE position = 8", "8"),
         ("DELETE FROM ledger_leaves WHERE position = 19", "19"),
-        ("UPDATE ledger_nodes SET hash = zeroblob(32) WHERE level = 0 AND position = 9", "9"),
+        (
+            "UPDATE ledger_nodes SET hash = zeroblob(32) WHERE level = 0 AND position = 9",
+            "9",
+        ),
         // The subtree of leaves 12 to 15 became full with leaf 15.
-        ("UPDATE ledger_nodes SET hash = zeroblob(32) WHERE level = 2 AND position = 3", "15"),
+        (
+            "UPDATE ledger_nodes SET hash = zeroblob(32) WHERE level = 2 AND position = 3",
+            "15",
+        ),
         ("UPDATE ledger_state SET edge = zeroblob(64)", "20"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -279,7 +326,10 @@ async fn an_act_that_fails_leaves_neither_change_nor_leaf() {
         .read("count", |conn| {
             Box::pin(async move {
                 use sqlx::Row as _;
-                let row = sqlx::query("SELECT COUNT(*) FROM key_checks").fetch_one(conn).await.unwrap();
+                let row = sqlx::query("SELECT COUNT(*) FROM key_checks")
+                    .fetch_one(conn)
+                    .await
+                    .unwrap();
                 Ok(row.try_get(0).unwrap())
             })
         })

@@ -62,13 +62,19 @@ impl Edge {
         if !rest.is_empty() || hashes.len() != size.count_ones() as usize {
             return Err(damaged("size and edge do not fit together"));
         }
-        Ok(Self { size, hashes: hashes.to_vec() })
+        Ok(Self {
+            size,
+            hashes: hashes.to_vec(),
+        })
     }
 
     /// The empty tree's edge.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
-        Self { size: 0, hashes: Vec::new() }
+        Self {
+            size: 0,
+            hashes: Vec::new(),
+        }
     }
 
     /// Leaves so far.
@@ -83,7 +89,11 @@ impl Edge {
 
     /// Adds a leaf; answers the subtrees that became full, the leaf itself first.
     pub(crate) fn push(&mut self, leaf: Hash) -> Vec<Node> {
-        let mut node = Node { level: 0, position: self.size, hash: leaf };
+        let mut node = Node {
+            level: 0,
+            position: self.size,
+            hash: leaf,
+        };
         let mut full = vec![node];
         while node.position % 2 == 1 {
             let Some(left) = self.hashes.pop() else { break };
@@ -102,7 +112,9 @@ impl Edge {
     /// The root; of the empty tree it is the hash of nothing.
     pub(crate) fn root(&self) -> Hash {
         let mut hashes = self.hashes.iter().rev();
-        let Some(mut root) = hashes.next().copied() else { return sha256(&[]) };
+        let Some(mut root) = hashes.next().copied() else {
+            return sha256(&[]);
+        };
         for left in hashes {
             root = node_hash(left, &root);
         }

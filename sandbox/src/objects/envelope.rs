@@ -98,11 +98,18 @@ impl Opener {
             )
             .map_err(|_| Damaged)?;
         let key: &[u8; KEY_BYTES] = (&*plain).try_into().map_err(|_| Damaged)?;
-        Ok(Self { key: aead(key)?, chunk: 0 })
+        Ok(Self {
+            key: aead(key)?,
+            chunk: 0,
+        })
     }
 
     /// Decrypts the next chunk in place and answers its plain bytes.
-    pub(crate) fn open<'b>(&mut self, sealed: &'b mut [u8], last: bool) -> Result<&'b [u8], Damaged> {
+    pub(crate) fn open<'b>(
+        &mut self,
+        sealed: &'b mut [u8],
+        last: bool,
+    ) -> Result<&'b [u8], Damaged> {
         let number = self.chunk;
         self.chunk += 1;
         self.open_at(number, sealed, last)
@@ -124,7 +131,9 @@ impl Opener {
 }
 
 fn aead(bytes: &[u8; KEY_BYTES]) -> Result<LessSafeKey, Damaged> {
-    UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map_err(|_| Damaged)
+    UnboundKey::new(&AES_256_GCM, bytes)
+        .map(LessSafeKey::new)
+        .map_err(|_| Damaged)
 }
 
 /// A data key serves one object, so a counter is a nonce.

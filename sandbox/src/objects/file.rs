@@ -47,7 +47,11 @@ impl ObjectVault {
         let of = |source| of_store(&place, source);
         let size = self.store.head(&location).await.map_err(of)?.size;
         let header_bytes = HEADER_BYTES as u64;
-        let header = self.store.get_range(&location, 0..header_bytes.min(size)).await.map_err(of)?;
+        let header = self
+            .store
+            .get_range(&location, 0..header_bytes.min(size))
+            .await
+            .map_err(of)?;
         let opener = Opener::new(&self.kek, &place, &header)
             .map_err(|source| Error::internal("decrypt an object", source))?;
         let body = size.saturating_sub(header_bytes);
@@ -85,7 +89,12 @@ impl ObjectFile {
         let mut plain = Vec::with_capacity(sealed.len());
         for (number, chunk) in (first..end).zip(sealed.chunks_mut(SEALED_CHUNK_BYTES)) {
             let last = number + 1 == inner.chunks;
-            plain.extend_from_slice(inner.opener.open_at(number, chunk, last).map_err(io::Error::other)?);
+            plain.extend_from_slice(
+                inner
+                    .opener
+                    .open_at(number, chunk, last)
+                    .map_err(io::Error::other)?,
+            );
         }
         Ok(plain)
     }
@@ -116,11 +125,19 @@ impl ChunkReader for ObjectFile {
     fn get_read(&self, start: u64) -> parquet::errors::Result<ObjectRead> {
         let chunk = start / CHUNK;
         let skip = usize::try_from(start % CHUNK).unwrap_or(0);
-        Ok(ObjectRead { file: self.clone(), chunk, skip, ahead: 1, plain: Vec::new(), at: 0 })
+        Ok(ObjectRead {
+            file: self.clone(),
+            chunk,
+            skip,
+            ahead: 1,
+            plain: Vec::new(),
+            at: 0,
+        })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        self.range(start, length).map_err(|error| ParquetError::External(Box::new(error)))
+        self.range(start, length)
+            .map_err(|error| ParquetError::External(Box::new(error)))
     }
 }
 

@@ -8,8 +8,8 @@ use std::{path::Path, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, aws::AmazonS3Builder, buffered::BufWriter, local::LocalFileSystem,
-    path::Path as Key,
+    ObjectStore, ObjectStoreExt as _, aws::AmazonS3Builder, buffered::BufWriter,
+    local::LocalFileSystem, path::Path as Key,
 };
 use review::Permit;
 use ring::digest::{Context, SHA256};
@@ -80,7 +80,9 @@ impl std::fmt::Debug for ObjectBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Local => f.write_str("Local"),
-            Self::S3 { endpoint, bucket, .. } => f
+            Self::S3 {
+                endpoint, bucket, ..
+            } => f
                 .debug_struct("S3")
                 .field("endpoint", endpoint)
                 .field("bucket", bucket)
@@ -122,7 +124,13 @@ impl ObjectVault {
         let folder = data_dir.join("objects");
         let store: Arc<dyn ObjectStore> = match backend {
             ObjectBackend::Local => Arc::new(local(&folder)?),
-            ObjectBackend::S3 { endpoint, bucket, region, access_key_id, secret_access_key } => {
+            ObjectBackend::S3 {
+                endpoint,
+                bucket,
+                region,
+                access_key_id,
+                secret_access_key,
+            } => {
                 let store = AmazonS3Builder::new()
                     .with_endpoint(endpoint)
                     .with_bucket_name(bucket)
@@ -138,7 +146,12 @@ impl ObjectVault {
         let kek = KeyEncryptionKey::new(key)
             .map_err(|source| Error::internal("read the objects' key", source))?;
         let folder = matches!(backend, ObjectBackend::Local).then(|| Arc::from(folder));
-        Ok(Self { store, folder, kek: Arc::new(kek), entropy })
+        Ok(Self {
+            store,
+            folder,
+            kek: Arc::new(kek),
+            entropy,
+        })
     }
 
     /// Stores bytes; an object that is there is replaced at once or not at all.
@@ -146,7 +159,8 @@ impl ObjectVault {
     /// # Errors
     /// The store fails, or the area is `Released`, which takes a permit.
     pub async fn put(&self, area: ObjectArea, key: &str, bytes: &[u8]) -> Result<Stored, Error> {
-        let whole = futures::stream::once(futures::future::ready(Ok(Bytes::copy_from_slice(bytes))));
+        let whole =
+            futures::stream::once(futures::future::ready(Ok(Bytes::copy_from_slice(bytes))));
         self.put_stream(area, key, whole).await
     }
 
@@ -161,7 +175,10 @@ impl ObjectVault {
         stream: impl Stream<Item = Result<Bytes, Error>> + Send,
     ) -> Result<Stored, Error> {
         if area == ObjectArea::Released {
-            return Err(Error::internal("store an object", "a release without a permit"));
+            return Err(Error::internal(
+                "store an object",
+                "a release without a permit",
+            ));
         }
         self.write(area, key, stream).await
     }
@@ -173,10 +190,15 @@ impl ObjectVault {
     pub async fn put_released(&self, permit: &Permit, bytes: &[u8]) -> Result<Stored, Error> {
         let digest = ring::digest::digest(&SHA256, bytes);
         if digest.as_ref() != permit.digest().as_slice() {
-            return Err(Error::internal("release a result", "the bytes are not those of the permit"));
+            return Err(Error::internal(
+                "release a result",
+                "the bytes are not those of the permit",
+            ));
         }
-        let whole = futures::stream::once(futures::future::ready(Ok(Bytes::copy_from_slice(bytes))));
-        self.write(ObjectArea::Released, permit.release(), whole).await
+        let whole =
+            futures::stream::once(futures::future::ready(Ok(Bytes::copy_from_slice(bytes))));
+        self.write(ObjectArea::Released, permit.release(), whole)
+            .await
     }
 
     async fn write(
@@ -202,7 +224,9 @@ impl ObjectVault {
 
     /// Puts a local object and its name on the disk; a remote store has done so when it answers.
     async fn settle(&self, place: &str) -> Result<(), Error> {
-        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let Some(folder) = self.folder.clone() else {
+            return Ok(());
+        };
         let file = folder.join(place);
         let synced = tokio::task::spawn_blocking(move || {
             std::fs::File::open(&file)?.sync_all()?;
@@ -230,7 +254,9 @@ impl ObjectVault {
         let sealing = |source| Error::internal("encrypt an object", source);
         let (mut sealer, header) =
             Sealer::new(&self.kek, place, &*self.entropy).map_err(sealing)?;
-        out.write_all(&header).await.map_err(|source| failed(place, source))?;
+        out.write_all(&header)
+            .await
+            .map_err(|source| failed(place, source))?;
         let (mut digest, mut total, mut rest) = (Context::new(&SHA256), 0_u64, BytesMut::new());
         let mut stream = std::pin::pin!(stream);
         while let Some(bytes) = stream.next().await {
@@ -242,14 +268,21 @@ impl ObjectVault {
             while rest.len() > CHUNK_BYTES {
                 let chunk = rest.split_to(CHUNK_BYTES);
                 let sealed = sealer.seal(&chunk, false).map_err(sealing)?;
-                out.write_all(&sealed).await.map_err(|source| failed(place, source))?;
+                out.write_all(&sealed)
+                    .await
+                    .map_err(|source| failed(place, source))?;
             }
         }
         let sealed = sealer.seal(&rest, true).map_err(sealing)?;
-        out.write_all(&sealed).await.map_err(|source| failed(place, source))?;
+        out.write_all(&sealed)
+            .await
+            .map_err(|source| failed(place, source))?;
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest.finish().as_ref());
-        Ok(Stored { bytes: total, sha256 })
+        Ok(Stored {
+            bytes: total,
+            sha256,
+        })
     }
 
     /// Reads a whole object.
@@ -277,11 +310,18 @@ impl ObjectVault {
             tracing::error!(object = %place, "an object does not open");
             Error::internal("decrypt an object", source)
         };
-        let got = self.store.get(&path(&place)?).await.map_err(|source| of_store(&place, source))?;
+        let got = self
+            .store
+            .get(&path(&place)?)
+            .await
+            .map_err(|source| of_store(&place, source))?;
         let stream = got.into_stream().map_err(std::io::Error::other);
         let mut input = tokio_util::io::StreamReader::new(stream);
         let mut header = [0; HEADER_BYTES];
-        input.read_exact(&mut header).await.map_err(|source| failed(&place, source))?;
+        input
+            .read_exact(&mut header)
+            .await
+            .map_err(|source| failed(&place, source))?;
         let mut opener = Opener::new(&self.kek, &place, &header).map_err(damaged)?;
         let mut chunk = Vec::new();
         let mut total = 0;
@@ -294,9 +334,14 @@ impl ObjectVault {
                 .await
                 .map_err(|source| failed(&place, source))?;
             let last = chunk.len() <= SEALED_CHUNK_BYTES;
-            let next = if last { Vec::new() } else { chunk.split_off(SEALED_CHUNK_BYTES) };
+            let next = if last {
+                Vec::new()
+            } else {
+                chunk.split_off(SEALED_CHUNK_BYTES)
+            };
             let plain = opener.open(&mut chunk, last).map_err(damaged)?;
-            out.write_all(plain).map_err(|source| failed(&place, source))?;
+            out.write_all(plain)
+                .map_err(|source| failed(&place, source))?;
             total += u64::try_from(plain.len()).unwrap_or(u64::MAX);
             if last {
                 return Ok(total);
@@ -346,7 +391,11 @@ impl ObjectVault {
             .into_iter()
             .filter_map(|object| {
                 let key = object.location.prefix_match(&prefix)?;
-                Some(key.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+                Some(
+                    key.map(|part| part.as_ref().to_owned())
+                        .collect::<Vec<_>>()
+                        .join("/"),
+                )
             })
             .collect())
     }
@@ -378,7 +427,9 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
         let unfinished = name
             .to_str()
             .and_then(|name| name.rsplit_once('#'))
-            .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+            .is_some_and(|(_, number)| {
+                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+            });
         if unfinished {
             std::fs::remove_file(entry.path())?;
         }
@@ -411,7 +462,10 @@ fn failed(place: &str, source: std::io::Error) -> Error {
             "对象存储所在磁盘已满，操作未执行。",
             "the disk of the object store is full; nothing was done.",
         )
-        .with_remedy("请运维人员释放空间后重试。", "the operator has to free space; then try again.")
+        .with_remedy(
+            "请运维人员释放空间后重试。",
+            "the operator has to free space; then try again.",
+        )
         .with_source(source);
     }
     unavailable(place, source)

@@ -17,7 +17,10 @@ async fn open_with(settings: Settings) -> Result<Platform, Error> {
 }
 
 fn settings(folder: &Path) -> Settings {
-    Settings { workers: 0, ..Settings::new(folder.join("data"), "/nowhere".into(), Vec::new()) }
+    Settings {
+        workers: 0,
+        ..Settings::new(folder.join("data"), "/nowhere".into(), Vec::new())
+    }
 }
 
 async fn open(folder: &Path) -> Result<Platform, Error> {
@@ -37,8 +40,10 @@ fn names(error: &Error, file: &Path) -> bool {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     files
 }
@@ -49,13 +54,25 @@ async fn only_the_owner_reads_what_a_platform_keeps() {
     let platform = open(folder.path()).await.unwrap();
     let data = folder.path().join("data");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&data), mode(&data.join("keys")), mode(&data.join("objects"))), (0o700, 0o700, 0o700));
+    assert_eq!(
+        (
+            mode(&data),
+            mode(&data.join("keys")),
+            mode(&data.join("objects"))
+        ),
+        (0o700, 0o700, 0o700)
+    );
     for file in ["egret.db", "egret.db-wal", "initial-sign-ins.txt", "lock"] {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
     }
     for key in files(&data.join("keys")) {
         assert_eq!(mode(&key), 0o600, "{}", key.display());
-        assert_eq!(std::fs::read_to_string(&key).unwrap().trim().len(), 64, "{}", key.display());
+        assert_eq!(
+            std::fs::read_to_string(&key).unwrap().trim().len(),
+            64,
+            "{}",
+            key.display()
+        );
     }
     platform.close().await;
 }
@@ -65,10 +82,21 @@ async fn a_second_platform_on_the_folder_is_refused_and_the_first_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path()).await.unwrap();
     let error = refused(folder.path()).await;
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "data_folder_in_use"));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Conflict, "data_folder_in_use")
+    );
     assert!(names(&error, &folder.path().join("data")));
-    let password = std::fs::read_to_string(folder.path().join("data/initial-sign-ins.txt")).unwrap();
-    let password = password.lines().next().unwrap().split_once(' ').unwrap().1.to_owned();
+    let password =
+        std::fs::read_to_string(folder.path().join("data/initial-sign-ins.txt")).unwrap();
+    let password = password
+        .lines()
+        .next()
+        .unwrap()
+        .split_once(' ')
+        .unwrap()
+        .1
+        .to_owned();
     first.sign_in("system-admin", &password).await.unwrap();
     first.close().await;
     open(folder.path()).await.unwrap().close().await;
@@ -83,28 +111,45 @@ async fn a_key_that_is_open_wrong_cut_or_gone_is_named_and_nothing_changes() {
     assert_eq!(all.len(), 5);
     for key in &all {
         let kept = std::fs::read(key).unwrap();
-        let mode = |mode| std::fs::set_permissions(key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mode =
+            |mode| std::fs::set_permissions(key, std::fs::Permissions::from_mode(mode)).unwrap();
         for open in [0o640, 0o604, 0o666] {
             mode(open);
             let error = refused(folder.path()).await;
-            assert!(error.code() == "key_file_open" && names(&error, key), "{error}");
+            assert!(
+                error.code() == "key_file_open" && names(&error, key),
+                "{error}"
+            );
         }
         mode(0o600);
         for (wrong, code) in [
-            (&b"0000000000000000000000000000000000000000000000000000000000000000\n"[..], "wrong_key"),
+            (
+                &b"0000000000000000000000000000000000000000000000000000000000000000\n"[..],
+                "wrong_key",
+            ),
             (&kept[..40], "key_file_damaged"),
             (b"", "key_file_damaged"),
             (b"\xff\xfe not text", "key_file"),
         ] {
             std::fs::write(key, wrong).unwrap();
             let error = refused(folder.path()).await;
-            assert!(error.code() == code && names(&error, key), "{}: {error}", error.code());
+            assert!(
+                error.code() == code && names(&error, key),
+                "{}: {error}",
+                error.code()
+            );
             assert_eq!(std::fs::read(key).unwrap(), wrong, "the file was changed");
         }
         std::fs::remove_file(key).unwrap();
         let error = refused(folder.path()).await;
-        assert!(error.code() == "key_missing" && names(&error, key), "{error}");
-        assert!(!key.exists(), "a new key would hide that the right one is missing");
+        assert!(
+            error.code() == "key_missing" && names(&error, key),
+            "{error}"
+        );
+        assert!(
+            !key.exists(),
+            "a new key would hide that the right one is missing"
+        );
         std::fs::write(key, &kept).unwrap();
         mode(0o600);
     }
@@ -138,7 +183,13 @@ async fn a_database_that_was_lost_is_not_replaced_by_an_empty_one() {
     open(folder.path()).await.unwrap().close().await;
     let data = folder.path().join("data");
     for file in files(&data) {
-        if file.file_name().unwrap().to_str().unwrap().starts_with("egret.db") {
+        if file
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("egret.db")
+        {
             std::fs::remove_file(file).unwrap();
         }
     }
@@ -149,14 +200,26 @@ async fn a_database_that_was_lost_is_not_replaced_by_an_empty_one() {
 async fn a_missing_postgres_is_named_without_its_password() {
     let folder = tempfile::tempdir().unwrap();
     // Bound and let go: nobody listens there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let url = format!("postgres://egret:secret-word@127.0.0.1:{port}/egret");
     let database = Database::Postgres { url };
-    let error = match open_with(Settings { database, ..settings(folder.path()) }).await {
+    let error = match open_with(Settings {
+        database,
+        ..settings(folder.path())
+    })
+    .await
+    {
         Ok(_) => panic!("it started"),
         Err(error) => error,
     };
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "database_unavailable"));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Unavailable, "database_unavailable")
+    );
     for text in [&error.message().zh, &error.message().en] {
         assert!(text.contains(&format!("127.0.0.1:{port}/egret")), "{text}");
         assert!(!text.contains("secret-word"), "{text}");
@@ -175,7 +238,9 @@ async fn a_ledger_is_anchored_without_being_asked() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), anchored).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), anchored)
+        .await
+        .unwrap();
     platform.close().await;
     let size = std::fs::read_to_string(&anchor).unwrap();
     let size: u64 = size.split(' ').next().unwrap().parse().unwrap();

@@ -116,7 +116,10 @@ pub(crate) fn result_subject(sha256: &str) -> String {
 
 /// How a leaf names a statement.
 pub(crate) fn statement_subject(statement: &str) -> String {
-    format!("statement:sha256:{}", document::sha256(statement.as_bytes()))
+    format!(
+        "statement:sha256:{}",
+        document::sha256(statement.as_bytes())
+    )
 }
 
 /// Signs a statement and puts the proof of its leaf beside it.
@@ -145,8 +148,12 @@ pub(crate) fn certify(
 
 /// DSSE's pre-authentication encoding.
 fn pre_authentication(payload: &[u8]) -> Vec<u8> {
-    let mut bytes =
-        format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    let mut bytes = format!(
+        "DSSEv1 {} {PAYLOAD_TYPE} {} ",
+        PAYLOAD_TYPE.len(),
+        payload.len()
+    )
+    .into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -191,8 +198,9 @@ fn signed_payload(envelope: &Envelope, keys: &LedgerKeys) -> Result<Vec<u8>, Cer
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(CertificateError::Malformed);
     }
-    let payload =
-        STANDARD.decode(&envelope.payload).map_err(|_| CertificateError::Malformed)?;
+    let payload = STANDARD
+        .decode(&envelope.payload)
+        .map_err(|_| CertificateError::Malformed)?;
     let message = pre_authentication(&payload);
     let key = UnparsedPublicKey::new(&ED25519, keys.certificate.bytes());
     // The key id is a hint that an attacker may write; the signature decides.
@@ -201,7 +209,11 @@ fn signed_payload(envelope: &Envelope, keys: &LedgerKeys) -> Result<Vec<u8>, Cer
             .decode(&signature.sig)
             .is_ok_and(|signature| key.verify(&message, &signature).is_ok())
     });
-    if signed { Ok(payload) } else { Err(CertificateError::Unsigned) }
+    if signed {
+        Ok(payload)
+    } else {
+        Err(CertificateError::Unsigned)
+    }
 }
 
 /// The parts of a statement that are held against the leaf.
@@ -222,13 +234,19 @@ impl Statement {
         let [subject] = value["subject"].as_array().map_or(&[][..], Vec::as_slice) else {
             return Err(CertificateError::Malformed);
         };
-        let release = subject["name"].as_str().and_then(|name| name.strip_suffix(".csv"));
+        let release = subject["name"]
+            .as_str()
+            .and_then(|name| name.strip_suffix(".csv"));
         let sha256 = subject["digest"]["sha256"].as_str();
         let (Some(release), Some(sha256)) = (release, sha256) else {
             return Err(CertificateError::Malformed);
         };
         let (release, sha256) = (release.to_owned(), sha256.to_owned());
-        Ok(Self { release, sha256, predicate: value["predicate"].take() })
+        Ok(Self {
+            release,
+            sha256,
+            predicate: value["predicate"].take(),
+        })
     }
 }
 
@@ -238,8 +256,10 @@ fn leaf_in_log(
 ) -> Result<(u64, u64), CertificateError> {
     let (proof, note) =
         InclusionProof::parse(&certificate.proof).map_err(|_| CertificateError::Malformed)?;
-    let text =
-        keys.checkpoint.verify(note).map_err(|_| CertificateError::CheckpointUnsigned)?;
+    let text = keys
+        .checkpoint
+        .verify(note)
+        .map_err(|_| CertificateError::CheckpointUnsigned)?;
     let mut lines = text.lines();
     let origin = lines.next();
     let size = lines.next().and_then(|size| size.parse::<u64>().ok());
@@ -259,19 +279,23 @@ fn leaf_in_log(
     Ok((proof.index, size))
 }
 
-fn leaf_is_of(
-    leaf: &Value,
-    payload: &[u8],
-    statement: &Statement,
-) -> Result<(), CertificateError> {
+fn leaf_is_of(leaf: &Value, payload: &[u8], statement: &Statement) -> Result<(), CertificateError> {
     let subjects = leaf["subjects"].as_array().map_or(&[][..], Vec::as_slice);
-    let names = |wanted: &str| subjects.iter().any(|subject| subject.as_str() == Some(wanted));
+    let names = |wanted: &str| {
+        subjects
+            .iter()
+            .any(|subject| subject.as_str() == Some(wanted))
+    };
     let statement_name = format!("statement:sha256:{}", document::sha256(payload));
     let holds = leaf["type"].as_str() == Some(RELEASE_LEAF)
         && names(&statement.release)
         && names(&result_subject(&statement.sha256))
         && names(&statement_name);
-    if holds { Ok(()) } else { Err(CertificateError::LeafMismatch) }
+    if holds {
+        Ok(())
+    } else {
+        Err(CertificateError::LeafMismatch)
+    }
 }
 
 #[cfg(test)]
@@ -296,7 +320,10 @@ mod tests {
         let leaf = json!({ "type": RELEASE_LEAF, "subjects": subjects }).to_string();
         let root: Hash = leaf_hash(leaf.as_bytes());
         let note = signer.sign_checkpoint_of_test(1, &root);
-        let proof = InclusionProof { index: 0, path: Vec::new() };
+        let proof = InclusionProof {
+            index: 0,
+            path: Vec::new(),
+        };
         certify(signer, &statement, leaf, &proof, &note)
     }
 
@@ -314,7 +341,10 @@ mod tests {
         let signer = signer(1);
         let certificate = certificate(&signer, &["rel_1".to_owned()], RESULT);
         let verified = check(&certificate, &signer, Some(RESULT)).unwrap();
-        assert_eq!((verified.release.as_str(), verified.index, verified.size), ("rel_1", 0, 1));
+        assert_eq!(
+            (verified.release.as_str(), verified.index, verified.size),
+            ("rel_1", 0, 1)
+        );
         assert_eq!(verified.predicate, json!({ "rows": 1 }));
         assert!(verified.result_checked);
         assert!(!check(&certificate, &signer, None).unwrap().result_checked);
@@ -338,7 +368,10 @@ mod tests {
         let certificate = certificate(&signer, &["rel_1".to_owned()], RESULT);
         let bytes = serde_json::to_vec(&certificate).unwrap();
         let keyid = certificate.dsse.signatures[0].keyid.as_bytes();
-        let hint = bytes.windows(keyid.len()).position(|window| window == keyid).unwrap();
+        let hint = bytes
+            .windows(keyid.len())
+            .position(|window| window == keyid)
+            .unwrap();
         for place in 0..bytes.len() {
             if (hint..hint + keyid.len()).contains(&place) {
                 continue;
@@ -354,15 +387,27 @@ mod tests {
     fn strangers_keys_and_other_releases_do_not_pass() {
         let (ours, theirs) = (signer(1), signer(7));
         let forged = certificate(&theirs, &["rel_1".to_owned()], RESULT);
-        assert_eq!(check(&forged, &ours, None).unwrap_err(), CertificateError::Unsigned);
+        assert_eq!(
+            check(&forged, &ours, None).unwrap_err(),
+            CertificateError::Unsigned
+        );
         let mut grafted = forged;
         grafted.dsse = certificate(&ours, &["rel_1".to_owned()], RESULT).dsse;
-        assert_eq!(check(&grafted, &ours, None).unwrap_err(), CertificateError::CheckpointUnsigned);
+        assert_eq!(
+            check(&grafted, &ours, None).unwrap_err(),
+            CertificateError::CheckpointUnsigned
+        );
         let other = certificate(&ours, &["rel_2".to_owned()], RESULT);
-        assert_eq!(check(&other, &ours, None).unwrap_err(), CertificateError::LeafMismatch);
+        assert_eq!(
+            check(&other, &ours, None).unwrap_err(),
+            CertificateError::LeafMismatch
+        );
         let mut swapped = certificate(&ours, &["rel_1".to_owned()], RESULT);
         swapped.dsse = certificate(&ours, &["rel_1".to_owned()], b"another").dsse;
-        assert_eq!(check(&swapped, &ours, None).unwrap_err(), CertificateError::LeafMismatch);
+        assert_eq!(
+            check(&swapped, &ours, None).unwrap_err(),
+            CertificateError::LeafMismatch
+        );
         let garbage = verify_certificate(b"{}", &ours.public_keys(), None);
         assert_eq!(garbage.unwrap_err(), CertificateError::Malformed);
     }

@@ -74,7 +74,9 @@ impl Platform {
         let new: Vec<&ReleasedCell> = new_cells(decided);
         if !record.cells.is_empty() {
             let bytes = history::encode(&new)?;
-            self.objects().put(ObjectArea::Units, &record.object, &bytes).await?;
+            self.objects()
+                .put(ObjectArea::Units, &record.object, &bytes)
+                .await?;
         }
         let stored = self
             .store()
@@ -113,7 +115,13 @@ fn new_cells<'a>(decided: &Decided<'a>) -> Vec<&'a ReleasedCell> {
 }
 
 fn record(decided: &Decided<'_>) -> Result<Record, Error> {
-    let Decided { leased, inspection, completed, histories, .. } = decided;
+    let Decided {
+        leased,
+        inspection,
+        completed,
+        histories,
+        ..
+    } = decided;
     let to = match inspection.decision {
         Decision::Release | Decision::PartialRelease => RunState::Releasing,
         Decision::Hold => RunState::Held,
@@ -134,7 +142,10 @@ fn record(decided: &Decided<'_>) -> Result<Record, Error> {
         layers: document::write("write layers", &completed.layers)?,
         meter,
         counted: to == RunState::Refused,
-        seen: histories.iter().map(|(name, history)| (name.clone(), history.sequence)).collect(),
+        seen: histories
+            .iter()
+            .map(|(name, history)| (name.clone(), history.sequence))
+            .collect(),
         cells: new_cells(decided)
             .iter()
             .map(|cell| (cell.universe.clone(), cell_digest(cell)))
@@ -150,10 +161,19 @@ fn record(decided: &Decided<'_>) -> Result<Record, Error> {
 }
 
 fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error> {
-    let Decided { leased, inspection, completed, output, .. } = decided;
+    let Decided {
+        leased,
+        inspection,
+        completed,
+        output,
+        ..
+    } = decided;
     let (run, job) = (&leased.run, &leased.job);
-    let inputs: Vec<PinnedInput> =
-        leased.inputs.iter().map(|input| input.pinned.clone()).collect();
+    let inputs: Vec<PinnedInput> = leased
+        .inputs
+        .iter()
+        .map(|input| input.pinned.clone())
+        .collect();
     let (evidence, evidence_digest) = evidence::document(&Findings {
         release: &run.release,
         run: &run.id,
@@ -201,8 +221,9 @@ fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error
 async fn store(tx: &mut Tx, record: &Record) -> Result<((), LeafDraft), Error> {
     let (now, at) = (tx.now(), tx.now_micros());
     compare_with_history(tx, record).await?;
-    let states: Vec<(RunState, jiff::Timestamp)> =
-        [RunState::Inspecting, record.to].map(|state| (state, now)).to_vec();
+    let states: Vec<(RunState, jiff::Timestamp)> = [RunState::Inspecting, record.to]
+        .map(|state| (state, now))
+        .to_vec();
     let timeline = job_rows::timeline(&record.run.timeline, &states)?;
     let settlement = Settlement {
         run: &record.run.id,
@@ -215,17 +236,35 @@ async fn store(tx: &mut Tx, record: &Record) -> Result<((), LeafDraft), Error> {
         layers: &record.layers,
         timeline: &timeline,
         counted: record.counted,
-        ended_at: if record.to == RunState::Refused { at } else { 0 },
+        ended_at: if record.to == RunState::Refused {
+            at
+        } else {
+            0
+        },
     };
     if !job_rows::settle(tx.conn(), &settlement).await? {
         return Err(lease_lost());
     }
-    meter::keep(tx.conn(), &record.run.id, &record.run.organisation, &record.meter, at).await?;
+    meter::keep(
+        tx.conn(),
+        &record.run.id,
+        &record.run.organisation,
+        &record.meter,
+        at,
+    )
+    .await?;
     let leaf_at = document::stored_count(tx.next_leaf())?;
     if let Some(release) = &record.release {
-        let release = ReleaseRow { created_at: at, decision_leaf: leaf_at, ..release.clone() };
+        let release = ReleaseRow {
+            created_at: at,
+            decision_leaf: leaf_at,
+            ..release.clone()
+        };
         if !rows::insert_release(tx.conn(), &release).await? {
-            return Err(Error::internal("store a decision", "a release that is there already"));
+            return Err(Error::internal(
+                "store a decision",
+                "a release that is there already",
+            ));
         }
     }
     let (scenario, version, epoch) = &record.scenario;
@@ -234,8 +273,14 @@ async fn store(tx: &mut Tx, record: &Record) -> Result<((), LeafDraft), Error> {
         RunState::Held => "release.hold",
         _ => "release.decide",
     };
-    let evidence = record.release.as_ref().map(|release| release.evidence_digest.clone());
-    let sha256 = record.release.as_ref().map(|release| release.sha256.clone());
+    let evidence = record
+        .release
+        .as_ref()
+        .map(|release| release.evidence_digest.clone());
+    let sha256 = record
+        .release
+        .as_ref()
+        .map(|release| release.sha256.clone());
     let detail = json!({
         "evidence": evidence,
         "sha256": sha256,
@@ -251,7 +296,11 @@ async fn store(tx: &mut Tx, record: &Record) -> Result<((), LeafDraft), Error> {
 /// The history must still be the one that was compared with; new cells become part of it.
 async fn compare_with_history(tx: &mut Tx, record: &Record) -> Result<(), Error> {
     let moved = || {
-        Error::conflict("history_moved", "出域历史已变。", "the release history has moved.")
+        Error::conflict(
+            "history_moved",
+            "出域历史已变。",
+            "the release history has moved.",
+        )
     };
     for (universe, seen) in &record.seen {
         let grows = record.cells.iter().any(|(of, _)| of == universe);
@@ -270,9 +319,21 @@ async fn compare_with_history(tx: &mut Tx, record: &Record) -> Result<(), Error>
             .iter()
             .find(|(name, _)| name == universe)
             .map(|(_, seen)| seen + 1)
-            .ok_or_else(|| Error::internal("store a decision", "a cell of a universe that nobody asked for"))?;
-        rows::insert_cell(tx.conn(), universe, digest, &record.run.release, sequence, &record.object)
-            .await?;
+            .ok_or_else(|| {
+                Error::internal(
+                    "store a decision",
+                    "a cell of a universe that nobody asked for",
+                )
+            })?;
+        rows::insert_cell(
+            tx.conn(),
+            universe,
+            digest,
+            &record.run.release,
+            sequence,
+            &record.object,
+        )
+        .await?;
     }
     Ok(())
 }

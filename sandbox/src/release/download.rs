@@ -31,7 +31,10 @@ impl Platform {
         // Read and checked first: a leaf must not say that something was handed out which was not.
         let bytes = self.objects().get(ObjectArea::Released, &row.id).await?;
         if document::sha256(&bytes) != row.sha256 {
-            return Err(Error::internal("download a release", "other bytes than were released"));
+            return Err(Error::internal(
+                "download a release",
+                "other bytes than were released",
+            ));
         }
         self.store()
             .act(authorisation, "download_release", |tx| {
@@ -47,7 +50,11 @@ impl Platform {
     /// Not found; conflict while it is not released.
     pub async fn release_certificate(&self, actor: &Actor, id: ReleaseId) -> Result<String, Error> {
         let (row, _) = self.release_row(id).await?;
-        self.authorise(actor, Operation::ReleaseCertificate, Object::Of(owner(&row)?))?;
+        self.authorise(
+            actor,
+            Operation::ReleaseCertificate,
+            Object::Of(owner(&row)?),
+        )?;
         if !matches!(row.state, ReleaseState::Released | ReleaseState::Frozen) {
             return Err(not_released(&row));
         }
@@ -58,8 +65,13 @@ impl Platform {
             .map_err(|source| Error::internal("certify a release", source))?;
         let leaf = self.leaf_text(index).await?;
         let (proof, checkpoint) = self.log().inclusion(self.store(), index).await?;
-        let certificate =
-            certify(self.log().signer(), &row.statement, leaf, &proof, &checkpoint.note);
+        let certificate = certify(
+            self.log().signer(),
+            &row.statement,
+            leaf,
+            &proof,
+            &checkpoint.note,
+        );
         let text = serde_json::to_string_pretty(&certificate)
             .map_err(|source| Error::internal("write a certificate", source))?;
         let (name, kept) = (row.id, text.clone());
@@ -118,6 +130,9 @@ fn not_released(row: &ReleaseRow) -> Error {
     Error::conflict(
         "release_not_released",
         format!("该结果处于 {} 状态，尚未放行。", row.state.as_str()),
-        format!("the result is {}, it has not been released.", row.state.as_str()),
+        format!(
+            "the result is {}, it has not been released.",
+            row.state.as_str()
+        ),
     )
 }

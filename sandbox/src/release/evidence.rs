@@ -28,7 +28,17 @@ pub(crate) struct Findings<'a> {
 /// The document and its digest. The preview is named by digest alone: it holds rows of a result that
 /// has not left, so it is kept sealed in quarantine and not beside the document.
 pub(crate) fn document(findings: &Findings<'_>) -> Result<(String, String), Error> {
-    let Findings { release, run, job, scope, inputs, output, inspection, layers, meter } = findings;
+    let Findings {
+        release,
+        run,
+        job,
+        scope,
+        inputs,
+        output,
+        inspection,
+        layers,
+        meter,
+    } = findings;
     let value = json!({
         "v": 1,
         "release": release,
@@ -86,7 +96,10 @@ fn layers_of(layers: &[LayerReport]) -> Value {
         LayerState::Unavailable { errno } => json!({ "unavailable": errno }),
         LayerState::Off => json!("off"),
     };
-    layers.iter().map(|report| (report.layer.code().to_owned(), state(report))).collect()
+    layers
+        .iter()
+        .map(|report| (report.layer.code().to_owned(), state(report)))
+        .collect()
 }
 
 /// The rules as they are shown: what concerns concentration is not told to tenants, who would learn

@@ -38,7 +38,9 @@ impl HistoryCache {
 
     fn keep(&self, universe: &str, history: &UniverseHistory) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = known.get(universe).is_none_or(|kept| kept.sequence < history.sequence);
+        let newer = known
+            .get(universe)
+            .is_none_or(|kept| kept.sequence < history.sequence);
         if newer {
             known.insert(universe.to_owned(), history.clone());
         }
@@ -61,8 +63,11 @@ impl Platform {
             let history = self.universe_history(universe).await?;
             histories.insert(universe.clone(), history);
         }
-        let bytes: usize =
-            histories.values().flat_map(|h| h.cells.iter()).map(|cell| cell.units.len()).sum();
+        let bytes: usize = histories
+            .values()
+            .flat_map(|h| h.cells.iter())
+            .map(|cell| cell.units.len())
+            .sum();
         if bytes > HISTORY_BYTES_MAX {
             return Err(Error::unavailable(
                 "history_too_large",
@@ -107,11 +112,18 @@ impl Platform {
                 .and_then(|units| units.remove(&row.digest))
                 .ok_or_else(|| damaged("an object lacks a cell"))?;
             let universe = universe.to_owned();
-            cells.push(EarlierCell { release: row.release, universe, units });
+            cells.push(EarlierCell {
+                release: row.release,
+                universe,
+                units,
+            });
             known.insert(row.digest);
         }
-        let history =
-            UniverseHistory { sequence, cells: Arc::new(cells), known: Arc::new(known) };
+        let history = UniverseHistory {
+            sequence,
+            cells: Arc::new(cells),
+            known: Arc::new(known),
+        };
         self.node().history.keep(universe, &history);
         Ok(history)
     }
@@ -149,7 +161,10 @@ fn decode(mut bytes: &[u8]) -> Option<Vec<ReleasedCell>> {
     let mut cells = Vec::new();
     while !bytes.is_empty() {
         let universe = String::from_utf8(part(&mut bytes)?.to_vec()).ok()?;
-        cells.push(ReleasedCell { universe, units: part(&mut bytes)?.to_vec() });
+        cells.push(ReleasedCell {
+            universe,
+            units: part(&mut bytes)?.to_vec(),
+        });
     }
     Some(cells)
 }
@@ -168,12 +183,19 @@ mod tests {
     use super::*;
 
     fn cell(universe: &str, units: &[u8]) -> ReleasedCell {
-        ReleasedCell { universe: universe.to_owned(), units: units.to_vec() }
+        ReleasedCell {
+            universe: universe.to_owned(),
+            units: units.to_vec(),
+        }
     }
 
     #[test]
     fn cells_survive_their_object_and_damage_is_seen() {
-        let cells = [cell("claims", &[1, 2, 3]), cell("tests", &[]), cell("claims", &[9])];
+        let cells = [
+            cell("claims", &[1, 2, 3]),
+            cell("tests", &[]),
+            cell("claims", &[9]),
+        ];
         let bytes = encode(&cells.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(decode(&bytes).unwrap(), cells);
         for cut in 1..bytes.len() {
@@ -186,7 +208,10 @@ mod tests {
     #[test]
     fn an_older_reading_never_takes_the_place_of_a_newer() {
         let cache = HistoryCache::default();
-        let at = |sequence| UniverseHistory { sequence, ..UniverseHistory::default() };
+        let at = |sequence| UniverseHistory {
+            sequence,
+            ..UniverseHistory::default()
+        };
         cache.keep("claims", &at(3));
         cache.keep("claims", &at(2));
         assert_eq!(cache.of("claims").sequence, 3);

@@ -16,7 +16,10 @@ pub(crate) mod rows;
 mod view;
 mod vote;
 
-pub use certificate::{CertificateError, Certificate, Envelope, EnvelopeSignature, VerifiedCertificate, verify_certificate};
+pub use certificate::{
+    Certificate, CertificateError, Envelope, EnvelopeSignature, VerifiedCertificate,
+    verify_certificate,
+};
 pub(crate) use decide::{Decided, Histories, SettledBy};
 pub(crate) use history::HistoryCache;
 pub(crate) use revoke::{revoke_effects, revoke_grant_effects};
@@ -52,7 +55,10 @@ pub(crate) async fn clear_dead(platform: &Platform) -> Result<(), Error> {
 /// Whether something in quarantine may still be asked for: a held or scheduled release, or the result of a sample run.
 async fn is_needed(conn: &mut sqlx::AnyConnection, name: &str) -> Result<bool, Error> {
     if let Some(row) = rows::release(&mut *conn, name).await? {
-        return Ok(matches!(row.state, ReleaseState::Held | ReleaseState::Scheduled));
+        return Ok(matches!(
+            row.state,
+            ReleaseState::Held | ReleaseState::Scheduled
+        ));
     }
     let run = crate::job::rows::run(conn, name).await?;
     Ok(run.is_some_and(|run| matches!(run.state, RunState::Finished | RunState::Running)))

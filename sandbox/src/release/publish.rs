@@ -48,10 +48,14 @@ impl Platform {
         };
         let name = release.to_owned();
         self.store()
-            .act(system(SystemOperation::Release), "publish_release", move |tx| {
-                let name = name.clone();
-                Box::pin(async move { publish(tx, &name).await })
-            })
+            .act(
+                system(SystemOperation::Release),
+                "publish_release",
+                move |tx| {
+                    let name = name.clone();
+                    Box::pin(async move { publish(tx, &name).await })
+                },
+            )
             .await?;
         quarantine::clear(self, release).await;
         self.node().changed(&row.run);
@@ -66,23 +70,27 @@ impl Platform {
         let id = row.id.clone();
         let run = row.run.clone();
         self.store()
-            .act(system(SystemOperation::Release), "void_release", move |tx| {
-                let (row, reason) = (row.clone(), reason.clone());
-                Box::pin(async move {
-                    rows::move_release(
-                        tx.conn(),
-                        &row.id,
-                        ReleaseState::Scheduled,
-                        ReleaseState::Void,
-                    )
-                    .await?;
-                    end_run(tx, &row.run, RunState::Killed, &no_permit_reason()?).await?;
-                    let leaf = LeafDraft::new("release.void", json!({ "reason": reason }))
-                        .subject(&row.id)
-                        .subject(&row.run);
-                    Ok(((), leaf))
-                })
-            })
+            .act(
+                system(SystemOperation::Release),
+                "void_release",
+                move |tx| {
+                    let (row, reason) = (row.clone(), reason.clone());
+                    Box::pin(async move {
+                        rows::move_release(
+                            tx.conn(),
+                            &row.id,
+                            ReleaseState::Scheduled,
+                            ReleaseState::Void,
+                        )
+                        .await?;
+                        end_run(tx, &row.run, RunState::Killed, &no_permit_reason()?).await?;
+                        let leaf = LeafDraft::new("release.void", json!({ "reason": reason }))
+                            .subject(&row.id)
+                            .subject(&row.run);
+                        Ok(((), leaf))
+                    })
+                },
+            )
             .await?;
         quarantine::clear(self, &id).await;
         self.node().changed(&run);
@@ -164,8 +172,12 @@ async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
         ));
     }
     permit(&row, &votes, found.epoch).map_err(|reason| {
-        Error::conflict("release_without_permit", "该结果不再可放行。", "the result may not leave any more.")
-            .with_source(reason)
+        Error::conflict(
+            "release_without_permit",
+            "该结果不再可放行。",
+            "the result may not leave any more.",
+        )
+        .with_source(reason)
     })?;
     let job = job_rows::job(tx.conn(), &row.job)
         .await?
@@ -175,7 +187,10 @@ async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
     let statement = statement(&row.id, &row.sha256, predicate)?;
     let (now, leaf_at) = (tx.now_micros(), document::stored_count(tx.next_leaf())?);
     if !rows::publish_release(tx.conn(), name, now, leaf_at, &statement).await? {
-        return Err(Error::internal("publish a release", "a release that moved under its lock"));
+        return Err(Error::internal(
+            "publish a release",
+            "a release that moved under its lock",
+        ));
     }
     end_run(tx, &row.run, RunState::Released, "").await?;
     let leaf = LeafDraft::new(
@@ -187,9 +202,9 @@ async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
     .subject(statement_subject(&statement))
     .scenario(&row.scenario, scope.scenario_version, found.epoch)
     .reference(u64::try_from(row.decision_leaf).unwrap_or(0));
-    let leaf = votes
-        .iter()
-        .fold(leaf, |leaf, vote| leaf.reference(u64::try_from(vote.leaf).unwrap_or(0)));
+    let leaf = votes.iter().fold(leaf, |leaf, vote| {
+        leaf.reference(u64::try_from(vote.leaf).unwrap_or(0))
+    });
     Ok(((), leaf))
 }
 
@@ -221,7 +236,10 @@ fn predicate(
         members.insert("epsilon_spent".to_owned(), json!("0"));
         members.insert("votes".to_owned(), Value::Array(votes));
         members.insert("released_at".to_owned(), json!(now.to_string()));
-        members.insert("status".to_owned(), json!(format!("{STATUS_PATH}{}", row.id)));
+        members.insert(
+            "status".to_owned(),
+            json!(format!("{STATUS_PATH}{}", row.id)),
+        );
     }
     Ok(value)
 }
@@ -238,11 +256,18 @@ pub(crate) async fn end_run(
         .await?
         .ok_or_else(|| Error::internal("end a run", "a release without a run"))?;
     let timeline = job_rows::timeline(&row.timeline, &[(to, now)])?;
-    let reason = if reason.is_empty() { row.reason.as_str() } else { reason };
+    let reason = if reason.is_empty() {
+        row.reason.as_str()
+    } else {
+        reason
+    };
     if job_rows::move_on(tx.conn(), run, (row.state, to), reason, &timeline, at).await? {
         Ok(())
     } else {
-        Err(Error::internal("end a run", "a run that moved under its lock"))
+        Err(Error::internal(
+            "end a run",
+            "a run that moved under its lock",
+        ))
     }
 }
 
@@ -257,5 +282,6 @@ fn no_permit_reason() -> Result<String, Error> {
 }
 
 pub(crate) fn scenario_id(text: &str) -> Result<ScenarioId, Error> {
-    text.parse().map_err(|source| Error::internal("read a scenario's identifier", source))
+    text.parse()
+        .map_err(|source| Error::internal("read a scenario's identifier", source))
 }

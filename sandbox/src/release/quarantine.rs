@@ -22,7 +22,11 @@ pub(crate) async fn keep(
     guest_log: &[u8],
 ) -> Result<(), Error> {
     let put = async |part: &str, bytes: &[u8]| {
-        platform.objects().put(ObjectArea::Quarantine, &key(release, part), bytes).await.map(drop)
+        platform
+            .objects()
+            .put(ObjectArea::Quarantine, &key(release, part), bytes)
+            .await
+            .map(drop)
     };
     if let Some(candidate) = &inspection.released {
         put("candidate", candidate).await?;
@@ -42,18 +46,27 @@ fn encoded(preview: &Preview) -> Result<Vec<u8>, Error> {
 
 /// The bytes that would leave.
 pub(crate) async fn candidate(platform: &Platform, release: &str) -> Result<Vec<u8>, Error> {
-    platform.objects().get(ObjectArea::Quarantine, &key(release, "candidate")).await
+    platform
+        .objects()
+        .get(ObjectArea::Quarantine, &key(release, "candidate"))
+        .await
 }
 
 /// What reviewers are shown.
 pub(crate) async fn preview(platform: &Platform, release: &str) -> Result<Vec<u8>, Error> {
-    platform.objects().get(ObjectArea::Quarantine, &key(release, "preview")).await
+    platform
+        .objects()
+        .get(ObjectArea::Quarantine, &key(release, "preview"))
+        .await
 }
 
 /// Removes what is not needed any more; what cannot be removed now is found at the next start.
 pub(crate) async fn clear(platform: &Platform, release: &str) {
     for part in PARTS {
-        let removed = platform.objects().delete(ObjectArea::Quarantine, &key(release, part)).await;
+        let removed = platform
+            .objects()
+            .delete(ObjectArea::Quarantine, &key(release, part))
+            .await;
         if let Err(error) = removed {
             tracing::warn!(release.id = release, %error, "a quarantined object could not be removed");
         }

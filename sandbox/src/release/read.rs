@@ -33,8 +33,11 @@ impl Platform {
             .read("releases", move |conn| {
                 Box::pin(async move {
                     let before = page.after();
-                    let filter =
-                        Filter { organisation: &organisation, before: &before, limit: page.rows() };
+                    let filter = Filter {
+                        organisation: &organisation,
+                        before: &before,
+                        limit: page.rows(),
+                    };
                     let wanted = state.map_or("", ReleaseState::as_str);
                     let found = rows::releases(&mut *conn, &filter, wanted).await?;
                     let mut views = Vec::with_capacity(found.len());
@@ -42,7 +45,9 @@ impl Platform {
                         let approvals = rows::approvals(&mut *conn, &row.id).await?;
                         views.push(view(row, approvals)?);
                     }
-                    Ok(Page::cut(views, &page, |view: &ReleaseView| view.id.to_string()))
+                    Ok(Page::cut(views, &page, |view: &ReleaseView| {
+                        view.id.to_string()
+                    }))
                 })
             })
             .await
@@ -70,8 +75,7 @@ impl Platform {
     ) -> Result<ReleaseEvidence, Error> {
         let (row, votes) = self.release_row(id).await?;
         self.authorise(actor, Operation::ReleaseEvidence, Object::Of(owner(&row)?))?;
-        let document: serde_json::Value =
-            document::read("read an evidence pack", &row.evidence)?;
+        let document: serde_json::Value = document::read("read an evidence pack", &row.evidence)?;
         let preview = self.preview(&row, &document).await?;
         // Blind: what others said is not shown to somebody who has not voted.
         let shown = votes
@@ -83,7 +87,11 @@ impl Platform {
             .collect::<Result<_, _>>()?;
         // Aids stay with the reviewers: what a guest wrote decides them, and a tenant reads findings.
         let mut findings: Vec<review::Finding> = document::read("read findings", &row.findings)?;
-        findings.extend(preview.iter().flat_map(|preview| preview.aids.iter().cloned()));
+        findings.extend(
+            preview
+                .iter()
+                .flat_map(|preview| preview.aids.iter().cloned()),
+        );
         Ok(ReleaseEvidence {
             digest: row.evidence_digest,
             release: id,
@@ -100,7 +108,9 @@ impl Platform {
         row: &ReleaseRow,
         document: &serde_json::Value,
     ) -> Result<Option<Preview>, Error> {
-        let named = document["output"]["preview_sha256"].as_str().unwrap_or_default();
+        let named = document["output"]["preview_sha256"]
+            .as_str()
+            .unwrap_or_default();
         if row.state != ReleaseState::Held || named.is_empty() {
             return Ok(None);
         }
@@ -108,7 +118,10 @@ impl Platform {
         let preview: Preview = serde_json::from_slice(&bytes)
             .map_err(|source| Error::internal("read a preview", source))?;
         if preview_digest(Some(&preview))? != named {
-            return Err(Error::internal("read a preview", "not the one that the evidence names"));
+            return Err(Error::internal(
+                "read a preview",
+                "not the one that the evidence names",
+            ));
         }
         Ok(Some(preview))
     }
@@ -151,7 +164,8 @@ where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text.parse().map_err(|source| Error::internal("read a stored identifier", source))
+    text.parse()
+        .map_err(|source| Error::internal("read a stored identifier", source))
 }
 
 pub(crate) fn view(row: ReleaseRow, approvals: i64) -> Result<ReleaseView, Error> {
@@ -173,7 +187,11 @@ pub(crate) fn view(row: ReleaseRow, approvals: i64) -> Result<ReleaseView, Error
         rows: figure(row.rows),
         suppressed: figure(row.suppressed),
         sha256: leaves.then_some(row.sha256),
-        approvals: if decided { u32::try_from(approvals).unwrap_or(u32::MAX) } else { 0 },
+        approvals: if decided {
+            u32::try_from(approvals).unwrap_or(u32::MAX)
+        } else {
+            0
+        },
         created_at: timestamp(row.created_at),
         released_at: (row.released_at > 0).then(|| timestamp(row.released_at)),
     })

@@ -25,8 +25,13 @@ pub(crate) async fn revoke_effects(tx: &mut Tx, scenario: ScenarioId) -> Result<
     for pending in [ReleaseState::Held, ReleaseState::Scheduled] {
         rows::move_all_of_scenario(tx.conn(), &name, pending, ReleaseState::Void).await?;
     }
-    rows::move_all_of_scenario(tx.conn(), &name, ReleaseState::Released, ReleaseState::Frozen)
-        .await?;
+    rows::move_all_of_scenario(
+        tx.conn(),
+        &name,
+        ReleaseState::Released,
+        ReleaseState::Frozen,
+    )
+    .await?;
     Ok(())
 }
 

@@ -120,7 +120,10 @@ pub(crate) async fn releases(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    rows.iter().map(release_row).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(release_row)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Releases that were decided before a moment and are not written yet, oldest first.
@@ -135,7 +138,10 @@ pub(crate) async fn scheduled(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Approving votes of a release.
@@ -148,10 +154,7 @@ pub(crate) async fn approvals(conn: &mut AnyConnection, release: &str) -> Result
         .map_err(failed)
 }
 
-pub(crate) async fn votes(
-    conn: &mut AnyConnection,
-    release: &str,
-) -> Result<Vec<VoteRow>, Error> {
+pub(crate) async fn votes(conn: &mut AnyConnection, release: &str) -> Result<Vec<VoteRow>, Error> {
     let rows = sqlx::query(
         "SELECT account_id, organisation_id, approve, evidence_digest, comment, at, leaf FROM release_votes \
          WHERE release_id = $1 ORDER BY at, account_id",
@@ -171,7 +174,10 @@ pub(crate) async fn votes(
             leaf: row.try_get(6)?,
         })
     };
-    rows.iter().map(vote).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(vote)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Stores a vote; false when the person has voted before.
@@ -313,18 +319,22 @@ pub(crate) async fn advance_history(
 ) -> Result<bool, Error> {
     let error = |source| storage_error("advance the egress history", source);
     if seen == 0 {
-        sqlx::query("INSERT INTO egress_history (universe, sequence) VALUES ($1, 0) ON CONFLICT DO NOTHING")
-            .bind(universe)
-            .execute(&mut *conn)
-            .await
-            .map_err(error)?;
-    }
-    let advanced = sqlx::query("UPDATE egress_history SET sequence = sequence + 1 WHERE universe = $1 AND sequence = $2")
+        sqlx::query(
+            "INSERT INTO egress_history (universe, sequence) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+        )
         .bind(universe)
-        .bind(seen)
-        .execute(conn)
+        .execute(&mut *conn)
         .await
         .map_err(error)?;
+    }
+    let advanced = sqlx::query(
+        "UPDATE egress_history SET sequence = sequence + 1 WHERE universe = $1 AND sequence = $2",
+    )
+    .bind(universe)
+    .bind(seen)
+    .execute(conn)
+    .await
+    .map_err(error)?;
     Ok(advanced.rows_affected() == 1)
 }
 
@@ -384,9 +394,16 @@ pub(crate) async fn cells_after(
     .await
     .map_err(failed)?;
     let cell = |row: &AnyRow| {
-        Ok(CellRow { digest: row.try_get(0)?, release: row.try_get(1)?, object: row.try_get(2)? })
+        Ok(CellRow {
+            digest: row.try_get(0)?,
+            release: row.try_get(1)?,
+            object: row.try_get(2)?,
+        })
     };
-    rows.iter().map(cell).collect::<Result<_, _>>().map_err(failed)
+    rows.iter()
+        .map(cell)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Keeps the certificate that was made of a statement.

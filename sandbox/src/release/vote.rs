@@ -46,7 +46,11 @@ impl Platform {
         let authorisation =
             self.authorise(actor, Operation::VoteRelease, Object::Of(owner(&row)?))?;
         if vote.comment.len() > COMMENT_BYTES_MAX {
-            return Err(Error::too_large("comment_too_long", "意见过长。", "the comment is too long."));
+            return Err(Error::too_large(
+                "comment_too_long",
+                "意见过长。",
+                "the comment is too long.",
+            ));
         }
         let outcome = self
             .store()
@@ -80,7 +84,9 @@ async fn cast(
     vote: &Vote,
 ) -> Result<(Outcome, LeafDraft), Error> {
     let name = id.to_string();
-    let row = rows::release(tx.conn(), &name).await?.ok_or_else(|| read::unknown(id))?;
+    let row = rows::release(tx.conn(), &name)
+        .await?
+        .ok_or_else(|| read::unknown(id))?;
     if row.organisation == actor.organisation.to_string() {
         return Err(Error::denied(
             "own_organisation",
@@ -92,7 +98,10 @@ async fn cast(
         return Err(Error::conflict(
             "release_not_held",
             format!("该结果处于 {} 状态，不在待审。", row.state.as_str()),
-            format!("the result is {}, it does not wait for votes.", row.state.as_str()),
+            format!(
+                "the result is {}, it does not wait for votes.",
+                row.state.as_str()
+            ),
         ));
     }
     if row.evidence_digest != vote.evidence_digest {
@@ -101,7 +110,10 @@ async fn cast(
             "投票所依据的材料不是当前材料。",
             "the vote names other evidence than the current.",
         )
-        .with_remedy("重新查看材料后再投票。", "look at the evidence again, then vote."));
+        .with_remedy(
+            "重新查看材料后再投票。",
+            "look at the evidence again, then vote.",
+        ));
     }
     let scenario = row
         .scenario
@@ -158,7 +170,11 @@ async fn store_vote(
     if rows::insert_vote(tx.conn(), &row.id, &stored).await? {
         return Ok(());
     }
-    Err(Error::conflict("already_voted", "您已投过票。", "you have voted already."))
+    Err(Error::conflict(
+        "already_voted",
+        "您已投过票。",
+        "you have voted already.",
+    ))
 }
 
 /// Moves release and run to where the vote leads.
@@ -180,6 +196,9 @@ async fn follow(tx: &mut Tx, row: &rows::ReleaseRow, outcome: Outcome) -> Result
     if moved && run_moved {
         Ok(())
     } else {
-        Err(Error::internal("vote on a release", "release and run are not in one state"))
+        Err(Error::internal(
+            "vote on a release",
+            "release and run are not in one state",
+        ))
     }
 }

@@ -28,7 +28,11 @@ pub(crate) async fn facts_of(
     conn: &mut AnyConnection,
     contract: &Contract,
 ) -> Result<BTreeMap<String, DatasetFacts>, Error> {
-    let names: BTreeSet<&str> = contract.tables.iter().map(|table| table.dataset.as_str()).collect();
+    let names: BTreeSet<&str> = contract
+        .tables
+        .iter()
+        .map(|table| table.dataset.as_str())
+        .collect();
     let mut facts = BTreeMap::new();
     for name in names {
         match dataset_facts(conn, name).await {
@@ -69,7 +73,11 @@ pub(crate) async fn document_of(
         let dataset = facts.get(&table.dataset)?;
         notes(table, dataset)
     }));
-    Ok(Document { digest: document::sha256(text.as_bytes()), value, findings })
+    Ok(Document {
+        digest: document::sha256(text.as_bytes()),
+        value,
+        findings,
+    })
 }
 
 fn table_document(table: &TableScope, dataset: &DatasetFacts) -> Value {
@@ -78,7 +86,10 @@ fn table_document(table: &TableScope, dataset: &DatasetFacts) -> Value {
         .iter()
         .filter_map(|scope| {
             let column = dataset.column(&scope.name)?;
-            let comment = dataset.entry.column(&scope.name).map(|column| column.comment.as_str());
+            let comment = dataset
+                .entry
+                .column(&scope.name)
+                .map(|column| column.comment.as_str());
             Some(json!({
                 "name": scope.name,
                 "role": scope.role,
@@ -124,7 +135,13 @@ fn notes(table: &TableScope, dataset: &DatasetFacts) -> Option<Finding> {
         "dataset_without_version",
         Severity::Note,
         table.dataset.clone(),
-        both("该数据集还没有版本，风险尚未测量", "the data set has no version yet; its risk is not measured"),
-        both("第一次推送完成后证据会变化，须重新表决", "the first push will change the evidence and void the votes"),
+        both(
+            "该数据集还没有版本，风险尚未测量",
+            "the data set has no version yet; its risk is not measured",
+        ),
+        both(
+            "第一次推送完成后证据会变化，须重新表决",
+            "the first push will change the evidence and void the votes",
+        ),
     ))
 }

@@ -19,8 +19,8 @@ use review::{Contract, Finding, Severity};
 use serde_json::{Value, json};
 
 pub use self::row::ScenarioVote;
-pub use self::state::ScenarioState;
 pub(crate) use self::row::{ScenarioVersion, version, votes};
+pub use self::state::ScenarioState;
 pub use self::vote::Vote;
 
 use self::state::ScenarioEvent;
@@ -219,7 +219,11 @@ impl Platform {
         id: ScenarioId,
     ) -> Result<Evidence, Error> {
         let found = self.scenario_version(id).await?;
-        self.authorise(actor, Operation::ScenarioEvidence, Object::Of(found.organisation))?;
+        self.authorise(
+            actor,
+            Operation::ScenarioEvidence,
+            Object::Of(found.organisation),
+        )?;
         self.store()
             .read("scenario_evidence", |conn| {
                 Box::pin(async move {
@@ -240,7 +244,9 @@ impl Platform {
 
     pub(crate) async fn scenario_version(&self, id: ScenarioId) -> Result<ScenarioVersion, Error> {
         self.store()
-            .read("scenario", |conn| Box::pin(async move { version(conn, id, None).await }))
+            .read("scenario", |conn| {
+                Box::pin(async move { version(conn, id, None).await })
+            })
             .await
     }
 
@@ -301,7 +307,9 @@ async fn propose(
     .await
     .map_err(|source| storage_error("propose a scenario", source))?;
     let detail = json!({ "name": name, "contract": sha256 });
-    let leaf = LeafDraft::new("scenario.propose", detail).subject(id).scenario(id, number, epoch);
+    let leaf = LeafDraft::new("scenario.propose", detail)
+        .subject(id)
+        .scenario(id, number, epoch);
     Ok((id, leaf))
 }
 
@@ -342,7 +350,10 @@ async fn replace(tx: &mut Tx, before: &ScenarioVersion, actor: &Actor) -> Result
             "该场景已被撤销，不能再修改。",
             "the scenario was revoked and cannot be edited.",
         )
-        .with_remedy("以新名称提出新场景。", "propose a new scenario under another name."));
+        .with_remedy(
+            "以新名称提出新场景。",
+            "propose a new scenario under another name.",
+        ));
     }
     // What is in force stays so until the new version is approved.
     if let Ok(state) = before.state.after(ScenarioEvent::Supersede)
@@ -393,11 +404,17 @@ fn visible(actor: &Actor, found: &ScenarioVersion) -> bool {
 /// Drafts are their proposer's business and that of those who review and run the platform.
 fn sees_everything(actor: &Actor) -> bool {
     actor.organisation_kind == OrganisationKind::Operator
-        || actor.roles.iter().any(|role| matches!(role, Role::Reviewer | Role::ProviderDelegate))
+        || actor
+            .roles
+            .iter()
+            .any(|role| matches!(role, Role::Reviewer | Role::ProviderDelegate))
 }
 
 fn unknown(id: ScenarioId) -> Error {
-    Error::not_found(format!("没有场景 {id}。"), format!("there is no scenario {id}."))
+    Error::not_found(
+        format!("没有场景 {id}。"),
+        format!("there is no scenario {id}."),
+    )
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
@@ -422,8 +439,10 @@ fn check_name(name: &str) -> Result<(), Error> {
 
 /// Refuses a contract with faults; notes do not stand in its way.
 fn refuse_faults(findings: Vec<Finding>) -> Result<(), Error> {
-    let refused: Vec<Finding> =
-        findings.into_iter().filter(|finding| finding.severity == Severity::Refuse).collect();
+    let refused: Vec<Finding> = findings
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Refuse)
+        .collect();
     if refused.is_empty() {
         return Ok(());
     }

@@ -45,11 +45,7 @@ impl Platform {
     }
 }
 
-async fn revoke(
-    tx: &mut Tx,
-    id: ScenarioId,
-    reason: &str,
-) -> Result<((), LeafDraft), Error> {
+async fn revoke(tx: &mut Tx, id: ScenarioId, reason: &str) -> Result<((), LeafDraft), Error> {
     let found = version(tx.conn(), id, None).await?;
     let in_force = found.approved > 0 && found.state != ScenarioState::Revoked;
     if !in_force {
@@ -80,5 +76,12 @@ async fn revoke(
     let detail = json!({ "reason": reason, "grants": grants });
     let leaf = LeafDraft::new("scenario.revoke", detail).subject(id);
     let leaf = leaf.scenario(id, found.number, epoch);
-    Ok(((), if found.leaf > 0 { leaf.reference(found.leaf) } else { leaf }))
+    Ok((
+        (),
+        if found.leaf > 0 {
+            leaf.reference(found.leaf)
+        } else {
+            leaf
+        },
+    ))
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use review::Contract;
-use sqlx::any::AnyRow;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::state::ScenarioState;
 use crate::clock::timestamp;
@@ -36,7 +36,11 @@ impl ScenarioVersion {
     /// The state at a moment: the term ends by the clock, without anybody acting.
     pub(crate) fn state_at(&self, now: Timestamp) -> ScenarioState {
         let over = self.expires_at.is_some_and(|end| end <= now);
-        if self.state == ScenarioState::Approved && over { ScenarioState::Expired } else { self.state }
+        if self.state == ScenarioState::Approved && over {
+            ScenarioState::Expired
+        } else {
+            self.state
+        }
     }
 }
 

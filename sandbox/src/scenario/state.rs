@@ -158,7 +158,11 @@ mod tests {
             assert_eq!(ScenarioState::parse(state.as_str()), Some(state));
             for (index, event) in events.into_iter().enumerate() {
                 let wanted = ways.iter().find(|way| way.0 == state && way.1 == index);
-                assert_eq!(state.after(event).ok(), wanted.map(|way| way.2), "{state:?} {event:?}");
+                assert_eq!(
+                    state.after(event).ok(),
+                    wanted.map(|way| way.2),
+                    "{state:?} {event:?}"
+                );
             }
         }
     }

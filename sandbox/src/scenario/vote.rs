@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::row::ScenarioVersion;
 use super::state::{ScenarioEvent, ScenarioState};
 use super::{APPROVALS_NEEDED, ScenarioView, evidence, refuse_faults, row, version};
-use super::row::ScenarioVersion;
 use crate::access::{Actor, Object, Operation};
 use crate::catalogue::shortened;
 use crate::document;
@@ -43,7 +43,11 @@ impl Platform {
     ) -> Result<ScenarioView, Error> {
         let authorisation = self.authorise(actor, Operation::VoteScenario, Object::Platform)?;
         if vote.comment.len() > COMMENT_BYTES_MAX {
-            return Err(Error::too_large("comment_too_long", "意见过长。", "the comment is too long."));
+            return Err(Error::too_large(
+                "comment_too_long",
+                "意见过长。",
+                "the comment is too long.",
+            ));
         }
         self.store()
             .act(authorisation, "vote_scenario", |tx| {
@@ -78,7 +82,10 @@ async fn cast(
             "证据已变化，或不是您所见的证据。",
             "the evidence has changed, or is not the one that you name.",
         )
-        .with_remedy("重新查看证据后再表决。", "look at the evidence again, then vote."));
+        .with_remedy(
+            "重新查看证据后再表决。",
+            "look at the evidence again, then vote.",
+        ));
     }
     let mut votes = row::votes(tx.conn(), id, found.number, &evidence.digest).await?;
     if votes.iter().any(|earlier| earlier.voter == actor.account) {
@@ -94,7 +101,9 @@ async fn cast(
     votes.retain(|earlier| earlier.approve);
     let approvals = u32::try_from(votes.len()).unwrap_or(u32::MAX) + u32::from(vote.approve);
     let event = match vote.approve {
-        true => ScenarioEvent::Approve { last: approvals >= APPROVALS_NEEDED },
+        true => ScenarioEvent::Approve {
+            last: approvals >= APPROVALS_NEEDED,
+        },
         false => ScenarioEvent::Reject,
     };
     let state = found.state.after(event)?;
@@ -112,8 +121,14 @@ async fn cast(
         "comment": shortened(&vote.comment),
         "state": state.as_str(),
     });
-    let kind = if state == ScenarioState::Approved { "scenario.approve" } else { "scenario.vote" };
-    let mut leaf = LeafDraft::new(kind, detail).subject(id).scenario(id, found.number, epoch);
+    let kind = if state == ScenarioState::Approved {
+        "scenario.approve"
+    } else {
+        "scenario.vote"
+    };
+    let mut leaf = LeafDraft::new(kind, detail)
+        .subject(id)
+        .scenario(id, found.number, epoch);
     for earlier in &votes {
         leaf = leaf.reference(earlier.leaf);
     }
@@ -130,13 +145,15 @@ async fn store(
     let number = document::stored_count(found.number)?;
     let failed = |source| storage_error("store a vote", source);
     // A vote on other evidence is void, and gives way to the same person's new one; the ledger has both.
-    sqlx::query("DELETE FROM scenario_votes WHERE scenario_id = $1 AND version = $2 AND account_id = $3")
-        .bind(found.scenario.to_string())
-        .bind(number)
-        .bind(actor.account.to_string())
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+    sqlx::query(
+        "DELETE FROM scenario_votes WHERE scenario_id = $1 AND version = $2 AND account_id = $3",
+    )
+    .bind(found.scenario.to_string())
+    .bind(number)
+    .bind(actor.account.to_string())
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
     sqlx::query(
         "INSERT INTO scenario_votes (scenario_id, version, account_id, organisation_id, approve, evidence_digest, \
          comment, leaf, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",

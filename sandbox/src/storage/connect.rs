@@ -39,9 +39,7 @@ impl std::fmt::Debug for Database {
 }
 
 /// Connects writers and readers.
-pub(super) async fn connect(
-    database: &Database,
-) -> Result<(Pool<Any>, Pool<Any>, Backend), Error> {
+pub(super) async fn connect(database: &Database) -> Result<(Pool<Any>, Pool<Any>, Backend), Error> {
     sqlx::any::install_default_drivers();
     match database {
         Database::Sqlite { file } => sqlite(file).await,
@@ -63,7 +61,10 @@ async fn sqlite(file: &std::path::Path) -> Result<(Pool<Any>, Pool<Any>, Backend
             format!("无法打开数据库文件 {path}。"),
             format!("the database file {path} cannot be opened."),
         )
-        .with_remedy("检查目录权限与磁盘空间。", "look at the folder's permissions and free space.")
+        .with_remedy(
+            "检查目录权限与磁盘空间。",
+            "look at the folder's permissions and free space.",
+        )
         .with_source(source)
     };
     // Made before SQLite makes it, for SQLite would let others read it; its companions take over the mode.
@@ -82,7 +83,9 @@ async fn sqlite(file: &std::path::Path) -> Result<(Pool<Any>, Pool<Any>, Backend
 
 /// `?`, `#` and `%` would end the path of a URL.
 fn escaped(path: &str) -> String {
-    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+    path.replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
 }
 
 async fn pool(connections: u32, url: &str) -> Result<Pool<Any>, sqlx::Error> {
@@ -118,8 +121,12 @@ async fn postgres(url: &str) -> Result<(Pool<Any>, Pool<Any>, Backend), Error> {
         .close()
         .await
         .map_err(|source| refused(url, source))?;
-    let write = pool(WRITERS_MAX, url).await.map_err(|source| refused(url, source))?;
-    let read = pool(READERS_MAX, url).await.map_err(|source| refused(url, source))?;
+    let write = pool(WRITERS_MAX, url)
+        .await
+        .map_err(|source| refused(url, source))?;
+    let read = pool(READERS_MAX, url)
+        .await
+        .map_err(|source| refused(url, source))?;
     Ok((write, read, Backend::Postgres))
 }
 
@@ -172,9 +179,17 @@ mod tests {
 
     #[test]
     fn a_password_is_no_part_of_the_address() {
-        assert_eq!(address("postgres://egret:pass@word@db:5432/egret?sslmode=require"), "db:5432/egret");
+        assert_eq!(
+            address("postgres://egret:pass@word@db:5432/egret?sslmode=require"),
+            "db:5432/egret"
+        );
         assert_eq!(address("not a url"), "not a url");
-        let shown = format!("{:?}", Database::Postgres { url: "postgres://a:secret@b/c".into() });
+        let shown = format!(
+            "{:?}",
+            Database::Postgres {
+                url: "postgres://a:secret@b/c".into()
+            }
+        );
         assert!(!shown.contains("secret"), "{shown}");
     }
 }

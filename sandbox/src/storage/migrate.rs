@@ -7,8 +7,14 @@ use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
 const STEPS: [(&str, &str); 3] = [
-    ("0001_foundation", include_str!("../../migrations/0001_foundation.sql")),
-    ("0002_catalogue", include_str!("../../migrations/0002_catalogue.sql")),
+    (
+        "0001_foundation",
+        include_str!("../../migrations/0001_foundation.sql"),
+    ),
+    (
+        "0002_catalogue",
+        include_str!("../../migrations/0002_catalogue.sql"),
+    ),
     ("0003_jobs", include_str!("../../migrations/0003_jobs.sql")),
 ];
 
@@ -44,7 +50,10 @@ pub(super) async fn migrate(pool: &Pool<Any>, backend: Backend) -> Result<(), Er
     }
     for (number, (name, sql)) in STEPS.iter().enumerate().skip(done) {
         for statement in statements(sql) {
-            (&mut *tx).execute(sqlx::AssertSqlSafe(statement)).await.map_err(failed)?;
+            (&mut *tx)
+                .execute(sqlx::AssertSqlSafe(statement))
+                .await
+                .map_err(failed)?;
         }
         if number == 0 {
             sqlx::query("INSERT INTO ledger_state (id, size, edge) VALUES (1, 0, $1)")
@@ -70,7 +79,11 @@ fn statements(sql: &str) -> impl Iterator<Item = String> {
         .map(|line| line.split_once("--").map_or(line, |(code, _)| code))
         .collect::<Vec<_>>()
         .join("\n");
-    code.split(';').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<_>>().into_iter()
+    code.split(';')
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 #[cfg(test)]
@@ -84,11 +97,16 @@ mod tests {
             assert!(!parts.is_empty(), "{name}");
             for part in parts {
                 assert!(
-                    ["CREATE ", "ALTER ", "INSERT "].iter().any(|word| part.starts_with(word)),
+                    ["CREATE ", "ALTER ", "INSERT "]
+                        .iter()
+                        .any(|word| part.starts_with(word)),
                     "{name}: {part}"
                 );
                 for word in ["AUTOINCREMENT", "SERIAL", "BLOB", "JSONB", "WITHOUT ROWID"] {
-                    assert!(!part.contains(word), "{name}: {word} is of one database only");
+                    assert!(
+                        !part.contains(word),
+                        "{name}: {word} is of one database only"
+                    );
                 }
             }
         }

@@ -77,7 +77,14 @@ impl Store {
     ) -> Result<Self, Error> {
         let (write, read, backend) = connect::connect(database).await?;
         migrate::migrate(&write, backend).await?;
-        Ok(Self { write, read, backend, clock, entropy, pseudonyms: Arc::new(pseudonyms) })
+        Ok(Self {
+            write,
+            read,
+            backend,
+            clock,
+            entropy,
+            pseudonyms: Arc::new(pseudonyms),
+        })
     }
 
     /// Changes state: `f` runs in one transaction, and what it did commits together with the leaf it answers.
@@ -116,7 +123,11 @@ impl Store {
     where
         F: for<'a> FnMut(&'a mut Tx) -> BoxFuture<'a, Result<(T, LeafDraft), Error>>,
     {
-        let transaction = self.write.begin_with(self.backend.begin()).await.map_err(Failed::of)?;
+        let transaction = self
+            .write
+            .begin_with(self.backend.begin())
+            .await
+            .map_err(Failed::of)?;
         let mut tx = Tx::begin(
             transaction,
             authorisation,
@@ -147,7 +158,10 @@ impl Store {
             .await
             .map_err(|source| storage_error(name, source))?;
         let value = f(&mut transaction).await?;
-        transaction.rollback().await.map_err(|source| storage_error(name, source))?;
+        transaction
+            .rollback()
+            .await
+            .map_err(|source| storage_error(name, source))?;
         Ok(value)
     }
 
@@ -162,7 +176,11 @@ impl Store {
         F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let failed = |source| storage_error(name, source);
-        let mut transaction = self.write.begin_with(self.backend.begin()).await.map_err(failed)?;
+        let mut transaction = self
+            .write
+            .begin_with(self.backend.begin())
+            .await
+            .map_err(failed)?;
         let value = f(&mut transaction).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(value)
@@ -189,7 +207,11 @@ enum Failed {
 
 impl Failed {
     fn of(source: sqlx::Error) -> Self {
-        if is_race(&source) { Self::Retry(source) } else { Self::Final(storage_error("commit", source)) }
+        if is_race(&source) {
+            Self::Retry(source)
+        } else {
+            Self::Final(storage_error("commit", source))
+        }
     }
 }
 
@@ -215,8 +237,13 @@ impl Error {
 
 /// Whether another transaction was in the way: busy or locked (SQLite), serialisation, deadlock (PostgreSQL).
 fn is_race(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    matches!(error.code().as_deref(), Some("5" | "6" | "261" | "517" | "40001" | "40P01"))
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    matches!(
+        error.code().as_deref(),
+        Some("5" | "6" | "261" | "517" | "40001" | "40P01")
+    )
 }
 
 fn busy(name: &'static str, source: sqlx::Error) -> Error {
@@ -233,7 +260,10 @@ fn busy(name: &'static str, source: sqlx::Error) -> Error {
 /// Whether SQLite cannot use its file: no permission (3), read-only (8), I/O (10), damaged (11), cannot open (14), no
 /// database (26). The low byte of an extended code is its class. PostgreSQL's codes are no small numbers, but 58030 is I/O.
 fn is_file_trouble(code: Option<&str>) -> bool {
-    let class = code.and_then(|code| code.parse::<u32>().ok()).filter(|code| *code < 10_000).map(|code| code & 0xff);
+    let class = code
+        .and_then(|code| code.parse::<u32>().ok())
+        .filter(|code| *code < 10_000)
+        .map(|code| code & 0xff);
     matches!(class, Some(3 | 8 | 10 | 11 | 14 | 26)) || code == Some("58030")
 }
 
@@ -246,28 +276,44 @@ pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
 /// The outside error of a statement that failed: names what to do where the cause is the host's.
 pub(crate) fn storage_error(operation: &'static str, source: sqlx::Error) -> Error {
     let (code, zh, en): (&'static str, &str, &str) = match &source {
-        sqlx::Error::Database(error)
-            if matches!(error.code().as_deref(), Some("13" | "53100")) =>
-        {
-            ("disk_full", "数据库所在磁盘已满，操作未执行。", "the disk of the database is full; nothing was done.")
+        sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("13" | "53100")) => {
+            (
+                "disk_full",
+                "数据库所在磁盘已满，操作未执行。",
+                "the disk of the database is full; nothing was done.",
+            )
         }
-        sqlx::Error::Database(error) if is_file_trouble(error.code().as_deref()) => {
-            ("database_io", "数据库文件无法读写，操作未执行。", "the database file cannot be read or written; nothing was done.")
-        }
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-            ("database_unavailable", "数据库无响应，操作未执行。", "the database does not answer; nothing was done.")
-        }
+        sqlx::Error::Database(error) if is_file_trouble(error.code().as_deref()) => (
+            "database_io",
+            "数据库文件无法读写，操作未执行。",
+            "the database file cannot be read or written; nothing was done.",
+        ),
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => (
+            "database_unavailable",
+            "数据库无响应，操作未执行。",
+            "the database does not answer; nothing was done.",
+        ),
         _ => {
             if is_race(&source) {
                 // The caller tries again; not worth a line in the log.
-                return Error::unavailable("database_busy", "数据库繁忙。", "the database is busy.")
-                    .with_source(source);
+                return Error::unavailable(
+                    "database_busy",
+                    "数据库繁忙。",
+                    "the database is busy.",
+                )
+                .with_source(source);
             }
             return Error::internal(operation, source);
         }
     };
     tracing::error!(operation, error = %source, "the database failed");
     Error::unavailable(code, zh, en)
-        .with_remedy("请运维人员检查数据库与磁盘空间后重试。", "the operator has to look at the database and its disk; then try again.")
+        .with_remedy(
+            "请运维人员检查数据库与磁盘空间后重试。",
+            "the operator has to look at the database and its disk; then try again.",
+        )
         .with_source(source)
 }

@@ -32,15 +32,26 @@ impl Tx {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         // Takes the row's lock: leaves get their positions in the order of commit, and one writer is at work at a time.
-        let row = sqlx::query("UPDATE ledger_state SET size = size WHERE id = 1 RETURNING size, edge")
-            .fetch_one(&mut *inner)
-            .await
+        let row =
+            sqlx::query("UPDATE ledger_state SET size = size WHERE id = 1 RETURNING size, edge")
+                .fetch_one(&mut *inner)
+                .await
+                .map_err(|source| storage_error("lock the ledger", source))?;
+        let size: i64 = row
+            .try_get(0)
             .map_err(|source| storage_error("lock the ledger", source))?;
-        let size: i64 = row.try_get(0).map_err(|source| storage_error("lock the ledger", source))?;
-        let edge: Vec<u8> =
-            row.try_get(1).map_err(|source| storage_error("lock the ledger", source))?;
+        let edge: Vec<u8> = row
+            .try_get(1)
+            .map_err(|source| storage_error("lock the ledger", source))?;
         let edge = Edge::from_parts(size, &edge)?;
-        Ok(Self { inner, actor: authorisation.actor_name(), pseudonyms, entropy, now, edge })
+        Ok(Self {
+            inner,
+            actor: authorisation.actor_name(),
+            pseudonyms,
+            entropy,
+            now,
+            edge,
+        })
     }
 
     /// The connection to run statements on.
@@ -80,8 +91,8 @@ impl Tx {
         let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         let leaf = draft.seal(&self.pseudonyms, &self.actor, self.now, &salt, id)?;
         let stored = |source| storage_error("append a leaf", source);
-        let at = i64::try_from(position)
-            .map_err(|source| Error::internal("append a leaf", source))?;
+        let at =
+            i64::try_from(position).map_err(|source| Error::internal("append a leaf", source))?;
         sqlx::query("INSERT INTO ledger_leaves (position, kind, leaf) VALUES ($1, $2, $3)")
             .bind(at)
             .bind(leaf.kind)

@@ -42,8 +42,8 @@ pub use private_datasets::{
     DataFormat, DataQuery, PrivateColumn, PrivateDatasetCreate, PrivateDatasetView,
 };
 pub use pushes::{
-    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView, PushState,
-    PushView, QualityView, RiskView, RuleCount,
+    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView,
+    PushState, PushView, QualityView, RiskView, RuleCount,
 };
 pub use releases::{
     ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,

@@ -33,7 +33,9 @@ pub(crate) fn is_missing(folded: &str) -> bool {
 /// A whole number; a fraction of zeros, as spreadsheets add, is taken.
 pub(crate) fn int64(folded: &str) -> Option<i64> {
     let digits = match folded.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b == b'0') => whole,
+        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b == b'0') => {
+            whole
+        }
         Some(_) => return None,
         None => folded,
     };
@@ -99,7 +101,10 @@ pub(crate) fn china() -> Offset {
 }
 
 fn wall_micros(local: DateTime) -> Option<i64> {
-    Offset::UTC.to_timestamp(local).ok().map(|instant| instant.as_microsecond())
+    Offset::UTC
+        .to_timestamp(local)
+        .ok()
+        .map(|instant| instant.as_microsecond())
 }
 
 /// A leading calendar date and what follows it.
@@ -131,7 +136,11 @@ fn split_date(text: &str) -> Option<(Date, &str)> {
 
 /// A number of `least..=most` ASCII digits at the start, and the rest.
 fn number(text: &str, least: usize, most: usize) -> Option<(i16, &str)> {
-    let digits = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let digits = text
+        .bytes()
+        .take(most)
+        .take_while(u8::is_ascii_digit)
+        .count();
     if digits < least {
         return None;
     }
@@ -173,12 +182,18 @@ fn split_zone(text: &str) -> Option<(&str, Option<Offset>)> {
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
         return Some((clock.trim_end(), Some(Offset::UTC)));
     }
-    let Some(at) = text.rfind(['+', '-']) else { return Some((text, None)) };
+    let Some(at) = text.rfind(['+', '-']) else {
+        return Some((text, None));
+    };
     let (clock, zone) = text.split_at(at);
     let sign = if zone.starts_with('-') { -1 } else { 1 };
     let zone: String = zone.chars().skip(1).filter(|c| *c != ':').collect();
     let (hours, rest) = number(&zone, 2, 2)?;
-    let minutes = if rest.is_empty() { 0 } else { number(rest, 2, 2)?.0 };
+    let minutes = if rest.is_empty() {
+        0
+    } else {
+        number(rest, 2, 2)?.0
+    };
     let seconds = sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
     Some((clock.trim_end(), Some(Offset::from_seconds(seconds).ok()?)))
 }
@@ -249,10 +264,31 @@ mod tests {
 
     #[test]
     fn dates() {
-        for text in ["2023-02-28", "2023/2/28", "2023.02.28", "20230228", "2023年2月28日", "２０２３－０２－２８", "2023-02-28 00:00:00", "2023-02-28T00:00"] {
+        for text in [
+            "2023-02-28",
+            "2023/2/28",
+            "2023.02.28",
+            "20230228",
+            "2023年2月28日",
+            "２０２３－０２－２８",
+            "2023-02-28 00:00:00",
+            "2023-02-28T00:00",
+        ] {
             assert_eq!(date(&folded(text)), Some(19_416), "{text}");
         }
-        for text in ["2023-02-30", "2023-13-01", "2023-02-28 12:00:00", "2023-02/28", "202302281", "23-02-28", "2023-2", "2023年2月28", "0228", "", "2023-02-28x"] {
+        for text in [
+            "2023-02-30",
+            "2023-13-01",
+            "2023-02-28 12:00:00",
+            "2023-02/28",
+            "202302281",
+            "23-02-28",
+            "2023-2",
+            "2023年2月28",
+            "0228",
+            "",
+            "2023-02-28x",
+        ] {
             assert_eq!(date(&folded(text)), None, "{text}");
         }
         assert_eq!(date("1970-01-01"), Some(0));
@@ -262,14 +298,33 @@ mod tests {
     #[test]
     fn timestamps_share_one_clock() {
         let noon = timestamp("2023-02-28 12:00:00").unwrap();
-        for text in ["2023-02-28T12:00:00", "2023-02-28T04:00:00Z", "2023-02-28 12:00:00+08:00", "2023-02-28T12:00:00.000000+0800", "2023-02-27 23:00:00-05", "2023/2/28 12:00"] {
+        for text in [
+            "2023-02-28T12:00:00",
+            "2023-02-28T04:00:00Z",
+            "2023-02-28 12:00:00+08:00",
+            "2023-02-28T12:00:00.000000+0800",
+            "2023-02-27 23:00:00-05",
+            "2023/2/28 12:00",
+        ] {
             assert_eq!(timestamp(text), Some(noon), "{text}");
         }
-        assert_eq!(timestamp("2023-02-28 12:00:00.1234569"), Some(noon + 123_456));
-        for text in ["2023-02-28 25:00", "2023-02-28 12:61", "2023-02-30 12:00", "2023-02-28 12", "12:00"] {
+        assert_eq!(
+            timestamp("2023-02-28 12:00:00.1234569"),
+            Some(noon + 123_456)
+        );
+        for text in [
+            "2023-02-28 25:00",
+            "2023-02-28 12:61",
+            "2023-02-30 12:00",
+            "2023-02-28 12",
+            "12:00",
+        ] {
             assert_eq!(timestamp(text), None, "{text}");
         }
-        assert_eq!(timestamp("2023-02-28"), Some(i64::from(date("2023-02-28").unwrap()) * 86_400_000_000));
+        assert_eq!(
+            timestamp("2023-02-28"),
+            Some(i64::from(date("2023-02-28").unwrap()) * 86_400_000_000)
+        );
     }
 
     #[test]

@@ -50,7 +50,11 @@ impl ColumnBuilder {
         if let ColumnBuilder::Text(builder) = self {
             let value = (!text.is_empty() || quoted).then_some(text);
             builder.append_option(value);
-            return if value.is_some() { Parsed::Value } else { Parsed::Missing };
+            return if value.is_some() {
+                Parsed::Value
+            } else {
+                Parsed::Missing
+            };
         }
         let folded = cell::folded(text);
         if cell::is_missing(&folded) {
@@ -65,7 +69,11 @@ impl ColumnBuilder {
             ColumnBuilder::Date(b) => take(cell::date(&folded), |v| b.append_option(v)),
             ColumnBuilder::Time(b) => take(cell::timestamp(&folded), |v| b.append_option(v)),
         };
-        if parsed { Parsed::Value } else { Parsed::Failed }
+        if parsed {
+            Parsed::Value
+        } else {
+            Parsed::Failed
+        }
     }
 
     pub(crate) fn append_null(&mut self) {
@@ -106,8 +114,14 @@ pub(crate) fn type_problem(row: u64, column: &str, kind: ColumnType, text: &str)
         action: Action::Repaired,
         masked_value: cell::shape(text),
         message: both(
-            format!("第 {row} 行 {column} 列不是合法的 {} 值，按缺失处理", kind.name()),
-            format!("row {row}, column {column} is no valid {}; taken as missing", kind.name()),
+            format!(
+                "第 {row} 行 {column} 列不是合法的 {} 值，按缺失处理",
+                kind.name()
+            ),
+            format!(
+                "row {row}, column {column} is no valid {}; taken as missing",
+                kind.name()
+            ),
         ),
     }
 }
@@ -119,7 +133,9 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(columns: usize) -> Self {
-        Tally { counts: vec![(0, 0); columns] }
+        Tally {
+            counts: vec![(0, 0); columns],
+        }
     }
 
     pub(crate) fn add(&mut self, column: usize, parsed: Parsed) {

@@ -53,7 +53,10 @@ impl<R: Read> CsvReader<R> {
             records,
             record,
             positions,
-            builders: columns.iter().map(|column| ColumnBuilder::new(column.kind)).collect(),
+            builders: columns
+                .iter()
+                .map(|column| ColumnBuilder::new(column.kind))
+                .collect(),
             schema: arrow_schema(columns),
             tally: Tally::new(columns.len()),
             columns: columns.to_vec(),
@@ -81,15 +84,26 @@ impl<R: Read> CsvReader<R> {
             bytes += self.record.bytes();
         }
         if rows == 0 {
-            let columns = self.columns.iter().map(|column| (column.name.as_str(), column.kind));
+            let columns = self
+                .columns
+                .iter()
+                .map(|column| (column.name.as_str(), column.kind));
             self.tally.verdict(columns, &self.limits)?;
             return Ok(None);
         }
-        let arrays = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let arrays = self
+            .builders
+            .iter_mut()
+            .map(ColumnBuilder::finish)
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| ReadError::Source(std::io::Error::other(error)))?;
-        Ok(Some(TypedBatch { first_row, batch, problems }))
+        Ok(Some(TypedBatch {
+            first_row,
+            batch,
+            problems,
+        }))
     }
 
     fn take_record(&mut self, row: u64, problems: &mut Vec<Problem>) -> Result<(), ReadError> {
@@ -97,9 +111,15 @@ impl<R: Read> CsvReader<R> {
         if found != wanted {
             return Err(ragged(row, found, wanted).into());
         }
-        let targets = self.columns.iter().zip(&self.positions).zip(&mut self.builders);
+        let targets = self
+            .columns
+            .iter()
+            .zip(&self.positions)
+            .zip(&mut self.builders);
         for (index, ((column, &position), builder)) in targets.enumerate() {
-            let Some((text, quoted)) = self.record.cell(position) else { continue };
+            let Some((text, quoted)) = self.record.cell(position) else {
+                continue;
+            };
             let parsed = builder.append(text, quoted);
             self.tally.add(index, parsed);
             if parsed == Parsed::Failed {
@@ -116,7 +136,11 @@ fn find(columns: &[Column], cell: &str) -> Option<usize> {
     columns
         .iter()
         .position(|column| column.name == cell)
-        .or_else(|| columns.iter().position(|column| column.name.eq_ignore_ascii_case(cell)))
+        .or_else(|| {
+            columns
+                .iter()
+                .position(|column| column.name.eq_ignore_ascii_case(cell))
+        })
         .or_else(|| {
             let same = |column: &Column| !cell.is_empty() && column.comment == cell;
             columns.iter().position(same)
@@ -127,11 +151,17 @@ fn match_header(header: &Record, columns: &[Column]) -> Result<Vec<usize>, Intak
     let mut found: HashMap<usize, usize> = HashMap::new();
     let mut unknown = Vec::new();
     for position in 0..header.len() {
-        let cell = header.cell(position).map(|(text, _)| text.trim()).unwrap_or_default();
+        let cell = header
+            .cell(position)
+            .map(|(text, _)| text.trim())
+            .unwrap_or_default();
         match find(columns, cell) {
             None => unknown.push((position, shown_name(cell))),
             Some(index) if found.contains_key(&index) => {
-                let name = columns.get(index).map(|column| column.name.as_str()).unwrap_or(cell);
+                let name = columns
+                    .get(index)
+                    .map(|column| column.name.as_str())
+                    .unwrap_or(cell);
                 return Err(duplicate(name));
             }
             Some(index) => {
@@ -143,25 +173,37 @@ fn match_header(header: &Record, columns: &[Column]) -> Result<Vec<usize>, Intak
         return Err(no_header(columns));
     }
     if let Some(missing) = (0..columns.len()).find(|index| !found.contains_key(index)) {
-        let name = columns.get(missing).map(|column| column.name.as_str()).unwrap_or_default();
+        let name = columns
+            .get(missing)
+            .map(|column| column.name.as_str())
+            .unwrap_or_default();
         return Err(super::missing_column(name));
     }
     if let Some((position, name)) = unknown.first() {
         return Err(unknown_column(*position, name));
     }
-    Ok((0..columns.len()).filter_map(|index| found.get(&index).copied()).collect())
+    Ok((0..columns.len())
+        .filter_map(|index| found.get(&index).copied())
+        .collect())
 }
 
 fn empty() -> IntakeFault {
     IntakeFault::new(
         "file_empty",
-        both("文件为空，没有表头", "the file is empty: there is no header"),
+        both(
+            "文件为空，没有表头",
+            "the file is empty: there is no header",
+        ),
         both("推送含表头的数据", "push data with a header"),
     )
 }
 
 fn no_header(columns: &[Column]) -> IntakeFault {
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).take(20).collect();
+    let names: Vec<&str> = columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .take(20)
+        .collect();
     let names = names.join(", ");
     IntakeFault::new(
         "header_mismatch",
@@ -177,7 +219,10 @@ fn no_header(columns: &[Column]) -> IntakeFault {
 fn duplicate(name: &str) -> IntakeFault {
     IntakeFault::new(
         "column_duplicate",
-        both(format!("表头中 {name} 列出现两次"), format!("the header names column {name} twice")),
+        both(
+            format!("表头中 {name} 列出现两次"),
+            format!("the header names column {name} twice"),
+        ),
         both("每列只写一次", "name each column once"),
     )
     .at_row(0)
@@ -189,9 +234,15 @@ fn unknown_column(position: usize, name: &str) -> IntakeFault {
         "column_unknown",
         both(
             format!("表头第 {} 列 {name} 不在目录中", position + 1),
-            format!("column {name} (number {} of the header) is not in the catalogue entry", position + 1),
+            format!(
+                "column {name} (number {} of the header) is not in the catalogue entry",
+                position + 1
+            ),
         ),
-        both("去掉该列，或先更新目录", "leave the column out, or update the entry first"),
+        both(
+            "去掉该列，或先更新目录",
+            "leave the column out, or update the entry first",
+        ),
     )
     .at_row(0)
     .at_column(name)
@@ -205,7 +256,10 @@ fn ragged(row: u64, found: usize, wanted: usize) -> IntakeFault {
             format!("第 {row} 行有 {found} 列，表头有 {wanted} 列"),
             format!("row {row} has {found} columns, the header has {wanted}"),
         ),
-        both("检查该行的分隔符和引号", "check the row's delimiters and quotes"),
+        both(
+            "检查该行的分隔符和引号",
+            "check the row's delimiters and quotes",
+        ),
     )
     .at_row(row)
     .at_column(format!("#{place}"))

@@ -54,7 +54,11 @@ impl TextEncoding {
             TextEncoding::Utf16Le => &[0xFF, 0xFE],
             TextEncoding::Utf16Be => &[0xFE, 0xFF],
         };
-        if head.starts_with(mark) { mark.len() } else { 0 }
+        if head.starts_with(mark) {
+            mark.len()
+        } else {
+            0
+        }
     }
 }
 
@@ -86,9 +90,14 @@ pub fn detect(mut source: impl Read) -> io::Result<TextEncoding> {
 }
 
 fn from_mark(head: &[u8]) -> Option<TextEncoding> {
-    [TextEncoding::Utf8, TextEncoding::Gb18030, TextEncoding::Utf16Le, TextEncoding::Utf16Be]
-        .into_iter()
-        .find(|encoding| encoding.mark_bytes(head) > 0)
+    [
+        TextEncoding::Utf8,
+        TextEncoding::Gb18030,
+        TextEncoding::Utf16Le,
+        TextEncoding::Utf16Be,
+    ]
+    .into_iter()
+    .find(|encoding| encoding.mark_bytes(head) > 0)
 }
 
 /// UTF-16 without a mark: ASCII (delimiters, digits) leaves a zero in every second byte.
@@ -268,17 +277,23 @@ impl<R: Read> TextSource<R> {
         self.raw_at = 0;
         self.at_end = self.raw_filled < self.raw.len();
         if start {
-            self.raw_at = self.encoding.mark_bytes(self.raw.get(..self.raw_filled).unwrap_or(&[]));
+            self.raw_at = self
+                .encoding
+                .mark_bytes(self.raw.get(..self.raw_filled).unwrap_or(&[]));
         }
         Ok(())
     }
 
     fn decode(&mut self, out: &mut Vec<u8>) {
-        let raw = self.raw.get(self.raw_at..self.raw_filled).unwrap_or_default();
+        let raw = self
+            .raw
+            .get(self.raw_at..self.raw_filled)
+            .unwrap_or_default();
         // Three bytes of UTF-8 for each byte of any of these encodings, and room for a tail.
         out.resize(raw.len() * 3 + 16, 0);
         let (result, read, written) =
-            self.decoder.decode_to_utf8_without_replacement(raw, out, self.at_end);
+            self.decoder
+                .decode_to_utf8_without_replacement(raw, out, self.at_end);
         out.truncate(written);
         self.raw_at += read;
         match result {
@@ -319,7 +334,13 @@ mod tests {
 
     fn utf16(text: &str, little: bool) -> Vec<u8> {
         text.encode_utf16()
-            .flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() })
+            .flat_map(|unit| {
+                if little {
+                    unit.to_le_bytes()
+                } else {
+                    unit.to_be_bytes()
+                }
+            })
             .collect()
     }
 
@@ -344,7 +365,10 @@ mod tests {
         ] {
             assert_eq!(detect(&bytes[..]).unwrap(), encoding, "{bytes:?}");
             let text = decode(&bytes, encoding).unwrap();
-            assert!(text.is_empty() || text == TEXT || text == "id,age\n1,2\n3,4\n", "{text}");
+            assert!(
+                text.is_empty() || text == TEXT || text == "id,age\n1,2\n3,4\n",
+                "{text}"
+            );
         }
     }
 
@@ -357,7 +381,9 @@ mod tests {
 
     #[test]
     fn damaged_utf8_is_not_taken_for_gb18030() {
-        let mut bytes = "身份证号,地址\n厦门市思明区,鼓浪屿\n".repeat(200).into_bytes();
+        let mut bytes = "身份证号,地址\n厦门市思明区,鼓浪屿\n"
+            .repeat(200)
+            .into_bytes();
         let at = bytes.len() / 2;
         bytes[at] = 0xFF;
         assert_eq!(detect(&bytes[..]).unwrap(), TextEncoding::Utf8);

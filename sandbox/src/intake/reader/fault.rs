@@ -26,7 +26,14 @@ pub struct IntakeFault {
 impl IntakeFault {
     /// A fault without a place; add one with the `at_` methods.
     pub fn new(rule: &str, reason: Bilingual, remedy: Bilingual) -> Self {
-        IntakeFault { rule: rule.to_owned(), row: None, column: None, offset: None, reason, remedy }
+        IntakeFault {
+            rule: rule.to_owned(),
+            row: None,
+            column: None,
+            offset: None,
+            reason,
+            remedy,
+        }
     }
 
     /// Sets the data row.
@@ -68,5 +75,8 @@ impl From<IntakeFault> for ReadError {
 
 /// Shorthand for the two languages.
 pub(crate) fn both(zh: impl Into<String>, en: impl Into<String>) -> Bilingual {
-    Bilingual { zh: zh.into(), en: en.into() }
+    Bilingual {
+        zh: zh.into(),
+        en: en.into(),
+    }
 }

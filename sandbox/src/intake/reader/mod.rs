@@ -109,7 +109,8 @@ impl<R: ChunkReader + 'static> Reader<R> {
 ///
 /// A file without a header has values where names should be; those are shown by shape only.
 fn shown_name(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '(' | ')' | '（' | '）');
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '(' | ')' | '（' | '）');
     let digits = name.chars().filter(|c| c.is_numeric()).count();
     let named = name.chars().count() <= 64
         && name.chars().all(plain)
@@ -121,7 +122,10 @@ fn shown_name(name: &str) -> String {
 fn missing_column(name: &str) -> IntakeFault {
     IntakeFault::new(
         "column_missing",
-        both(format!("缺少 {name} 列"), format!("column {name} is missing")),
+        both(
+            format!("缺少 {name} 列"),
+            format!("column {name} is missing"),
+        ),
         both("按目录补上该列", "add the column as in the catalogue entry"),
     )
     .at_column(name)

@@ -42,7 +42,11 @@ pub(crate) fn walk<R: ChunkReader>(
             return Err(page_too_large(column, limits).into());
         }
         cost.total_bytes += page.uncompressed;
-        let values = if page.encoding == DELTA_BYTE_ARRAY { 1 } else { page.values.max(1) };
+        let values = if page.encoding == DELTA_BYTE_ARRAY {
+            1
+        } else {
+            page.values.max(1)
+        };
         if !page.dictionary {
             cost.value_bytes_max = cost.value_bytes_max.max(page.uncompressed.div_ceil(values));
         }
@@ -56,10 +60,15 @@ pub(crate) fn walk<R: ChunkReader>(
 
 fn range<R: ChunkReader>(file: &R, column: &ColumnChunkMetaData) -> Result<(u64, u64), ReadError> {
     let data = column.data_page_offset();
-    let start = column.dictionary_page_offset().map_or(data, |dictionary| dictionary.min(data));
+    let start = column
+        .dictionary_page_offset()
+        .map_or(data, |dictionary| dictionary.min(data));
     let start = u64::try_from(start).map_err(|_| damaged())?;
     let length = u64::try_from(column.compressed_size()).map_err(|_| damaged())?;
-    let end = start.checked_add(length).filter(|end| *end <= file.len()).ok_or_else(damaged)?;
+    let end = start
+        .checked_add(length)
+        .filter(|end| *end <= file.len())
+        .ok_or_else(damaged)?;
     Ok((start, end))
 }
 
@@ -70,8 +79,12 @@ fn read_header<R: ChunkReader>(
     end: u64,
 ) -> Result<Header, ReadError> {
     for refetch in [false, true] {
-        let inside = at.checked_sub(window.0).and_then(|skip| usize::try_from(skip).ok());
-        let rest = inside.and_then(|skip| window.1.get(skip..)).unwrap_or_default();
+        let inside = at
+            .checked_sub(window.0)
+            .and_then(|skip| usize::try_from(skip).ok());
+        let rest = inside
+            .and_then(|skip| window.1.get(skip..))
+            .unwrap_or_default();
         let enough = rest.len() as u64 >= HEADER_BYTES_LIKELY.min(end - at);
         if enough && let Some(header) = Header::parse(rest) {
             return Ok(header);
@@ -107,7 +120,11 @@ struct Header {
 impl Header {
     fn parse(bytes: &[u8]) -> Option<Header> {
         let mut thrift = Thrift { rest: bytes };
-        let mut header = Header { uncompressed: -1, compressed: -1, ..Header::default() };
+        let mut header = Header {
+            uncompressed: -1,
+            compressed: -1,
+            ..Header::default()
+        };
         let mut field = 0;
         while let Some((id, kind)) = thrift.field(field)? {
             match (id, kind) {
@@ -182,7 +199,11 @@ impl Thrift<'_> {
     fn zigzag(&mut self) -> Option<i64> {
         let value = self.varint()?;
         let magnitude = i64::try_from(value >> 1).ok()?;
-        Some(if value & 1 == 0 { magnitude } else { -magnitude - 1 })
+        Some(if value & 1 == 0 {
+            magnitude
+        } else {
+            -magnitude - 1
+        })
     }
 
     /// The next field's number and type; none inside at the end of the structure.
@@ -254,7 +275,10 @@ fn page_too_large(column: &ColumnChunkMetaData, limits: &IntakeLimits) -> Intake
             format!("{name} 列有一页解压后超过 {most} MiB"),
             format!("column {name} has a page of more than {most} MiB when decompressed"),
         ),
-        both("用较小的页（如 1 MiB）重新写出文件", "write the file again with smaller pages, such as 1 MiB"),
+        both(
+            "用较小的页（如 1 MiB）重新写出文件",
+            "write the file again with smaller pages, such as 1 MiB",
+        ),
     )
     .at_column(name)
 }

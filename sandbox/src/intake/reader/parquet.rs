@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use masking::Problem;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -106,19 +109,33 @@ impl ParquetReader {
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (index, column) in self.columns.iter().enumerate() {
             let position = self.positions.get(index).copied().unwrap_or(index);
-            let mut target = Target { index, column, first_row, tally: &mut self.tally, problems: &mut problems };
+            let mut target = Target {
+                index,
+                column,
+                first_row,
+                tally: &mut self.tally,
+                problems: &mut problems,
+            };
             arrays.push(target.convert(slice.column(position))?);
         }
         problems.sort_by_key(|problem: &Problem| problem.row);
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|error| ReadError::Source(io::Error::other(error)))?;
-        Ok(Some(TypedBatch { first_row, batch, problems }))
+        Ok(Some(TypedBatch {
+            first_row,
+            batch,
+            problems,
+        }))
     }
 
     /// How many rows from `at` stay below a batch's bytes; a dictionary's one long text may
     /// stand in every row.
     fn rows_that_fit(&self, decoded: &RecordBatch, at: usize) -> Result<usize, ReadError> {
-        let texts: Vec<_> = decoded.columns().iter().filter_map(|c| c.as_string_view_opt()).collect();
+        let texts: Vec<_> = decoded
+            .columns()
+            .iter()
+            .filter_map(|c| c.as_string_view_opt())
+            .collect();
         let mut bytes = 0;
         for row in at..decoded.num_rows() {
             for text in texts.iter().filter(|text| text.is_valid(row)) {
@@ -159,10 +176,21 @@ impl Target<'_> {
             (_, DataType::Utf8View) => self.parse(array),
             (ColumnType::Timestamp, DataType::Timestamp(_, zone)) => {
                 let zoned = zone.is_some();
-                let micros = self.cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
-                let wall = micros.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>);
-                let shift = if zoned { i64::from(super::cell::china().seconds()) * 1_000_000 } else { 0 };
-                let moved = wall.unary_opt::<_, TimestampMicrosecondType>(|value| value.checked_add(shift));
+                let micros = self.cast(
+                    array,
+                    &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+                )?;
+                let wall = micros
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .clone()
+                    .with_timezone_opt(None::<Arc<str>>);
+                let shift = if zoned {
+                    i64::from(super::cell::china().seconds()) * 1_000_000
+                } else {
+                    0
+                };
+                let moved =
+                    wall.unary_opt::<_, TimestampMicrosecondType>(|value| value.checked_add(shift));
                 self.count(array, &moved);
                 Ok(Arc::new(moved))
             }
@@ -183,7 +211,10 @@ impl Target<'_> {
     }
 
     fn cast(&self, array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ReadError> {
-        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let options = CastOptions {
+            safe: true,
+            ..CastOptions::default()
+        };
         cast_with_options(array, to, &options).map_err(|_| {
             let found = array.data_type();
             wrong_type(&self.column.name, self.column.kind, found).into()
@@ -203,7 +234,8 @@ impl Target<'_> {
             let parsed = builder.append(text, true);
             self.tally.add(self.index, parsed);
             if parsed == Parsed::Failed {
-                self.problems.push(type_problem(row, &self.column.name, self.column.kind, text));
+                self.problems
+                    .push(type_problem(row, &self.column.name, self.column.kind, text));
             }
         }
         Ok(builder.finish())
@@ -216,9 +248,13 @@ impl Target<'_> {
                 continue;
             }
             let lost = after.is_null(offset);
-            self.tally.add(self.index, if lost { Parsed::Failed } else { Parsed::Value });
+            self.tally.add(
+                self.index,
+                if lost { Parsed::Failed } else { Parsed::Value },
+            );
             if lost {
-                self.problems.push(type_problem(row, &self.column.name, self.column.kind, ""));
+                self.problems
+                    .push(type_problem(row, &self.column.name, self.column.kind, ""));
             }
         }
     }
@@ -277,8 +313,14 @@ fn check_ends<R: ChunkReader>(file: &R, limits: &IntakeLimits) -> Result<(), Rea
     let not_parquet = || {
         IntakeFault::new(
             "not_parquet",
-            both("不是 Parquet 文件，或被截断", "not a Parquet file, or a truncated one"),
-            both("推送完整的 Parquet 文件，或声明 format = csv", "push a whole Parquet file, or declare the format csv"),
+            both(
+                "不是 Parquet 文件，或被截断",
+                "not a Parquet file, or a truncated one",
+            ),
+            both(
+                "推送完整的 Parquet 文件，或声明 format = csv",
+                "push a whole Parquet file, or declare the format csv",
+            ),
         )
     };
     if size < 12 {
@@ -292,7 +334,10 @@ fn check_ends<R: ChunkReader>(file: &R, limits: &IntakeLimits) -> Result<(), Rea
     if !head.starts_with(b"PAR1") || !tail.ends_with(b"PAR1") {
         return Err(not_parquet().into());
     }
-    let length: [u8; 4] = tail.get(..4).and_then(|b| b.try_into().ok()).unwrap_or_default();
+    let length: [u8; 4] = tail
+        .get(..4)
+        .and_then(|b| b.try_into().ok())
+        .unwrap_or_default();
     let footer = u64::from(u32::from_le_bytes(length));
     if footer > size - 12 {
         return Err(damaged().into());
@@ -309,7 +354,10 @@ fn check_size(metadata: &ParquetMetaData, limits: &IntakeLimits) -> Result<(), R
         rows = rows.saturating_add(u64::try_from(group.num_rows()).map_err(|_| damaged())?);
         for column in group.columns() {
             let codec = column.compression();
-            if !matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
+            if !matches!(
+                codec,
+                Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
+            ) {
                 return Err(codec_unknown(&codec.to_string()).into());
             }
         }
@@ -335,7 +383,12 @@ fn check_pages<R: ChunkReader>(
             row_bytes += cost.value_bytes_max;
         }
         if total > limits.row_group_bytes_max {
-            return Err(too_large("row_group_too_large", "row group", limits.row_group_bytes_max).into());
+            return Err(too_large(
+                "row_group_too_large",
+                "row group",
+                limits.row_group_bytes_max,
+            )
+            .into());
         }
         row_bytes_max = row_bytes_max.max(row_bytes);
     }
@@ -346,12 +399,12 @@ fn check_pages<R: ChunkReader>(
 fn match_schema(found: &Schema, columns: &[Column]) -> Result<Vec<usize>, ReadError> {
     let mut positions = Vec::with_capacity(columns.len());
     for column in columns {
-        let mut named = found
-            .fields()
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| field.name().eq_ignore_ascii_case(&column.name) || field.name() == &column.comment);
-        let (position, field) = named.next().ok_or_else(|| super::missing_column(&column.name))?;
+        let mut named = found.fields().iter().enumerate().filter(|(_, field)| {
+            field.name().eq_ignore_ascii_case(&column.name) || field.name() == &column.comment
+        });
+        let (position, field) = named
+            .next()
+            .ok_or_else(|| super::missing_column(&column.name))?;
         if named.next().is_some() {
             return Err(duplicate(&column.name).into());
         }
@@ -371,16 +424,23 @@ fn match_schema(found: &Schema, columns: &[Column]) -> Result<Vec<usize>, ReadEr
 /// on the type alone; text can always be parsed.
 fn readable(wanted: ColumnType, found: &DataType) -> bool {
     use DataType::{
-        Boolean, Date32, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, Utf8,
+        Boolean, Date32, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16,
+        UInt32, Utf8,
     };
     if *found == Utf8 {
         return true;
     }
     match wanted {
         ColumnType::String => false,
-        ColumnType::Int64 => matches!(found, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32),
+        ColumnType::Int64 => matches!(
+            found,
+            Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32
+        ),
         ColumnType::Float64 => {
-            matches!(found, Float16 | Float32 | Float64 | Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32)
+            matches!(
+                found,
+                Float16 | Float32 | Float64 | Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32
+            )
         }
         ColumnType::Bool => matches!(found, Boolean),
         ColumnType::Date => matches!(found, Date32),
@@ -405,7 +465,10 @@ fn as_views(schema: &Schema) -> Schema {
 pub(crate) fn damaged() -> IntakeFault {
     IntakeFault::new(
         "parquet_damaged",
-        both("Parquet 文件损坏：内容与其元数据不符", "the Parquet file is damaged: its content and its metadata disagree"),
+        both(
+            "Parquet 文件损坏：内容与其元数据不符",
+            "the Parquet file is damaged: its content and its metadata disagree",
+        ),
         both("重新写出并推送文件", "write the file again and push it"),
     )
 }
@@ -413,8 +476,14 @@ pub(crate) fn damaged() -> IntakeFault {
 fn encrypted() -> IntakeFault {
     IntakeFault::new(
         "parquet_encrypted",
-        both("Parquet 文件带有自身的加密", "the Parquet file carries an encryption of its own"),
-        both("推送未加密的文件；平台在落盘时加密", "push the file without it; the platform encrypts at rest"),
+        both(
+            "Parquet 文件带有自身的加密",
+            "the Parquet file carries an encryption of its own",
+        ),
+        both(
+            "推送未加密的文件；平台在落盘时加密",
+            "push the file without it; the platform encrypts at rest",
+        ),
     )
 }
 
@@ -426,28 +495,47 @@ fn too_large(rule: &str, what: &str, most: u64) -> IntakeFault {
             format!("Parquet 的 {what} 超过 {most} MiB"),
             format!("a {what} of the Parquet file is larger than {most} MiB"),
         ),
-        both("用较小的行组重新写出文件", "write the file again with smaller row groups"),
+        both(
+            "用较小的行组重新写出文件",
+            "write the file again with smaller row groups",
+        ),
     )
 }
 
 fn codec_unknown(codec: &str) -> IntakeFault {
     IntakeFault::new(
         "codec_unknown",
-        both(format!("不支持压缩算法 {codec}"), format!("compression {codec} is not supported")),
-        both("用 zstd、snappy 或不压缩重新写出文件", "write the file again with zstd, snappy or no compression"),
+        both(
+            format!("不支持压缩算法 {codec}"),
+            format!("compression {codec} is not supported"),
+        ),
+        both(
+            "用 zstd、snappy 或不压缩重新写出文件",
+            "write the file again with zstd, snappy or no compression",
+        ),
     )
 }
 
 fn wrong_type(name: &str, wanted: ColumnType, found: &DataType) -> IntakeFault {
     // The types of nested columns spell out names of the file; their kind is enough.
-    let found = if found.is_nested() { "nested".to_owned() } else { found.to_string() };
+    let found = if found.is_nested() {
+        "nested".to_owned()
+    } else {
+        found.to_string()
+    };
     IntakeFault::new(
         "column_type",
         both(
             format!("{name} 列应为 {}，文件中为 {found}", wanted.name()),
-            format!("column {name} should be {}, the file has {found}", wanted.name()),
+            format!(
+                "column {name} should be {}, the file has {found}",
+                wanted.name()
+            ),
         ),
-        both("按目录中的类型写出该列", "write the column in the type of the catalogue entry"),
+        both(
+            "按目录中的类型写出该列",
+            "write the column in the type of the catalogue entry",
+        ),
     )
     .at_column(name)
 }
@@ -455,7 +543,10 @@ fn wrong_type(name: &str, wanted: ColumnType, found: &DataType) -> IntakeFault {
 fn duplicate(name: &str) -> IntakeFault {
     IntakeFault::new(
         "column_duplicate",
-        both(format!("文件中 {name} 列出现两次"), format!("the file has column {name} twice")),
+        both(
+            format!("文件中 {name} 列出现两次"),
+            format!("the file has column {name} twice"),
+        ),
         both("每列只写一次", "write each column once"),
     )
     .at_column(name)
@@ -469,7 +560,10 @@ fn unknown(field: &Field) -> IntakeFault {
             format!("文件中的 {name} 列不在目录中"),
             format!("column {name} of the file is not in the catalogue entry"),
         ),
-        both("去掉该列，或先更新目录", "leave the column out, or update the entry first"),
+        both(
+            "去掉该列，或先更新目录",
+            "leave the column out, or update the entry first",
+        ),
     )
     .at_column(name)
 }
@@ -481,7 +575,10 @@ fn zero(row: u64, column: &str) -> IntakeFault {
             format!("第 {row} 行 {column} 列含空字符（U+0000）"),
             format!("row {row}, column {column} contains a NUL character (U+0000)"),
         ),
-        both("去掉空字符后重新推送", "remove NUL characters and push again"),
+        both(
+            "去掉空字符后重新推送",
+            "remove NUL characters and push again",
+        ),
     )
     .at_row(row)
     .at_column(column)

@@ -27,7 +27,9 @@ impl Record {
     /// A cell's text, and whether it stood in quotes.
     pub fn cell(&self, index: usize) -> Option<(&str, bool)> {
         let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        let start = index
+            .checked_sub(1)
+            .map_or(Some(0), |before| self.ends.get(before).copied())?;
         let text = std::str::from_utf8(self.text.get(start..end)?).ok()?;
         Some((text, *self.quoted.get(index)?))
     }
@@ -116,7 +118,9 @@ impl<R: Read> Records<R> {
             if self.at >= self.chunk.len() && !self.refill_at(record)? {
                 return self.finish(state, record);
             }
-            let Some(&byte) = self.chunk.get(self.at) else { continue };
+            let Some(&byte) = self.chunk.get(self.at) else {
+                continue;
+            };
             self.at += 1;
             if byte == 0 {
                 return Err(self.zero(record).into());
@@ -154,7 +158,9 @@ impl<R: Read> Records<R> {
             .iter()
             .position(|&b| b == 0 || b == b'"' || b == b'\n' || b == b'\r' || b == delimiter)
             .unwrap_or(rest.len());
-        record.text.extend_from_slice(rest.get(..plain).unwrap_or_default());
+        record
+            .text
+            .extend_from_slice(rest.get(..plain).unwrap_or_default());
         self.at += plain;
         if record.open_bytes() > self.cell_bytes_max || record.bytes() > self.record_bytes_max {
             return Err(self.too_long(record).into());
@@ -205,7 +211,9 @@ impl<R: Read> Records<R> {
     }
 
     fn place(&self, fault: IntakeFault, record: &Record) -> IntakeFault {
-        fault.at_row(self.row).at_column(format!("#{}", record.len() + 1))
+        fault
+            .at_row(self.row)
+            .at_column(format!("#{}", record.len() + 1))
     }
 
     fn malformed(&self, offset: u64, record: &Record) -> IntakeFault {
@@ -232,7 +240,10 @@ impl<R: Read> Records<R> {
                 format!("第 {row} 行第 {column} 列含空字符（U+0000）"),
                 format!("row {row}, column {column} contains a NUL character (U+0000)"),
             ),
-            both("去掉空字符后重新推送", "remove NUL characters and push again"),
+            both(
+                "去掉空字符后重新推送",
+                "remove NUL characters and push again",
+            ),
         );
         self.place(fault, record)
     }
@@ -252,7 +263,10 @@ impl<R: Read> Records<R> {
                     self.record_bytes_max
                 ),
             ),
-            both("检查是否有未闭合的引号，或缩短文本", "look for a quote that never closes, or shorten the text"),
+            both(
+                "检查是否有未闭合的引号，或缩短文本",
+                "look for a quote that never closes, or shorten the text",
+            ),
         );
         self.place(fault, record)
     }
@@ -263,9 +277,14 @@ impl<R: Read> Records<R> {
             "quote_unclosed",
             both(
                 format!("第 {row} 行第 {column} 列的引号直到文件结束都没有闭合（文件可能被截断）"),
-                format!("the quote of row {row}, column {column} is never closed (the file may be truncated)"),
+                format!(
+                    "the quote of row {row}, column {column} is never closed (the file may be truncated)"
+                ),
             ),
-            both("补上引号或重新传输完整文件", "close the quote, or send the whole file again"),
+            both(
+                "补上引号或重新传输完整文件",
+                "close the quote, or send the whole file again",
+            ),
         );
         self.place(fault, record)
     }
@@ -278,7 +297,10 @@ impl<R: Read> Records<R> {
                 format!("第 {row} 行第 {column} 列在引号闭合后还有文字"),
                 format!("row {row}, column {column} has text after its closing quote"),
             ),
-            both("引号内的引号要写两次（\"\"）", "write a quote inside quotes twice (\"\")"),
+            both(
+                "引号内的引号要写两次（\"\"）",
+                "write a quote inside quotes twice (\"\")",
+            ),
         );
         self.place(fault, record)
     }
@@ -297,7 +319,11 @@ pub fn sniff_delimiter(head: &[u8], limits: &IntakeLimits, wanted: impl Fn(&str)
             continue;
         }
         let named = (0..record.len())
-            .filter(|&index| record.cell(index).is_some_and(|(name, _)| wanted(name.trim())))
+            .filter(|&index| {
+                record
+                    .cell(index)
+                    .is_some_and(|(name, _)| wanted(name.trim()))
+            })
             .count();
         if named > best.0 {
             best = (named, delimiter);
@@ -319,8 +345,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn split(text: &str) -> Result<Vec<Vec<(String, bool)>>, IntakeFault> {
-        let limits = IntakeLimits { cell_bytes_max: 64, record_bytes_max: 256, ..Default::default() };
-        let mut records = Records::new(TextSource::new(text.as_bytes(), TextEncoding::Utf8), &limits);
+        let limits = IntakeLimits {
+            cell_bytes_max: 64,
+            record_bytes_max: 256,
+            ..Default::default()
+        };
+        let mut records = Records::new(
+            TextSource::new(text.as_bytes(), TextEncoding::Utf8),
+            &limits,
+        );
         let (mut all, mut record) = (Vec::new(), Record::default());
         loop {
             match records.next(&mut record) {
@@ -338,13 +371,22 @@ mod tests {
     }
 
     fn cells(text: &str) -> Vec<Vec<String>> {
-        split(text).unwrap().into_iter().map(|r| r.into_iter().map(|c| c.0).collect()).collect()
+        split(text)
+            .unwrap()
+            .into_iter()
+            .map(|r| r.into_iter().map(|c| c.0).collect())
+            .collect()
     }
 
     #[test]
     fn records_and_line_ends() {
         let want = vec![vec!["a", "b"], vec!["1", "2"], vec!["3", ""]];
-        for text in ["a,b\n1,2\n3,\n", "a,b\r\n1,2\r\n3,", "a,b\r1,2\r3,\r", "\n\na,b\n\n1,2\n\r\n3,\n\n"] {
+        for text in [
+            "a,b\n1,2\n3,\n",
+            "a,b\r\n1,2\r\n3,",
+            "a,b\r1,2\r3,\r",
+            "\n\na,b\n\n1,2\n\r\n3,\n\n",
+        ] {
             assert_eq!(cells(text), want, "{text:?}");
         }
     }
@@ -368,11 +410,24 @@ mod tests {
             ("a,b\n1,\"2", "quote_unclosed", 1, "#2"),
             ("a,b\n1,2\n\"3\"x,4\n", "quote_misplaced", 2, "#1"),
             ("a,b\n1,2\0\n", "nul_character", 1, "#2"),
-            (&format!("a,b\n1,2\n{},4\n", "x".repeat(65)), "cell_too_long", 2, "#1"),
-            (&format!("a\n\"{}", "x,\n".repeat(100)), "cell_too_long", 1, "#1"),
+            (
+                &format!("a,b\n1,2\n{},4\n", "x".repeat(65)),
+                "cell_too_long",
+                2,
+                "#1",
+            ),
+            (
+                &format!("a\n\"{}", "x,\n".repeat(100)),
+                "cell_too_long",
+                1,
+                "#1",
+            ),
         ] {
             let fault = split(text).unwrap_err();
-            assert_eq!((fault.rule.as_str(), fault.row, fault.column.as_deref()), (rule, Some(row), Some(column)));
+            assert_eq!(
+                (fault.rule.as_str(), fault.row, fault.column.as_deref()),
+                (rule, Some(row), Some(column))
+            );
         }
         assert_eq!(split(&",".repeat(600)).unwrap_err().rule, "row_too_wide");
     }
@@ -385,8 +440,13 @@ mod tests {
         let mut record = Record::default();
         assert!(records.next(&mut record).unwrap());
         assert!(records.next(&mut record).unwrap());
-        let Err(ReadError::Fault(fault)) = records.next(&mut record) else { panic!("no fault") };
-        assert_eq!((fault.rule.as_str(), fault.row, fault.offset), ("encoding", Some(2), Some(11)));
+        let Err(ReadError::Fault(fault)) = records.next(&mut record) else {
+            panic!("no fault")
+        };
+        assert_eq!(
+            (fault.rule.as_str(), fault.row, fault.offset),
+            ("encoding", Some(2), Some(11))
+        );
         assert_eq!(fault.column.as_deref(), Some("#2"));
     }
 
@@ -402,7 +462,11 @@ mod tests {
             ("nothing of it", b','),
             ("", b','),
         ] {
-            assert_eq!(sniff_delimiter(head.as_bytes(), &limits, wanted), delimiter, "{head}");
+            assert_eq!(
+                sniff_delimiter(head.as_bytes(), &limits, wanted),
+                delimiter,
+                "{head}"
+            );
         }
     }
 
