@@ -212,12 +212,12 @@ async fn a_body_that_does_not_fit_is_a_problem_with_its_place() {
         (&json!(2), &json!(13)),
         "{cut}"
     );
-    let wide = sign_in("application/json", "{\"白鹭\": 1, x}")
+    let wide = sign_in("application/json", "{\"account\": \"白鹭\", x}")
         .await
         .unwrap();
     let wide = problem(wide, 400, "malformed_json").await;
     assert_eq!(
-        wide["spans"][0]["column"], 11,
+        wide["spans"][0]["column"], 19,
         "columns count characters: {wide}"
     );
     let unknown = sign_in(

@@ -14,3 +14,4 @@ mod bad_input;
 mod crash;
 mod ledger;
 mod storage;
+mod walk;
