@@ -45,7 +45,7 @@ pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, ErrorKind};
 pub use id::{
     AccountId, DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrivateDatasetId,
-    PushId, ReleaseId, RunId, ScenarioId, TokenId, VersionId,
+    PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId, VersionId,
 };
 pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,

@@ -1,6 +1,7 @@
 //! What happens to every request: trace id, language, bounds, one log line, security headers, problem documents.
 
 use super::error::Failure;
+use super::linger::lingering;
 use super::session::Language;
 use super::state::Bounds;
 use super::verbs::documented;
@@ -58,6 +59,7 @@ pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: 
         .get::<MatchedPath>()
         .map_or_else(|| "-".to_owned(), |path| documented(path.as_str()));
     request.extensions_mut().insert(language);
+    let request = lingering(request);
 
     let span = tracing::info_span!("request", trace.id = %trace_id);
     let response = bounded(&edge, request, next, &route).instrument(span).await;

@@ -2,7 +2,7 @@
 
 use super::error::{Failure, text};
 use super::state::Portal;
-use super::upload::{declared_length, linger};
+use super::upload::declared_length;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -72,28 +72,29 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     if let Some(place) = escaped_nul(bytes) {
         return Err(Failure::nul(bytes, place));
     }
-    serde_json::from_slice(bytes).map_err(|error| Failure::json(&error, bytes))
+    let failed = |error: serde_json::Error| Failure::json(&error, bytes);
+    // A list would be taken for an object's values in the order of its fields, which is nobody's interface.
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(failed)?;
+        return Err(failed(serde::de::Error::custom("expected an object")));
+    }
+    serde_json::from_slice(bytes).map_err(failed)
 }
 
 /// Reads a body of at most `bytes_max` bytes; a longer one is refused as soon as that is known.
 pub(crate) async fn whole_body(request: Request, bytes_max: u64) -> Result<Bytes, Failure> {
     let too_large = || Failure::too_large(&text("请求体", "the body"), bytes_max);
-    let waits = request.headers().contains_key(header::EXPECT);
     let declared = declared_length(request.headers());
-    let mut body = request.into_body().into_data_stream();
     if declared.is_some_and(|length| length > bytes_max) {
-        // A client that waits for leave to send gets none; another is still sending.
-        if !waits {
-            linger(body);
-        }
         return Err(too_large());
     }
+    let mut body = request.into_body().into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = futures::StreamExt::next(&mut body).await {
         let chunk = chunk.map_err(|_error| Failure::incomplete())?;
         let length = u64::try_from(bytes.len() + chunk.len()).unwrap_or(u64::MAX);
         if length > bytes_max {
-            linger(body);
             return Err(too_large());
         }
         bytes.extend_from_slice(&chunk);

@@ -16,6 +16,7 @@ mod grants;
 mod idempotency;
 mod jobs;
 mod ledger;
+mod linger;
 mod modules;
 pub mod openapi;
 mod pages;

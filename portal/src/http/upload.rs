@@ -11,10 +11,6 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// How long, and how much, is read and thrown away after a refusal, so that the client comes to read it.
-const LINGER: Duration = Duration::from_secs(10);
-const LINGER_BYTES_MAX: usize = 256 << 20;
-
 /// An upload: the stream for the platform, and what went wrong inside it.
 pub(crate) struct Upload {
     stream: BoxStream<'static, io::Result<Bytes>>,
@@ -26,15 +22,11 @@ impl Upload {
     pub(crate) fn of(request: Request, bounds: &Bounds) -> Result<Self, Failure> {
         let bytes_max = bounds.upload_bytes_max;
         let too_large = Failure::too_large(&text("上传的数据", "the upload"), bytes_max);
-        let waits = request.headers().contains_key(header::EXPECT);
         let declared = declared_length(request.headers());
-        let body = request.into_body().into_data_stream();
         if declared.is_some_and(|length| length > bytes_max) {
-            if !waits {
-                linger(body);
-            }
             return Err(too_large);
         }
+        let body = request.into_body().into_data_stream();
         let failure = Arc::new(OnceLock::new());
         let limits = Limits {
             bytes_max,
@@ -87,7 +79,6 @@ fn limited(
                     if seen <= bytes_max {
                         return Some((Ok(chunk), Some((body, seen))));
                     }
-                    linger(body);
                     too_large
                 }
                 Ok(Some(Err(_error))) => Failure::incomplete(),
@@ -108,20 +99,4 @@ pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
-}
-
-/// Reads on for a while without keeping anything.
-///
-/// A connection that is closed with unread data is reset, and a client that is still sending would never see the
-/// answer. The answer itself does not wait for this.
-pub(crate) fn linger(mut body: BodyDataStream) {
-    tokio::spawn(tokio::time::timeout(LINGER, async move {
-        let mut seen = 0_usize;
-        while let Some(Ok(chunk)) = body.next().await {
-            seen = seen.saturating_add(chunk.len());
-            if seen > LINGER_BYTES_MAX {
-                return;
-            }
-        }
-    }));
 }

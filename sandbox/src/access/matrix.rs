@@ -9,7 +9,7 @@ pub const MATRIX_TEXT: &str = include_str!("matrix.txt");
 
 /// How far a role reaches with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// It may not.
     Never,
     /// Objects of its own organisation.

@@ -6,7 +6,8 @@ mod matrix;
 mod operation;
 mod role;
 
-pub use matrix::{MATRIX_TEXT, Reach};
+pub use matrix::MATRIX_TEXT;
+pub(crate) use matrix::Reach;
 pub use operation::Operation;
 pub use role::{OrganisationKind, Role, RoleSet};
 
@@ -34,7 +35,7 @@ pub struct Actor {
 
 /// What an operation is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Object {
+pub(crate) enum Object {
     /// The platform as a whole, or something that belongs to no single organisation.
     Platform,
     /// Something that belongs to an organisation.
@@ -43,7 +44,7 @@ pub enum Object {
 
 /// The right to do one thing once. Only [`authorise`] and [`system`] make one.
 #[derive(Debug)]
-pub struct Authorisation {
+pub(crate) struct Authorisation {
     by: By,
     #[allow(
         dead_code,
@@ -70,7 +71,7 @@ impl Authorisation {
 
 /// Acts of the platform itself, which follow from what a person was authorised to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SystemOperation {
+pub(crate) enum SystemOperation {
     /// The first start makes the operator's accounts.
     Bootstrap,
     /// A sign-in, successful or not.
@@ -81,8 +82,6 @@ pub enum SystemOperation {
     Run,
     /// A result is decided and released.
     Release,
-    /// Something ends by its term.
-    Expiry,
 }
 
 /// Decides whether the actor may do this to that.
@@ -90,7 +89,7 @@ pub enum SystemOperation {
 /// # Errors
 /// *Denied* when no role of the actor may ever do it, *not found* when roles may but the object is another organisation's:
 /// whether it exists is not told.
-pub fn authorise(
+pub(crate) fn authorise(
     actor: &Actor,
     operation: Operation,
     object: Object,
@@ -136,7 +135,6 @@ pub(crate) fn system(operation: SystemOperation) -> Authorisation {
         SystemOperation::Intake => "intake",
         SystemOperation::Run => "run",
         SystemOperation::Release => "release",
-        SystemOperation::Expiry => "expiry",
     };
     Authorisation {
         by: By::System,

@@ -22,8 +22,6 @@ pub(crate) struct ActiveGrant {
     pub(crate) contract_sha256: String,
     /// The scenario's epoch: what is decided under it is void under the next one.
     pub(crate) epoch: u64,
-    /// When the grant ends.
-    pub(crate) expires_at: Timestamp,
     /// Leaf of the vote that put the scenario's version in force.
     pub(crate) approving_leaf: u64,
     /// Leaves of all votes that approved it, in their order.
@@ -77,7 +75,7 @@ pub(crate) async fn active_grant(
         }
     }
     match (grant.state, grant.expires_at) {
-        (GrantState::Active, Some(expires_at)) => Ok(ActiveGrant {
+        (GrantState::Active, Some(_)) => Ok(ActiveGrant {
             id,
             organisation,
             scenario: grant.scenario,
@@ -86,7 +84,6 @@ pub(crate) async fn active_grant(
             contract: found.contract,
             contract_sha256: found.contract_sha256,
             epoch: found.epoch,
-            expires_at,
             approving_leaf: found.leaf,
             approvals: votes
                 .iter()

@@ -357,7 +357,7 @@ pub(crate) fn sample_finding(rows: &[SampleRow], columns: &[Column]) -> Option<F
 }
 
 /// The Arrow schema of columns; all may be null.
-pub fn arrow_schema(columns: &[Column]) -> SchemaRef {
+pub(crate) fn arrow_schema(columns: &[Column]) -> SchemaRef {
     let field = |column: &Column| Field::new(&column.name, column.kind.arrow(), true);
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }

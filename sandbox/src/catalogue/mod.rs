@@ -13,8 +13,9 @@ mod policy;
 mod sample;
 
 pub use self::dataset::{DatasetView, VersionView};
+pub(crate) use self::entry::arrow_schema;
 pub use self::entry::{
-    CatalogueEntry, Column, ColumnType, Level, PrivacyUnit, SampleRow, UpdateCycle, arrow_schema,
+    CatalogueEntry, Column, ColumnType, Level, PrivacyUnit, SampleRow, UpdateCycle,
 };
 pub use self::facts::{PolicyFacts, SourceFacts, UniverseFacts, VersionColumn, VersionManifest};
 pub use self::policy::{PolicySuggestion, PolicyView};

@@ -85,9 +85,11 @@ fn batch_of(entry: &CatalogueEntry, rows: &[SampleRow]) -> Result<RecordBatch, A
         let mut builder = ColumnBuilder::new(column.kind);
         for row in rows {
             match row.get(&column.name) {
-                Some(Value::String(text)) => drop(builder.append(text, true)),
+                Some(Value::String(text)) => {
+                    builder.append(text, true);
+                }
                 Some(value @ (Value::Number(_) | Value::Bool(_))) => {
-                    drop(builder.append(&value.to_string(), true));
+                    builder.append(&value.to_string(), true);
                 }
                 _ => builder.append_null(),
             }

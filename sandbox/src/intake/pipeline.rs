@@ -252,8 +252,6 @@ struct Pass<'a, W: Write + Send> {
     classifier: Classifier,
     before: RiskMeter,
     masked: Result<Masking<W>, Vec<IntakeFault>>,
-    sensitive: Option<String>,
-    quasi: Vec<String>,
 }
 
 /// What exists only when the policy covers what the first rows showed.
@@ -308,8 +306,6 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
             before: RiskMeter::new(&quasi, sensitive.as_deref()),
             masked,
-            sensitive,
-            quasi,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::application::{ActiveGrant, GrantScope, Origin, TableSource, active_gr
 use crate::catalogue::VersionManifest;
 use crate::document;
 use crate::error::Error;
-use crate::id::{GrantId, ModuleId, ScenarioId, VersionId};
+use crate::id::{GrantId, ModuleId, VersionId};
 use crate::module::module_of;
 use crate::platform::Platform;
 use crate::storage::storage_error;
@@ -160,9 +160,7 @@ impl Platform {
                 Box::pin(async move {
                     let grant = active_grant(&mut *conn, organisation, grant, now).await?;
                     let scope = grant_scope(&mut *conn, &grant).await?;
-                    let approvals =
-                        approving_leaves(&mut *conn, grant.scenario, grant.scenario_version)
-                            .await?;
+                    let approvals = grant.approvals.clone();
                     let manifests = manifests(&mut *conn, &scope.sources).await?;
                     let module = match module {
                         Some(id) => Some(module_of(&mut *conn, organisation, id).await?),
@@ -179,25 +177,6 @@ impl Platform {
             })
             .await
     }
-}
-
-/// The leaves of the votes that approved a scenario's version.
-async fn approving_leaves(
-    conn: &mut AnyConnection,
-    scenario: ScenarioId,
-    version: u64,
-) -> Result<Vec<u64>, Error> {
-    let rows = sqlx::query(
-        "SELECT leaf FROM scenario_votes WHERE scenario_id = $1 AND version = $2 AND approve = 1 ORDER BY leaf",
-    )
-    .bind(scenario.to_string())
-    .bind(document::stored_count(version)?)
-    .fetch_all(conn)
-    .await
-    .map_err(|source| storage_error("read votes", source))?;
-    rows.iter()
-        .map(|row| document::count(row, "leaf"))
-        .collect()
 }
 
 async fn manifests(

@@ -29,7 +29,7 @@ impl Pseudonyms {
 
 /// A leaf to be written.
 #[derive(Clone, Debug)]
-pub struct LeafDraft {
+pub(crate) struct LeafDraft {
     kind: &'static str,
     scenario: Option<(String, u64)>,
     epoch: Option<u64>,
@@ -49,7 +49,7 @@ pub(crate) struct SealedLeaf {
 impl LeafDraft {
     /// A leaf of a kind, such as `release.publish`, that commits to a detail.
     #[must_use]
-    pub fn new(kind: &'static str, detail: Value) -> Self {
+    pub(crate) fn new(kind: &'static str, detail: Value) -> Self {
         Self {
             kind,
             scenario: None,
@@ -63,21 +63,21 @@ impl LeafDraft {
 
     /// Names an object by its identifier. Identifiers are readable by everybody who may read the ledger.
     #[must_use]
-    pub fn subject(mut self, id: impl ToString) -> Self {
+    pub(crate) fn subject(mut self, id: impl ToString) -> Self {
         self.subjects.push(id.to_string());
         self
     }
 
     /// Names a person, who stands in the leaf as a pseudonym.
     #[must_use]
-    pub fn person(mut self, account: AccountId) -> Self {
+    pub(crate) fn person(mut self, account: AccountId) -> Self {
         self.people.push(account);
         self
     }
 
     /// The scenario version that the act belongs to, and its epoch.
     #[must_use]
-    pub fn scenario(mut self, id: impl ToString, version: u64, epoch: u64) -> Self {
+    pub(crate) fn scenario(mut self, id: impl ToString, version: u64, epoch: u64) -> Self {
         self.scenario = Some((id.to_string(), version));
         self.epoch = Some(epoch);
         self
@@ -85,7 +85,7 @@ impl LeafDraft {
 
     /// An earlier leaf that the act rests on.
     #[must_use]
-    pub fn reference(mut self, position: u64) -> Self {
+    pub(crate) fn reference(mut self, position: u64) -> Self {
         self.references.push(position);
         self
     }

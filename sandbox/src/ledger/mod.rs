@@ -13,11 +13,12 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use leaf::LeafDraft;
+pub(crate) use leaf::LeafDraft;
 pub(crate) use leaf::Pseudonyms;
 pub use log::{Checkpoint, ConsistencyProof, LeafRecord, LedgerKeys};
 pub(crate) use log::{Log, Signer};
 pub use note::{NoteError, VerifyingKey};
 pub use proof::{InclusionProof, ProofError, verify_consistency};
 pub(crate) use tree::Edge;
-pub use tree::{Hash, leaf_hash};
+pub(crate) use tree::Hash;
+pub use tree::leaf_hash;

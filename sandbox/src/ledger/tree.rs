@@ -5,7 +5,7 @@ use ring::digest::{Context, SHA256};
 use crate::error::Error;
 
 /// A SHA-256.
-pub type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 
 /// The hash of a leaf: SHA-256(0x00 ‖ leaf).
 #[must_use]

@@ -25,7 +25,7 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// What an object is for. An object of one area is never found in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ObjectArea {
+pub(crate) enum ObjectArea {
     /// Pushes as they arrived, until they are a version.
     Raw,
     /// Masked versions and private data sets.
@@ -93,7 +93,7 @@ impl std::fmt::Debug for ObjectBackend {
 
 /// What was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Plain bytes.
     pub bytes: u64,
     /// SHA-256 of the plain bytes.
@@ -102,7 +102,7 @@ pub struct Stored {
 
 /// The object store, which encrypts what it takes.
 #[derive(Clone)]
-pub struct ObjectVault {
+pub(crate) struct ObjectVault {
     store: Arc<dyn ObjectStore>,
     /// The local folder, whose files are put on the disk before they count as stored.
     folder: Option<Arc<Path>>,
@@ -158,7 +158,12 @@ impl ObjectVault {
     ///
     /// # Errors
     /// The store fails, or the area is `Released`, which takes a permit.
-    pub async fn put(&self, area: ObjectArea, key: &str, bytes: &[u8]) -> Result<Stored, Error> {
+    pub(crate) async fn put(
+        &self,
+        area: ObjectArea,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<Stored, Error> {
         let whole =
             futures::stream::once(futures::future::ready(Ok(Bytes::copy_from_slice(bytes))));
         self.put_stream(area, key, whole).await
@@ -168,7 +173,7 @@ impl ObjectVault {
     ///
     /// # Errors
     /// The stream or the store fails, or the area is `Released`, which takes a permit.
-    pub async fn put_stream(
+    pub(crate) async fn put_stream(
         &self,
         area: ObjectArea,
         key: &str,
@@ -187,7 +192,11 @@ impl ObjectVault {
     ///
     /// # Errors
     /// The bytes are not those of the permit, or the store fails.
-    pub async fn put_released(&self, permit: &Permit, bytes: &[u8]) -> Result<Stored, Error> {
+    pub(crate) async fn put_released(
+        &self,
+        permit: &Permit,
+        bytes: &[u8],
+    ) -> Result<Stored, Error> {
         let digest = ring::digest::digest(&SHA256, bytes);
         if digest.as_ref() != permit.digest().as_slice() {
             return Err(Error::internal(
@@ -289,7 +298,7 @@ impl ObjectVault {
     ///
     /// # Errors
     /// No such object, a damaged one, or the store fails.
-    pub async fn get(&self, area: ObjectArea, key: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn get(&self, area: ObjectArea, key: &str) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         self.get_to(area, key, &mut bytes).await?;
         Ok(bytes)
@@ -299,7 +308,7 @@ impl ObjectVault {
     ///
     /// # Errors
     /// No such object, a damaged one, or the store or the writer fails.
-    pub async fn get_to(
+    pub(crate) async fn get_to(
         &self,
         area: ObjectArea,
         key: &str,
@@ -354,7 +363,7 @@ impl ObjectVault {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn exists(&self, area: ObjectArea, key: &str) -> Result<bool, Error> {
+    pub(crate) async fn exists(&self, area: ObjectArea, key: &str) -> Result<bool, Error> {
         let place = place(area, key);
         match self.store.head(&path(&place)?).await {
             Ok(_) => Ok(true),
@@ -367,7 +376,7 @@ impl ObjectVault {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn delete(&self, area: ObjectArea, key: &str) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, area: ObjectArea, key: &str) -> Result<(), Error> {
         let place = place(area, key);
         match self.store.delete(&path(&place)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -379,7 +388,7 @@ impl ObjectVault {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn list(&self, area: ObjectArea) -> Result<Vec<String>, Error> {
+    pub(crate) async fn list(&self, area: ObjectArea) -> Result<Vec<String>, Error> {
         let prefix = Key::from(area.name());
         let found: Vec<_> = self
             .store

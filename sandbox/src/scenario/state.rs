@@ -41,8 +41,6 @@ pub(crate) enum ScenarioEvent {
         last: bool,
     },
     Reject,
-    /// The evidence changed: the votes so far were on something else.
-    VotesVoid,
     Supersede,
     Revoke,
 }
@@ -83,10 +81,10 @@ impl ScenarioState {
     /// # Errors
     /// Conflict, naming state and event, when there is no such way.
     pub(crate) fn after(self, event: ScenarioEvent) -> Result<Self, Error> {
-        use ScenarioEvent::{Approve, Reject, Revoke, Submit, Supersede, VotesVoid};
+        use ScenarioEvent::{Approve, Reject, Revoke, Submit, Supersede};
         use ScenarioState::{Approved, Draft, InReview, Rejected, Revoked, Submitted, Superseded};
         match (self, event) {
-            (Draft, Submit) | (Submitted | InReview, VotesVoid) => Ok(Submitted),
+            (Draft, Submit) => Ok(Submitted),
             (Submitted | InReview, Approve { last: false }) => Ok(InReview),
             (Submitted | InReview, Approve { last: true }) => Ok(Approved),
             (Submitted | InReview, Reject) => Ok(Rejected),
@@ -101,7 +99,6 @@ fn impossible(state: ScenarioState, event: ScenarioEvent) -> Error {
     let (zh, en) = match event {
         ScenarioEvent::Submit => ("提交", "submitted"),
         ScenarioEvent::Approve { .. } | ScenarioEvent::Reject => ("表决", "voted on"),
-        ScenarioEvent::VotesVoid => ("重新表决", "voted on again"),
         ScenarioEvent::Supersede => ("取代", "superseded"),
         ScenarioEvent::Revoke => ("撤销", "revoked"),
     };
@@ -131,28 +128,25 @@ mod tests {
             ScenarioEvent::Approve { last: false },
             ScenarioEvent::Approve { last: true },
             ScenarioEvent::Reject,
-            ScenarioEvent::VotesVoid,
             ScenarioEvent::Supersede,
             ScenarioEvent::Revoke,
         ];
         let ways = [
             (Draft, 0, Submitted),
-            (Draft, 5, Superseded),
-            (Draft, 6, Revoked),
+            (Draft, 4, Superseded),
+            (Draft, 5, Revoked),
             (Submitted, 1, InReview),
             (Submitted, 2, Approved),
             (Submitted, 3, Rejected),
-            (Submitted, 4, Submitted),
-            (Submitted, 5, Superseded),
-            (Submitted, 6, Revoked),
+            (Submitted, 4, Superseded),
+            (Submitted, 5, Revoked),
             (InReview, 1, InReview),
             (InReview, 2, Approved),
             (InReview, 3, Rejected),
-            (InReview, 4, Submitted),
-            (InReview, 5, Superseded),
-            (InReview, 6, Revoked),
-            (Approved, 5, Superseded),
-            (Approved, 6, Revoked),
+            (InReview, 4, Superseded),
+            (InReview, 5, Revoked),
+            (Approved, 4, Superseded),
+            (Approved, 5, Revoked),
         ];
         for state in ScenarioState::ALL {
             assert_eq!(ScenarioState::parse(state.as_str()), Some(state));

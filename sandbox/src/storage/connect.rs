@@ -16,7 +16,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Which database keeps the state.
 #[derive(Clone)]
-pub enum Database {
+pub(crate) enum Database {
     /// A file that is created when missing.
     Sqlite {
         /// The file.

@@ -12,8 +12,8 @@ use std::{sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use sqlx::{Any, AnyConnection, Pool};
 
-pub use connect::Database;
-pub use tx::Tx;
+pub(crate) use connect::Database;
+pub(crate) use tx::Tx;
 
 use crate::{
     access::Authorisation,
@@ -27,7 +27,7 @@ const ATTEMPTS_MAX: u32 = 8;
 
 /// The database behind the platform.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     write: Pool<Any>,
     read: Pool<Any>,
     backend: Backend,
@@ -38,7 +38,7 @@ pub struct Store {
 
 /// Which of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
+pub(crate) enum Backend {
     /// A file beside the platform.
     Sqlite,
     /// A PostgreSQL server.
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// What `f` answers (nothing is changed then), or storage that fails.
-    pub async fn act<T, F>(
+    pub(crate) async fn act<T, F>(
         &self,
         authorisation: Authorisation,
         name: &'static str,
@@ -147,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// What `f` answers, or storage that fails.
-    pub async fn read<T, F>(&self, name: &'static str, f: F) -> Result<T, Error>
+    pub(crate) async fn read<T, F>(&self, name: &'static str, f: F) -> Result<T, Error>
     where
         T: Send,
         F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
@@ -184,12 +184,6 @@ impl Store {
         let value = f(&mut transaction).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(value)
-    }
-
-    /// Which database it is.
-    #[must_use]
-    pub fn backend(&self) -> Backend {
-        self.backend
     }
 
     /// Closes all connections.

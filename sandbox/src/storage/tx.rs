@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A writing transaction; only [`crate::storage::Store::act`] makes one.
-pub struct Tx {
+pub(crate) struct Tx {
     inner: Transaction<'static, Any>,
     actor: String,
     pseudonyms: Arc<Pseudonyms>,
@@ -55,25 +55,25 @@ impl Tx {
     }
 
     /// The connection to run statements on.
-    pub fn conn(&mut self) -> &mut AnyConnection {
+    pub(crate) fn conn(&mut self) -> &mut AnyConnection {
         &mut self.inner
     }
 
     /// The moment of this transaction, the same for all that it writes.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
     /// The moment of this transaction as it is stored.
     #[must_use]
-    pub fn now_micros(&self) -> i64 {
+    pub(crate) fn now_micros(&self) -> i64 {
         micros(self.now)
     }
 
     /// The position of the next leaf: what the leaf that the closure answers will have, if nothing more is appended.
     #[must_use]
-    pub fn next_leaf(&self) -> u64 {
+    pub(crate) fn next_leaf(&self) -> u64 {
         self.edge.size()
     }
 
@@ -81,7 +81,7 @@ impl Tx {
     ///
     /// # Errors
     /// Storage that fails, or a draft that makes a leaf of a kibibyte or more.
-    pub async fn append(&mut self, draft: LeafDraft) -> Result<u64, Error> {
+    pub(crate) async fn append(&mut self, draft: LeafDraft) -> Result<u64, Error> {
         let position = self.edge.size();
         let mut salt = [0; 32];
         self.entropy.fill(&mut salt);

@@ -17,7 +17,7 @@ use crate::catalogue::{Column, arrow_schema};
 use crate::intake::limits::IntakeLimits;
 
 /// Typed batches of a CSV text.
-pub struct CsvReader<R> {
+pub(crate) struct CsvReader<R> {
     records: Records<R>,
     record: Record,
     columns: Vec<Column>,
@@ -34,7 +34,7 @@ impl<R: Read> CsvReader<R> {
     ///
     /// # Errors
     /// A header that is missing, has a column twice, lacks one or has one too many.
-    pub fn open(
+    pub(crate) fn open(
         source: R,
         encoding: TextEncoding,
         columns: &[Column],
@@ -68,7 +68,7 @@ impl<R: Read> CsvReader<R> {
     ///
     /// # Errors
     /// The first record that is no record of this table, with its place.
-    pub fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
         let first_row = self.records.row();
         let (mut rows, mut bytes, mut problems) = (0_usize, 0_usize, Vec::new());
         while rows < self.limits.batch_rows && bytes < self.limits.batch_bytes {

@@ -69,7 +69,7 @@ impl TextEncoding {
 ///
 /// # Errors
 /// Only those of reading `source`.
-pub fn detect(mut source: impl Read) -> io::Result<TextEncoding> {
+pub(crate) fn detect(mut source: impl Read) -> io::Result<TextEncoding> {
     let mut chunk = vec![0_u8; 64 << 10];
     let mut scan = Scan::default();
     let mut first = true;
@@ -192,7 +192,7 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Why decoding stopped.
 #[derive(Debug)]
-pub enum DecodeFault {
+pub(crate) enum DecodeFault {
     /// Bytes at this offset of the file are no text in the encoding.
     Malformed {
         /// Offset of the first offending byte, from the start of the file.
@@ -203,7 +203,7 @@ pub enum DecodeFault {
 }
 
 /// Text of a source, decoded strictly, chunk by chunk.
-pub struct TextSource<R> {
+pub(crate) struct TextSource<R> {
     source: R,
     encoding: TextEncoding,
     decoder: encoding_rs::Decoder,
@@ -221,7 +221,7 @@ const RAW_BYTES: usize = 64 << 10;
 
 impl<R: Read> TextSource<R> {
     /// Text of `source` in `encoding`; a byte order mark is skipped.
-    pub fn new(source: R, encoding: TextEncoding) -> Self {
+    pub(crate) fn new(source: R, encoding: TextEncoding) -> Self {
         TextSource {
             source,
             encoding,
@@ -237,7 +237,7 @@ impl<R: Read> TextSource<R> {
     }
 
     /// The encoding it decodes.
-    pub fn encoding(&self) -> TextEncoding {
+    pub(crate) fn encoding(&self) -> TextEncoding {
         self.encoding
     }
 
@@ -247,7 +247,7 @@ impl<R: Read> TextSource<R> {
     ///
     /// # Errors
     /// A malformed place, with its offset, or a source that fails.
-    pub fn next_chunk(&mut self, out: &mut Vec<u8>) -> Result<bool, DecodeFault> {
+    pub(crate) fn next_chunk(&mut self, out: &mut Vec<u8>) -> Result<bool, DecodeFault> {
         out.clear();
         if let Some(offset) = self.pending {
             return Err(DecodeFault::Malformed { offset });

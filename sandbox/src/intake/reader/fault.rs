@@ -60,7 +60,7 @@ impl IntakeFault {
 
 /// Why reading stopped: the push is at fault, or the storage below it is.
 #[derive(Debug)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// The push is at fault; it will fail the same way again.
     Fault(Box<IntakeFault>),
     /// The bytes could not be fetched; another attempt may succeed.

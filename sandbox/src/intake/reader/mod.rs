@@ -22,7 +22,8 @@ use masking::{Problem, find_identifiers};
 use serde::{Deserialize, Serialize};
 
 pub use self::encoding::TextEncoding;
-pub use self::fault::{IntakeFault, ReadError};
+pub use self::fault::IntakeFault;
+pub(crate) use self::fault::ReadError;
 pub(crate) use self::{cell::shape, column::ColumnBuilder, fault::both};
 
 use super::limits::IntakeLimits;
@@ -40,7 +41,7 @@ pub enum DataFormat {
 
 /// Rows of the entry's schema, and what could not be read as its type.
 #[derive(Debug)]
-pub struct TypedBatch {
+pub(crate) struct TypedBatch {
     /// Number of the first row; rows count from 1.
     pub first_row: u64,
     /// The rows.
@@ -50,7 +51,7 @@ pub struct TypedBatch {
 }
 
 /// A reader of either format.
-pub enum Reader<R: ChunkReader> {
+pub(crate) enum Reader<R: ChunkReader> {
     /// Delimited text.
     Csv(Box<csv::CsvReader<R::T>>, TextEncoding),
     /// Parquet.
@@ -62,7 +63,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
     ///
     /// # Errors
     /// See [`IntakeFault`]; [`ReadError::Source`] when the file cannot be fetched.
-    pub fn open(
+    pub(crate) fn open(
         file: R,
         format: DataFormat,
         encoding: Option<TextEncoding>,
@@ -89,7 +90,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
     ///
     /// # Errors
     /// The first fault of the file, with its place.
-    pub fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
         match self {
             Reader::Csv(reader, _) => reader.next_batch(),
             Reader::Parquet(reader) => reader.next_batch(),
@@ -97,7 +98,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
     }
 
     /// The encoding of a text.
-    pub fn encoding(&self) -> Option<TextEncoding> {
+    pub(crate) fn encoding(&self) -> Option<TextEncoding> {
         match self {
             Reader::Csv(_, encoding) => Some(*encoding),
             Reader::Parquet(_) => None,

@@ -31,7 +31,7 @@ use crate::intake::limits::IntakeLimits;
 const BATCH_DECODED_BYTES_MAX: u64 = 128 << 20;
 
 /// Typed batches of a Parquet file.
-pub struct ParquetReader {
+pub(crate) struct ParquetReader {
     batches: ParquetRecordBatchReader,
     columns: Vec<Column>,
     /// Position in the file of each column.
@@ -49,7 +49,7 @@ impl ParquetReader {
     ///
     /// # Errors
     /// A file that is no Parquet, is damaged, has other columns or types, or unpacks to too much.
-    pub fn open<R: ChunkReader + 'static>(
+    pub(crate) fn open<R: ChunkReader + 'static>(
         file: R,
         columns: &[Column],
         limits: &IntakeLimits,
@@ -86,7 +86,7 @@ impl ParquetReader {
     ///
     /// # Errors
     /// A damaged page, or a value that no cell may hold, with its place.
-    pub fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
         let (decoded, at) = match self.pending.take() {
             Some(pending) => pending,
             None => match guarded(|| self.batches.next())? {

@@ -12,7 +12,7 @@ use crate::intake::limits::IntakeLimits;
 
 /// One record: its cells one after the other, and where each ends.
 #[derive(Default)]
-pub struct Record {
+pub(crate) struct Record {
     text: Vec<u8>,
     ends: Vec<usize>,
     quoted: Vec<bool>,
@@ -20,12 +20,12 @@ pub struct Record {
 
 impl Record {
     /// Number of cells.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// A cell's text, and whether it stood in quotes.
-    pub fn cell(&self, index: usize) -> Option<(&str, bool)> {
+    pub(crate) fn cell(&self, index: usize) -> Option<(&str, bool)> {
         let end = *self.ends.get(index)?;
         let start = index
             .checked_sub(1)
@@ -35,7 +35,7 @@ impl Record {
     }
 
     /// Bytes of all cells.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.text.len()
     }
 
@@ -65,7 +65,7 @@ enum State {
 }
 
 /// Records of a text source.
-pub struct Records<R> {
+pub(crate) struct Records<R> {
     text: TextSource<R>,
     delimiter: u8,
     chunk: Vec<u8>,
@@ -79,7 +79,7 @@ pub struct Records<R> {
 
 impl<R: Read> Records<R> {
     /// Records of `text`; set the delimiter before the first read.
-    pub fn new(text: TextSource<R>, limits: &IntakeLimits) -> Self {
+    pub(crate) fn new(text: TextSource<R>, limits: &IntakeLimits) -> Self {
         Records {
             text,
             delimiter: b',',
@@ -93,7 +93,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The first piece of text, without consuming it: what the dialect is found from.
-    pub fn head(&mut self) -> Result<&[u8], ReadError> {
+    pub(crate) fn head(&mut self) -> Result<&[u8], ReadError> {
         if self.at >= self.chunk.len() {
             self.refill()?;
         }
@@ -101,17 +101,17 @@ impl<R: Read> Records<R> {
     }
 
     /// Sets the delimiter.
-    pub fn set_delimiter(&mut self, delimiter: u8) {
+    pub(crate) fn set_delimiter(&mut self, delimiter: u8) {
         self.delimiter = delimiter;
     }
 
     /// Number of the record that `next` would read; the header is 0.
-    pub fn row(&self) -> u64 {
+    pub(crate) fn row(&self) -> u64 {
         self.row
     }
 
     /// Reads the next record; false at the end. Blank lines are skipped.
-    pub fn next(&mut self, record: &mut Record) -> Result<bool, ReadError> {
+    pub(crate) fn next(&mut self, record: &mut Record) -> Result<bool, ReadError> {
         record.clear();
         let mut state = State::RecordStart;
         loop {
@@ -307,7 +307,11 @@ impl<R: Read> Records<R> {
 }
 
 /// The delimiter under which the first line of `head` names most of `wanted`; comma at a tie.
-pub fn sniff_delimiter(head: &[u8], limits: &IntakeLimits, wanted: impl Fn(&str) -> bool) -> u8 {
+pub(crate) fn sniff_delimiter(
+    head: &[u8],
+    limits: &IntakeLimits,
+    wanted: impl Fn(&str) -> bool,
+) -> u8 {
     let mut best = (0_usize, b',');
     for delimiter in [b',', b'\t', b';', b'|'] {
         let text = TextSource::new(head, super::encoding::TextEncoding::Utf8);
