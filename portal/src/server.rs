@@ -112,16 +112,20 @@ impl Server {
     }
 }
 
-/// Resolves when the process is asked to stop (SIGTERM or SIGINT).
-pub async fn stop_signal() -> io::Result<()> {
+/// Listens for SIGTERM and SIGINT from now on; what it answers resolves when one has come.
+///
+/// # Errors
+/// The host permits no handlers.
+pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartFailure> {

@@ -63,19 +63,21 @@ impl Serve {
 }
 
 async fn serve(config: &Config, lang: Lang) -> Result<(), StartFailure> {
-    let server = Server::start(config, Host::of_this_process()?).await?;
-    // The lines are for whoever started it; a closed standard output does not stop a server.
-    let _ = announce(config, &server, lang);
-    tracing::info!(address = %server.address(), "the server answers");
-    let signal = stop_signal().await;
-    tracing::info!("the server stops");
-    server.stop().await;
-    signal.map_err(|error| {
+    // Before anybody is told of the server, so that whoever stops it at once stops it in order.
+    let stop = stop_signal().map_err(|error| {
         StartFailure::new(
             format!("无法接收停止信号：{error}"),
             format!("cannot receive the stop signal: {error}"),
         )
-    })
+    })?;
+    let server = Server::start(config, Host::of_this_process()?).await?;
+    // The lines are for whoever started it; a closed standard output does not stop a server.
+    let _ = announce(config, &server, lang);
+    tracing::info!(address = %server.address(), "the server answers");
+    stop.await;
+    tracing::info!("the server stops");
+    server.stop().await;
+    Ok(())
 }
 
 fn announce(config: &Config, server: &Server, lang: Lang) -> std::io::Result<()> {

@@ -101,15 +101,21 @@ impl Demo {
         // Whoever stops it half-way gets the machine back as it was.
         let held = tokio::select! {
             held = perform(&mut stage, lang) => Some(held),
-            _ = stop_signal() => None,
+            () = stopped() => None,
         };
         if self.keep && held.is_some() {
             keep(&stage, &address, folder.path(), lang);
-            // Without a signal to wait for, the server simply stops now.
-            let _ = stop_signal().await;
+            stopped().await;
         }
         server.stop().await;
         Ok(held.unwrap_or(false))
+    }
+}
+
+/// Waits to be asked to stop. Where no signal can be waited for there is nothing to wait with, and it goes on at once.
+async fn stopped() {
+    if let Ok(signal) = stop_signal() {
+        signal.await;
     }
 }
 

@@ -77,7 +77,9 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|byte| *byte != b'{') {
         serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(failed)?;
-        return Err(failed(serde::de::Error::custom("expected an object")));
+        return Err(failed(<serde_json::Error as serde::de::Error>::custom(
+            "expected an object",
+        )));
     }
     serde_json::from_slice(bytes).map_err(failed)
 }

@@ -5,6 +5,7 @@
 
 mod connect;
 mod migrate;
+mod transaction;
 mod tx;
 
 use std::{sync::Arc, time::Duration};
@@ -123,9 +124,7 @@ impl Store {
     where
         F: for<'a> FnMut(&'a mut Tx) -> BoxFuture<'a, Result<(T, LeafDraft), Error>>,
     {
-        let transaction = self
-            .write
-            .begin_with(self.backend.begin())
+        let transaction = Transaction::begin(&self.write, self.backend.begin())
             .await
             .map_err(Failed::of)?;
         let mut tx = Tx::begin(
@@ -137,10 +136,20 @@ impl Store {
         )
         .await
         .map_err(Failed::from)?;
-        let (value, leaf) = f(&mut tx).await.map_err(Failed::from)?;
-        tx.append(leaf).await.map_err(Failed::from)?;
-        tx.commit().await.map_err(Failed::of)?;
-        Ok(value)
+        let done = match f(&mut tx).await {
+            Ok((value, leaf)) => tx.append(leaf).await.map(|_| value),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(value) => {
+                tx.commit().await.map_err(Failed::of)?;
+                Ok(value)
+            }
+            Err(error) => {
+                tx.rollback().await;
+                Err(Failed::from(error))
+            }
+        }
     }
 
     /// Reads in one moment of the database.
@@ -152,17 +161,12 @@ impl Store {
         T: Send,
         F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
-        let mut transaction = self
-            .read
-            .begin_with(self.backend.begin_read())
+        let mut transaction = Transaction::begin(&self.read, self.backend.begin_read())
             .await
             .map_err(|source| storage_error(name, source))?;
-        let value = f(&mut transaction).await?;
-        transaction
-            .rollback()
-            .await
-            .map_err(|source| storage_error(name, source))?;
-        Ok(value)
+        let answer = f(transaction.connection()).await;
+        transaction.rollback().await;
+        answer
     }
 
     /// Keeps something that is no act: a retry's key, a cached certificate. Whatever is kept so may be lost or made again without
@@ -176,14 +180,19 @@ impl Store {
         F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let failed = |source| storage_error(name, source);
-        let mut transaction = self
-            .write
-            .begin_with(self.backend.begin())
+        let mut transaction = Transaction::begin(&self.write, self.backend.begin())
             .await
             .map_err(failed)?;
-        let value = f(&mut transaction).await?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(value)
+        match f(transaction.connection()).await {
+            Ok(value) => {
+                transaction.commit().await.map_err(failed)?;
+                Ok(value)
+            }
+            Err(error) => {
+                transaction.rollback().await;
+                Err(error)
+            }
+        }
     }
 
     /// Closes all connections.
