@@ -272,7 +272,8 @@ impl Platform {
                 Box::pin(async move {
                     let dataset = dataset_facts(conn, &name).await?;
                     if dataset.version_number > 0 {
-                        return newest_sample(conn, dataset.id).await;
+                        let rows = newest_sample(conn, dataset.id).await?;
+                        return Ok(shown(rows, &dataset, &root));
                     }
                     // Before the first version only what went through the policy may be shown.
                     let Some(policy) = policy_in_force(conn, &dataset).await? else {
@@ -290,6 +291,7 @@ impl Platform {
                         &root,
                         plan::INTAKE_EPOCH,
                     )
+                    .map(|rows| shown(rows, &dataset, &root))
                     .map_err(|source| Error::internal("mask a sample", source))
                 })
             })
@@ -347,6 +349,28 @@ async fn newest_version(
     .await
     .map_err(|source| storage_error("read a version", source))?;
     row.as_ref().map(version_view).transpose()
+}
+
+/// Sample rows as everybody sees them. Intake tokens are the same in all data sets, so what is shown has tokens of this data
+/// set's sample alone: neither two samples nor a sample and a scenario can be linked by them.
+fn shown(
+    mut rows: Vec<SampleRow>,
+    dataset: &DatasetFacts,
+    root: &masking::RootKey,
+) -> Vec<SampleRow> {
+    let purpose = format!("sample of {}", dataset.id);
+    for column in &dataset.columns {
+        let Some(domain) = &column.token else {
+            continue;
+        };
+        let key = root.scenario(&purpose, domain, plan::INTAKE_EPOCH);
+        for row in &mut rows {
+            if let Some(serde_json::Value::String(token)) = row.get_mut(&column.name) {
+                *token = key.token(token.as_bytes());
+            }
+        }
+    }
+    rows
 }
 
 async fn newest_sample(

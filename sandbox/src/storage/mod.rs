@@ -16,6 +16,8 @@ use sqlx::{Any, AnyConnection, Pool};
 pub(crate) use connect::Database;
 pub(crate) use tx::Tx;
 
+use transaction::Transaction;
+
 use crate::{
     access::Authorisation,
     clock::{Clock, Entropy},
@@ -320,3 +322,6 @@ pub(crate) fn storage_error(operation: &'static str, source: sqlx::Error) -> Err
         )
         .with_source(source)
 }
+
+#[cfg(test)]
+mod tests;

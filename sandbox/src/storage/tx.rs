@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::{Any, AnyConnection, Row as _, Transaction};
+use sqlx::{AnyConnection, Row as _};
 
+use super::transaction::Transaction;
 use crate::{
     access::Authorisation,
     clock::{Entropy, micros},
@@ -15,7 +16,7 @@ use crate::{
 
 /// A writing transaction; only [`crate::storage::Store::act`] makes one.
 pub(crate) struct Tx {
-    inner: Transaction<'static, Any>,
+    inner: Transaction,
     actor: String,
     pseudonyms: Arc<Pseudonyms>,
     entropy: Arc<dyn Entropy>,
@@ -25,7 +26,7 @@ pub(crate) struct Tx {
 
 impl Tx {
     pub(super) async fn begin(
-        mut inner: Transaction<'static, Any>,
+        mut inner: Transaction,
         authorisation: &Authorisation,
         pseudonyms: Arc<Pseudonyms>,
         now: Timestamp,
@@ -34,7 +35,7 @@ impl Tx {
         // Takes the row's lock: leaves get their positions in the order of commit, and one writer is at work at a time.
         let row =
             sqlx::query("UPDATE ledger_state SET size = size WHERE id = 1 RETURNING size, edge")
-                .fetch_one(&mut *inner)
+                .fetch_one(inner.connection())
                 .await
                 .map_err(|source| storage_error("lock the ledger", source))?;
         let size: i64 = row
@@ -56,7 +57,7 @@ impl Tx {
 
     /// The connection to run statements on.
     pub(crate) fn conn(&mut self) -> &mut AnyConnection {
-        &mut self.inner
+        self.inner.connection()
     }
 
     /// The moment of this transaction, the same for all that it writes.
@@ -97,14 +98,14 @@ impl Tx {
             .bind(at)
             .bind(leaf.kind)
             .bind(leaf.text.as_str())
-            .execute(&mut *self.inner)
+            .execute(self.inner.connection())
             .await
             .map_err(stored)?;
         sqlx::query("INSERT INTO ledger_details (position, salt, detail) VALUES ($1, $2, $3)")
             .bind(at)
             .bind(salt.to_vec())
             .bind(leaf.detail.as_str())
-            .execute(&mut *self.inner)
+            .execute(self.inner.connection())
             .await
             .map_err(stored)?;
         for node in self.edge.push(leaf_hash(leaf.text.as_bytes())) {
@@ -113,14 +114,14 @@ impl Tx {
                 .bind(level)
                 .bind(position)
                 .bind(node.hash.to_vec())
-                .execute(&mut *self.inner)
+                .execute(self.inner.connection())
                 .await
                 .map_err(stored)?;
         }
         sqlx::query("UPDATE ledger_state SET size = $1, edge = $2 WHERE id = 1")
             .bind(at + 1)
             .bind(self.edge.to_bytes())
-            .execute(&mut *self.inner)
+            .execute(self.inner.connection())
             .await
             .map_err(stored)?;
         Ok(position)
@@ -128,5 +129,9 @@ impl Tx {
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         self.inner.commit().await
+    }
+
+    pub(super) async fn rollback(self) {
+        self.inner.rollback().await;
     }
 }
