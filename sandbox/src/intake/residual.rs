@@ -114,20 +114,19 @@ impl KeptColumn {
     fn take(&mut self, row: u64, text: &str, kinds: &[(Identifier, bool)]) {
         let all_digits = text.len() >= 11 && text.bytes().all(|b| b.is_ascii_digit());
         self.digits += u64::from(all_digits);
-        for &(identifier, whole) in kinds {
-            let by_chance =
-                whole && matches!(identifier, Identifier::Mobile | Identifier::BankCard);
-            let (count, kept) = if by_chance {
-                (&mut self.digit_hits, &mut self.digit_problems)
-            } else {
-                (&mut self.hits, &mut self.problems)
-            };
-            *count += 1;
-            if kept.len() < HITS_KEPT_MAX {
-                kept.push(problem(row, &self.name, identifier, text));
-            }
-            // One record for a cell is enough.
-            break;
+        // One record for a cell is enough.
+        let Some(&(identifier, whole)) = kinds.first() else {
+            return;
+        };
+        let by_chance = whole && matches!(identifier, Identifier::Mobile | Identifier::BankCard);
+        let (count, kept) = if by_chance {
+            (&mut self.digit_hits, &mut self.digit_problems)
+        } else {
+            (&mut self.hits, &mut self.problems)
+        };
+        *count += 1;
+        if kept.len() < HITS_KEPT_MAX {
+            kept.push(problem(row, &self.name, identifier, text));
         }
     }
 }
