@@ -44,10 +44,7 @@ impl Doctor {
                 return ExitCode::FAILURE;
             }
         };
-        let ready = !layers.is_empty()
-            && layers
-                .iter()
-                .all(|layer| !layer.required || layer.state == LayerState::Enforced);
+        let ready = takes_jobs(&layers);
         let report = Report { ready, layers };
         let printed = match self.output {
             Form::Table => table(&report, lang),
@@ -72,7 +69,20 @@ fn table(report: &Report, lang: Lang) -> std::io::Result<()> {
     for layer in &report.layers {
         writeln!(out, "{}", line(layer, lang))?;
     }
-    let verdict = if report.ready {
+    writeln!(out, "{}", verdict(report.ready).text(lang))
+}
+
+/// Whether every required layer holds.
+pub(crate) fn takes_jobs(layers: &[LayerView]) -> bool {
+    !layers.is_empty()
+        && layers
+            .iter()
+            .all(|layer| !layer.required || layer.state == LayerState::Enforced)
+}
+
+/// What follows from the layers.
+pub(crate) fn verdict(takes_jobs: bool) -> Bilingual {
+    if takes_jobs {
         Bilingual::new(
             "必需的隔离层全部生效；本机可以承接作业。",
             "every required layer holds; this host takes jobs.",
@@ -82,8 +92,7 @@ fn table(report: &Report, lang: Lang) -> std::io::Result<()> {
             "缺少必需的隔离层；本机不承接作业。",
             "a required layer is missing; this host takes no jobs.",
         )
-    };
-    writeln!(out, "{}", verdict.text(lang))
+    }
 }
 
 /// One layer as a line: name, state, whether it is required, details.
@@ -111,4 +120,45 @@ pub(crate) fn line(layer: &LayerView, lang: Lang) -> String {
     )
     .trim_end()
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(required: bool, state: LayerState) -> LayerView {
+        LayerView {
+            layer: "seccomp".to_owned(),
+            state,
+            required,
+            errno: (state == LayerState::Unavailable).then_some(38),
+            detail: "tried".to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_a_missing_required_layer_keeps_a_host_from_jobs() {
+        use LayerState::{Enforced, Off, Unavailable};
+        assert!(takes_jobs(&[
+            layer(true, Enforced),
+            layer(false, Unavailable)
+        ]));
+        assert!(!takes_jobs(&[
+            layer(true, Enforced),
+            layer(true, Unavailable)
+        ]));
+        assert!(!takes_jobs(&[layer(true, Off)]));
+        assert!(!takes_jobs(&[]));
+    }
+
+    #[test]
+    fn a_line_says_state_error_number_and_need() {
+        let missing = layer(true, LayerState::Unavailable);
+        let said = line(&missing, Lang::En);
+        for word in ["seccomp", "unavailable (errno 38)", "required", "tried"] {
+            assert!(said.contains(word), "{said}");
+        }
+        assert!(line(&missing, Lang::Zh).contains("不可用（errno 38）"));
+        assert!(!line(&layer(false, LayerState::Off), Lang::En).contains("required"));
+    }
 }

@@ -1,6 +1,8 @@
 //! `egret serve`: the server in the foreground, until it is asked to stop.
 
+use super::doctor;
 use crate::config::Config;
+use crate::http::dto::LayerView;
 use crate::server::{Host, Server, stop_signal};
 use crate::start::StartFailure;
 use sandbox::{Bilingual, Lang};
@@ -96,13 +98,19 @@ fn announce(config: &Config, server: &Server, lang: Lang) -> std::io::Result<()>
         line("数据目录", "data"),
         data_dir.display()
     )?;
-    for layer in server.platform().layers() {
-        writeln!(
-            out,
-            "{:<10} {}",
-            line("隔离", "isolation"),
-            super::doctor::line(&layer.into(), lang)
-        )?;
+    let layers: Vec<LayerView> = server.platform().layers().iter().map(Into::into).collect();
+    let isolation = line("隔离", "isolation");
+    for layer in &layers {
+        writeln!(out, "{isolation:<10} {}", doctor::line(layer, lang))?;
     }
+    let verdict = if !doctor::takes_jobs(&layers) && config.workers.allow_degraded_jail {
+        Bilingual::new(
+            "缺少必需的隔离层；按 workers.allow_degraded_jail 仍承接作业。",
+            "a required layer is missing; jobs are taken all the same, by workers.allow_degraded_jail.",
+        )
+    } else {
+        doctor::verdict(doctor::takes_jobs(&layers))
+    };
+    writeln!(out, "{isolation:<10} {}", verdict.text(lang))?;
     out.flush()
 }

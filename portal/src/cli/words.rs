@@ -27,10 +27,8 @@ const WORDS: &[(&str, &str)] = &[
     ("draft", "草稿"),
     ("submitted", "已提交"),
     ("in_review", "审查中"),
-    ("returned", "已退回"),
     ("rejected", "未通过"),
     ("approved", "已通过"),
-    ("suspended", "已暂停"),
     ("expired", "已到期"),
     ("superseded", "已被替代"),
     ("revoked", "已撤销"),
@@ -122,21 +120,12 @@ mod tests {
             S::Draft,
             S::Submitted,
             S::InReview,
-            S::Returned,
             S::Rejected,
             S::Approved,
-            S::Suspended,
             S::Expired,
         ]);
         check(&[S::Superseded, S::Revoked]);
-        check(&[
-            G::Requested,
-            G::Active,
-            G::Suspended,
-            G::Expired,
-            G::Declined,
-            G::Revoked,
-        ]);
+        check(&[G::Requested, G::Active, G::Expired, G::Declined, G::Revoked]);
         check(&[
             R::Held,
             R::Refused,

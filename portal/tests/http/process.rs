@@ -183,6 +183,7 @@ fn the_start_says_where_it_answers_what_it_keeps_and_what_isolates() {
         said.contains(data.path().join("data").to_str().unwrap()),
         "{said}"
     );
+    assert!(said.contains("this host takes jobs"), "{said}");
     for layer in [
         "user_namespace",
         "network_namespace",

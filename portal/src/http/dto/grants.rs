@@ -24,8 +24,6 @@ pub enum GrantState {
     Requested,
     /// May be worked under.
     Active,
-    /// Paused.
-    Suspended,
     /// Past its term.
     Expired,
     /// A provider said no.

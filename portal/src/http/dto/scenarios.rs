@@ -107,7 +107,7 @@ pub struct Contract {
     pub output: OutputRules,
     /// How long the scenario holds once approved.
     pub term_days: u32,
-    /// Refusals at egress that a grant may collect before it is suspended.
+    /// Refusals at egress that a grant may collect before no more of its results leave.
     pub refusals_max: u32,
 }
 
@@ -131,14 +131,10 @@ pub enum ScenarioState {
     Submitted,
     /// Some votes are in.
     InReview,
-    /// Reviewers ask for changes.
-    Returned,
     /// Voted down.
     Rejected,
     /// May be applied for.
     Approved,
-    /// Paused.
-    Suspended,
     /// Past its term.
     Expired,
     /// A newer version took its place.
