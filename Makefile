@@ -35,8 +35,8 @@ check: prepare ## formatting, lints, licences
 	else echo "cargo-deny is missing: cargo install --locked cargo-deny"; exit 1; fi
 
 bench: prepare-test ## figures into target/bench/results.jsonl (release build)
-	$(CARGO) build --locked --release -p portal
-	$(CARGO) run --locked --release -p egret-tests --features bench --bin bench
+	$(CARGO) build --locked --release --workspace --features egret-tests/bench
+	$(TARGET_DIR)/release/bench
 
 fmt: ## format the sources
 	$(CARGO) fmt --all

@@ -3,7 +3,10 @@
 use std::{fs::File, path::Path, sync::Arc};
 
 use datafusion::{
-    arrow::{datatypes::DataType, record_batch::RecordBatch},
+    arrow::{
+        datatypes::DataType,
+        record_batch::{RecordBatch, RecordBatchReader},
+    },
     datasource::MemTable,
     parquet::{
         arrow::ArrowWriter,
@@ -13,7 +16,7 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator};
-use tpchgen_arrow::{CustomerArrow, LineItemArrow, OrderArrow, RecordBatchIterator};
+use tpchgen_arrow::{CustomerArrow, LineItemArrow, OrderArrow};
 
 const SCALE: f64 = 1.0;
 
@@ -82,9 +85,11 @@ pub(crate) fn data_type(column: &str) -> DataType {
     }
 }
 
-fn register(context: &SessionContext, name: &str, rows: impl RecordBatchIterator) {
-    let schema = Arc::clone(rows.schema());
-    let batches: Vec<RecordBatch> = rows.collect();
+fn register(context: &SessionContext, name: &str, rows: impl RecordBatchReader) {
+    let schema = rows.schema();
+    let batches = rows
+        .collect::<Result<Vec<RecordBatch>, _>>()
+        .expect("generated rows");
     let table = MemTable::try_new(schema, vec![batches]).expect("a table");
     context
         .register_table(name, Arc::new(table))
