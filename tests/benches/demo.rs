@@ -21,6 +21,9 @@ pub(crate) fn run() {
         ours: taken,
         peer: None,
         unit: "s",
-        note: "egret demo --exit, release build, every step checked",
+        note: &format!(
+            "egret demo --exit, {}, every step checked",
+            crate::record::PROFILE
+        ),
     });
 }

@@ -4,6 +4,13 @@ use std::{io::Write as _, path::PathBuf};
 
 use serde_json::json;
 
+/// How the bench and what it measures were built: together, so they are the same.
+pub(crate) const PROFILE: &str = if cfg!(debug_assertions) {
+    "dev profile"
+} else {
+    "release build"
+};
+
 /// A figure of ours, and of a peer where there is one.
 pub(crate) struct Figure<'a> {
     pub(crate) name: &'a str,

@@ -39,14 +39,17 @@ pub(crate) async fn run() {
         }
     }
     taken.sort_by(f64::total_cmp);
-    let note = "POST /jobs, GET /runs?wait_ms, GET /releases/{id}/result over HTTP; 1,200 rows, SQLite, release build";
+    let note = format!(
+        "POST /jobs, GET /runs?wait_ms, GET /releases/{{id}}/result over HTTP; 1,200 rows, SQLite, {}",
+        crate::record::PROFILE
+    );
     for (name, q) in [("turnaround_p50_ms", 0.5), ("turnaround_p99_ms", 0.99)] {
         record(&Figure {
             name,
             ours: quantile(&taken, q),
             peer: None,
             unit: "ms",
-            note,
+            note: &note,
         });
     }
 }
