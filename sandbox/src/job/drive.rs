@@ -46,7 +46,8 @@ pub(crate) struct Leased {
 
 /// What came of trying to take a run.
 enum Take {
-    Taken(Box<JobRow>),
+    /// With its job, and the timeline as it is now.
+    Taken(Box<JobRow>, String),
     /// It ended instead: its grant or its budget has.
     Ended,
 }
@@ -132,7 +133,7 @@ impl Platform {
                 continue;
             }
             match self.take_run(&run).await {
-                Ok(Take::Taken(job)) => return leased(run, *job).map(Some),
+                Ok(Take::Taken(job, timeline)) => return leased(run, *job, timeline).map(Some),
                 Ok(Take::Ended) => self.node().changed(&run.id),
                 Err(error) if matches!(error.code(), "run_taken" | "run_must_wait") => {}
                 Err(error) => return Err(error),
@@ -162,10 +163,20 @@ impl Platform {
             Ok(RunEnd::Decided | RunEnd::LeftForLater) => Ok(()),
             Ok(RunEnd::Ended(ending)) => self.end_run(&leased, ending).await,
             Err(error) if error.code() == "lease_lost" => Ok(()),
+            Err(error) if error.code() == "scenario_changed" => {
+                let mut ending = Ending::new(RunState::Killed, "");
+                ending.reason = Some(error.message().clone());
+                self.end_run(&leased, ending).await
+            }
             Err(error) => self.give_back(&leased, &error).await,
         };
-        if let Err(error) = settled {
-            tracing::error!(run.id = %leased.run.id, %error, "a run could not be ended; its lease will");
+        match settled {
+            Ok(()) => {}
+            Err(error) if error.code() == "lease_lost" => {}
+            Err(error) => {
+                tracing::error!(run.id = %leased.run.id, %error, "a run could not be ended");
+                self.let_go(&leased).await;
+            }
         }
         drop(hand);
         self.node().changed(&leased.run.id);
@@ -193,6 +204,26 @@ impl Platform {
             ));
             return self.end_run(leased, ending).await;
         }
+        // What failed may need a moment: trying at once would spend the attempts on one cause.
+        let pause = POLL * u32::try_from(leased.run.attempts).unwrap_or(1);
+        let mut closing = self.node().closing();
+        let _ = tokio::time::timeout(pause, closing.wait_for(|closing| *closing)).await;
+        self.give_up_lease(leased).await
+    }
+
+    /// Gives up the lease as soon as the database takes it: the run would wait for its end otherwise.
+    async fn let_go(&self, leased: &Leased) {
+        let mut closing = self.node().closing();
+        while let Err(error) = self.give_up_lease(leased).await {
+            tracing::debug!(run.id = %leased.run.id, %error, "a lease is held on to");
+            let wait = closing.wait_for(|closing| *closing);
+            if tokio::time::timeout(POLL, wait).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn give_up_lease(&self, leased: &Leased) -> Result<(), Error> {
         let (run, fence) = (leased.run.id.clone(), leased.run.fence);
         self.store()
             .act(system(SystemOperation::Run), "give_back_run", |tx| {
@@ -233,7 +264,8 @@ impl Ending {
     }
 }
 
-fn leased(mut run: RunRow, job: JobRow) -> Result<Leased, Error> {
+fn leased(mut run: RunRow, job: JobRow, timeline: String) -> Result<Leased, Error> {
+    run.timeline = timeline;
     run.state = RunState::Running;
     run.fence += 1;
     run.attempts += 1;
@@ -322,7 +354,13 @@ async fn take(tx: &mut Tx, run: &RunRow, owner: &str) -> Result<(Take, LeafDraft
     let job = rows::job(tx.conn(), &run.job)
         .await?
         .ok_or_else(|| Error::internal("take a run", "a run without a job"))?;
-    if let Some(reason) = ended_meanwhile(tx, &job).await? {
+    let called_off = || Bilingual::new("运行已被取消。", "the run was called off.");
+    let ended = match run.cancel_requested {
+        // Asked of a holder that died before it heard.
+        true => Some(called_off()),
+        false => ended_meanwhile(tx, &job).await?,
+    };
+    if let Some(reason) = ended {
         let mut ending = Ending::new(RunState::Killed, "");
         ending.reason = Some(reason);
         return stop_before(tx, run, &ending).await;
@@ -373,7 +411,7 @@ async fn take(tx: &mut Tx, run: &RunRow, owner: &str) -> Result<(Take, LeafDraft
     )
     .subject(&run.id)
     .subject(&run.job);
-    Ok((Take::Taken(Box::new(job)), leaf))
+    Ok((Take::Taken(Box::new(job), timeline), leaf))
 }
 
 /// Why a job may not run any more: its grant has ended or its scenario is another by now.

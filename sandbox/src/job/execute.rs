@@ -2,11 +2,12 @@
 
 use masking::Bilingual;
 use review::{Decision, Governed, InspectKind, InspectRequest, Inspection, OutputColumn};
-use runtime::{Completed, Input, InputFormat, Limits, Order, Outcome, OutputField};
+use runtime::{Completed, Fault, Input, InputFormat, Limits, Order, Outcome, OutputField};
 use tokio::sync::watch;
 
 use super::drive::{Ending, Leased};
 use super::memfd::SealedFile;
+use super::rows::JobRow;
 use super::state::RunState;
 use super::view::{Mode, Program};
 use super::{result_type, sample};
@@ -58,7 +59,13 @@ impl Platform {
             inputs,
             limits: Limits::default(),
         };
-        let completed = self.node().run(order, stop.clone()).await?;
+        let mut completed = self.node().run(order.clone(), stop.clone()).await?;
+        if completed.outcome == Outcome::Faulted(Fault::Crashed) {
+            // A worker that died without a word may have been killed from outside. A program that does
+            // it by itself does it again.
+            tracing::warn!(run.id = %leased.run.id, "a worker died; the run is tried once more");
+            completed = self.node().run(order, stop.clone()).await?;
+        }
         if *self.node().closing().borrow() {
             return Ok(RunEnd::LeftForLater);
         }
@@ -126,7 +133,7 @@ impl Platform {
                     program: runtime::Program::Wasm {
                         module: bytes,
                         output: fields,
-                        seed: seed(&leased.run.id),
+                        seed: seed(&leased.job),
                     },
                     kind: InspectKind::Wasm {
                         output: output.clone(),
@@ -155,6 +162,9 @@ impl Platform {
             let request = inspect_request(leased, execution, &histories);
             let inspection = match self.inspect(&request, &output, stop.clone()).await? {
                 Inspected::Decided(inspection) => inspection,
+                Inspected::Stopped if *self.node().closing().borrow() => {
+                    return Ok(RunEnd::LeftForLater);
+                }
                 Inspected::Stopped => {
                     return Ok(RunEnd::Ended(without_result(
                         Outcome::Cancelled,
@@ -322,12 +332,14 @@ fn shown(outcome: Outcome, mode: Mode) -> String {
     }
 }
 
-/// The randomness of a guest: the same for the same run, however often it is tried.
-fn seed(run: &str) -> [u8; 32] {
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        format!("egret seed|{run}").as_bytes(),
+/// The randomness of a guest: the same program on the same data draws the same numbers, so that
+/// running it again neither changes a repeated run nor averages anything out.
+fn seed(job: &JobRow) -> [u8; 32] {
+    let content = format!(
+        "egret seed|{}|{}|{}|{}",
+        job.scenario, job.scenario_epoch, job.program_digest, job.inputs
     );
+    let digest = ring::digest::digest(&ring::digest::SHA256, content.as_bytes());
     let mut seed = [0; 32];
     seed.copy_from_slice(digest.as_ref());
     seed

@@ -506,6 +506,20 @@ pub(crate) async fn must_stop(conn: &mut AnyConnection, run: &str) -> Result<boo
     Ok(state == "killed" || cancelled != 0)
 }
 
+/// The state of the run that a release was chosen for.
+pub(crate) async fn state_by_release(
+    conn: &mut AnyConnection,
+    release: &str,
+) -> Result<Option<RunState>, Error> {
+    let row = sqlx::query("SELECT state FROM runs WHERE release_id = $1")
+        .bind(release)
+        .fetch_optional(conn)
+        .await
+        .map_err(failed)?;
+    let state: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?;
+    Ok(state.and_then(|state| RunState::parse(&state)))
+}
+
 /// The runs of a scenario that something may still come of.
 pub(crate) async fn unsettled_of_scenario(
     conn: &mut AnyConnection,

@@ -22,6 +22,7 @@ use super::view::Mode;
 use crate::catalogue::{SampleRow, VersionManifest, version_schema};
 use crate::document;
 use crate::error::Error;
+use crate::id::ScenarioId;
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::storage::storage_error;
@@ -123,6 +124,24 @@ impl Platform {
             control: input.pinned.control,
             rows_max: private_sample.then_some(SAMPLE_ROWS_MAX),
         })
+    }
+
+    /// Removes what was staged for a scenario that has ended: no run can ask for it any more, and its
+    /// tokens are of an epoch that is over.
+    pub(crate) async fn forget_staged(&self, scenario: ScenarioId) {
+        let prefix = format!("{scenario}/");
+        let failed = |error: &Error| {
+            tracing::warn!(scenario.id = %scenario, %error, "staged files could not be removed");
+        };
+        let keys = match self.objects().list(ObjectArea::Staged).await {
+            Ok(keys) => keys,
+            Err(error) => return failed(&error),
+        };
+        for key in keys.iter().filter(|key| key.starts_with(&prefix)) {
+            if let Err(error) = self.objects().delete(ObjectArea::Staged, key).await {
+                failed(&error);
+            }
+        }
     }
 
     /// The sample of a pinned version as a batch. Each row counts as a unit of its own.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::evidence::{self, Findings};
 use super::history::{self, UniverseHistory, cell_digest};
+use super::publish::scenario_id;
 use super::quarantine;
 use super::rows::{self, ReleaseRow};
 use crate::access::{SystemOperation, system};
@@ -220,6 +221,15 @@ fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error
 /// The one transaction of a decision.
 async fn store(tx: &mut Tx, record: &Record) -> Result<((), LeafDraft), Error> {
     let (now, at) = (tx.now(), tx.now_micros());
+    let (scenario, version, epoch) = &record.scenario;
+    let found = crate::scenario::version(tx.conn(), scenario_id(scenario)?, None).await?;
+    if document::stored_count(found.epoch)? != *epoch {
+        return Err(Error::conflict(
+            "scenario_changed",
+            "场景在运行期间已变更，结果作废。",
+            "the scenario changed while the job ran; its result is void.",
+        ));
+    }
     compare_with_history(tx, record).await?;
     let states: Vec<(RunState, jiff::Timestamp)> = [RunState::Inspecting, record.to]
         .map(|state| (state, now))
@@ -267,7 +277,6 @@ async fn store(tx: &mut Tx, record: &Record) -> Result<((), LeafDraft), Error> {
             ));
         }
     }
-    let (scenario, version, epoch) = &record.scenario;
     let kind = match record.to {
         RunState::Refused => "release.refuse",
         RunState::Held => "release.hold",

@@ -52,13 +52,17 @@ pub(crate) async fn clear_dead(platform: &Platform) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether something in quarantine may still be asked for: a held or scheduled release, or the result of a sample run.
+/// Whether something in quarantine may still be asked for: a held or scheduled release, a run of another node that is about to
+/// decide, or the result of a sample run.
 async fn is_needed(conn: &mut sqlx::AnyConnection, name: &str) -> Result<bool, Error> {
     if let Some(row) = rows::release(&mut *conn, name).await? {
         return Ok(matches!(
             row.state,
             ReleaseState::Held | ReleaseState::Scheduled
         ));
+    }
+    if crate::job::rows::state_by_release(&mut *conn, name).await? == Some(RunState::Running) {
+        return Ok(true);
     }
     let run = crate::job::rows::run(conn, name).await?;
     Ok(run.is_some_and(|run| matches!(run.state, RunState::Finished | RunState::Running)))

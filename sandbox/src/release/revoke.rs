@@ -62,8 +62,8 @@ async fn kill(tx: &mut Tx, run: &RunRow, reason: &str) -> Result<(), Error> {
 }
 
 impl Platform {
-    /// Stops what this node is running for a scenario or grant that has ended, and forgets what was
-    /// staged for it. Other nodes find out by themselves.
+    /// Stops what this node is running for a scenario or grant that has ended. Other nodes find out
+    /// by themselves.
     pub(crate) fn after_revocation(&self) {
         self.node().check_runs();
     }

@@ -41,6 +41,7 @@ impl Platform {
             })
             .await?;
         self.after_revocation();
+        self.forget_staged(id).await;
         self.scenario_view(id).await
     }
 }
