@@ -8,6 +8,7 @@ mod cache;
 mod drive;
 mod execute;
 mod memfd;
+mod moves;
 mod rate;
 mod read;
 pub(crate) mod rows;
