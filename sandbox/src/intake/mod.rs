@@ -16,12 +16,16 @@
 //! - `process`: the background task.
 //! - `store`: the one transaction that decides a push.
 
+mod arrival;
+mod decide;
 mod limits;
+mod masked;
 mod pipeline;
 mod process;
 mod push;
 mod reader;
 mod residual;
+mod row;
 mod sink;
 mod store;
 mod units;
@@ -30,9 +34,9 @@ pub use self::limits::IntakeLimits;
 pub use self::push::{PushManifest, PushRisk, PushState, PushView};
 pub use self::reader::{DataFormat, IntakeFault, TextEncoding};
 
+pub(crate) use self::arrival::bounded;
 pub(crate) use self::pipeline::with_declared;
 pub(crate) use self::process::Intake;
-pub(crate) use self::push::bounded;
 pub(crate) use self::reader::{ColumnBuilder, ReadError, Reader, both};
 pub(crate) use self::residual::ResidualScan;
 pub(crate) use self::sink::ObjectSink;

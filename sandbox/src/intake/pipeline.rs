@@ -5,37 +5,26 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::properties::WriterProperties;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, BooleanArray};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use masking::{
     Action, Class, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
-    RiskReport, RootKey, TokenKey, sample_rows,
+    RiskReport, RootKey,
 };
 
 use super::limits::IntakeLimits;
+use super::masked::Masking;
 use super::reader::{IntakeFault, ReadError, TextEncoding, TypedBatch, both};
-use super::residual::ResidualScan;
 use super::units::{Numbering, UnitsError};
 use crate::catalogue::CatalogueEntry;
 
 /// Rows that are looked at before the first is masked, to know the quasi-identifiers to measure.
 const LOOK_ROWS: u64 = 65_536;
-/// Rows of a row group of a version file.
-const ROW_GROUP_ROWS: usize = 131_072;
-/// Batches that the sample is drawn from.
-const SAMPLE_BATCHES: usize = 8;
-/// Highest prosecutor risk of level 3 of GB/T 42460 (k = 5).
-const ACCEPTABLE_RISK: f64 = 0.2;
 
 /// What the pipeline is to do.
 pub(crate) struct Order<'a> {
@@ -133,7 +122,7 @@ pub(crate) fn run<B: Batches, W: Write + Send>(
     }
 }
 
-enum Stop {
+pub(crate) enum Stop {
     Fault(Box<IntakeFault>),
     Failed(PipelineError),
 }
@@ -252,18 +241,6 @@ struct Pass<'a, W: Write + Send> {
     classifier: Classifier,
     before: RiskMeter,
     masked: Result<Masking<W>, Vec<IntakeFault>>,
-}
-
-/// What exists only when the policy covers what the first rows showed.
-struct Masking<W: Write + Send> {
-    plan: MaskPlan,
-    /// The unit's column in raw batches, and the key of its tokens.
-    unit: Option<(usize, TokenKey)>,
-    residual: ResidualScan,
-    after: RiskMeter,
-    writer: ArrowWriter<W>,
-    schema: SchemaRef,
-    samples: Vec<RecordBatch>,
 }
 
 impl<'a, W: Write + Send> Pass<'a, W> {
@@ -385,94 +362,9 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     }
 }
 
-impl<W: Write + Send> Masking<W> {
-    fn new(
-        order: &Order<'_>,
-        plan: MaskPlan,
-        quasi: &[String],
-        sensitive: Option<&str>,
-        sink: W,
-    ) -> Result<Self, Stop> {
-        let output = plan.output_schema();
-        let remains = |name: &str| output.index_of(name).is_ok();
-        let quasi: Vec<String> = quasi.iter().filter(|name| remains(name)).cloned().collect();
-        let mut fields: Vec<Field> = output.fields().iter().map(|f| f.as_ref().clone()).collect();
-        let unit = match &order.entry.unit {
-            None => None,
-            Some(unit) => {
-                fields.push(Field::new(review::UNIT_COLUMN, DataType::UInt32, false));
-                let index = order.entry.schema().index_of(&unit.column)?;
-                Some((index, order.root.intake(&unit.value_domain, order.epoch)))
-            }
-        };
-        let schema = Arc::new(Schema::new(fields));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .build();
-        let empty = Policy::default();
-        Ok(Masking {
-            unit,
-            residual: ResidualScan::new(order.policy.unwrap_or(&empty), &output),
-            after: RiskMeter::new(&quasi, sensitive.filter(|name| remains(name))),
-            writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
-            schema,
-            samples: Vec::new(),
-            plan,
-        })
-    }
-
-    fn take(
-        &mut self,
-        order: &Order<'_>,
-        numbering: &mut Numbering,
-        kept: &RecordBatch,
-        rows: &[u64],
-    ) -> Result<(), Stop> {
-        if kept.num_rows() == 0 {
-            return Ok(());
-        }
-        let masked = self.plan.apply(order.root, order.epoch, kept)?;
-        self.residual.observe(&masked, rows);
-        self.after.observe(&masked)?;
-        if self.samples.len() < SAMPLE_BATCHES {
-            self.samples
-                .push(sample_rows(&masked, order.limits.sample_rows, order.seed));
-        }
-        let mut columns: Vec<ArrayRef> = masked.columns().to_vec();
-        if let Some((index, key)) = &self.unit {
-            let tokens = key.tokenise(kept.column(*index))?;
-            columns.push(Arc::new(numbering.number(tokens.as_string::<i32>())?));
-        }
-        self.writer
-            .write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
-        Ok(())
-    }
-
-    fn finish(self, order: &Order<'_>, report: &mut Report) -> Result<Verdict, Stop> {
-        let (faults, problems) = self.residual.finish();
-        report.note(problems, order.limits);
-        report.faults.extend(faults);
-        let after = self.after.finish();
-        let level = level(&after);
-        report.risk_after = Some(after);
-        if !report.faults.is_empty() {
-            return Ok(Verdict::Quarantined);
-        }
-        self.writer.close()?;
-        let output = self.plan.output_schema();
-        let drawn = arrow::compute::concat_batches(&output, &self.samples)?;
-        Ok(Verdict::Version {
-            level,
-            sample: sample_rows(&drawn, order.limits.sample_rows, order.seed),
-            plan: Box::new(self.plan),
-        })
-    }
-}
-
 impl Report {
     /// Keeps problems with their place up to the limit, and counts all.
-    fn note(&mut self, problems: Vec<Problem>, limits: &IntakeLimits) {
+    pub(super) fn note(&mut self, problems: Vec<Problem>, limits: &IntakeLimits) {
         self.problems_total += u64::try_from(problems.len()).unwrap_or(0);
         let kept = u64::try_from(self.problems.len()).unwrap_or(u64::MAX);
         let room = usize::try_from(limits.problems_kept_max.saturating_sub(kept)).unwrap_or(0);
@@ -498,16 +390,6 @@ fn kept_rows(first: u64, batch: &RecordBatch, checked: &masking::Checked) -> Vec
 
 fn rows_of(batch: &RecordBatch) -> u64 {
     u64::try_from(batch.num_rows()).unwrap_or(0)
-}
-
-/// Level of GB/T 42460 that the measures support; a compiled policy keeps no direct identifier, so
-/// it is at least 2, and row-level data never reach 4.
-fn level(risk: &RiskReport) -> u8 {
-    if risk.prosecutor_max <= ACCEPTABLE_RISK {
-        3
-    } else {
-        2
-    }
 }
 
 fn masking_fault(fault: masking::Fault) -> IntakeFault {

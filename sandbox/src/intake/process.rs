@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use masking::{Policy, RootKey};
 
+use super::decide::{self, Decided, Decision, Made, Segment};
 use super::limits::IntakeLimits;
 use super::pipeline::{self, Batches, Order, PipelineError, Progress, Report, Verdict};
 use super::push::PushManifest;
 use super::reader::{IntakeFault, ReadError, Reader, TextEncoding, TypedBatch, both};
 use super::sink::ObjectSink;
-use super::store::{self, Claim, Decided, Decision, Made};
+use super::store::{self, Claim};
 use super::units::Numbering;
 use crate::catalogue::{
     CatalogueEntry, DatasetFacts, INTAKE_EPOCH, SampleRow, masked_rows, shown_rows,
@@ -26,10 +27,14 @@ use crate::id::{PushId, VersionId};
 use crate::objects::{ObjectArea, ObjectFile, Stored};
 use crate::platform::Platform;
 
-/// Attempts before a push that the platform cannot process is given back.
+/// Attempts after a commit before a push that the platform cannot process is put aside.
 const ATTEMPTS_MAX: u64 = 5;
-/// Wait after a failed attempt, times its number.
+/// Wait after a failed attempt, times its number since the commit.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
+/// Wait after the database failed under the task itself.
+const STORAGE_DELAY: Duration = Duration::from_secs(5);
+/// How soon a waiting task notices that the platform closes.
+const CLOSING_POLL: Duration = Duration::from_millis(100);
 
 /// What the platform keeps of the intake between calls.
 #[derive(Default)]
@@ -58,9 +63,7 @@ impl Intake {
 
     fn begin(&self, push: PushId) -> Arc<Progress> {
         let progress = Arc::new(Progress::default());
-        progress
-            .stop
-            .store(self.closing.load(Ordering::SeqCst), Ordering::Relaxed);
+        progress.stop.store(self.is_closing(), Ordering::Relaxed);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(push, Arc::clone(&progress));
         progress
@@ -71,6 +74,20 @@ impl Intake {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&push);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Waits, but not for longer than the platform is open.
+    async fn pause(&self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() && !self.is_closing() {
+            let step = left.min(CLOSING_POLL);
+            tokio::time::sleep(step).await;
+            left -= step;
+        }
     }
 
     /// Asks what is running to stop, and waits until it has.
@@ -108,16 +125,17 @@ impl Platform {
 
     async fn process_all(&self) {
         let _turn = self.intake().turn.lock().await;
-        loop {
-            if self.intake().closing.load(Ordering::SeqCst) {
-                return;
-            }
+        while !self.intake().is_closing() {
             match self.process_next().await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::error!(error = %error, "the intake stopped until the next commit");
-                    return;
+                    tracing::error!(error = %error, "the intake waits for storage");
+                    self.intake().pause(STORAGE_DELAY).await;
+                    // What the failure left claimed; this node has nothing else in hand.
+                    if let Err(error) = store::requeue(self).await {
+                        tracing::error!(error = %error, "pushes could not be put back yet");
+                    }
                 }
             }
         }
@@ -147,23 +165,25 @@ impl Platform {
         Ok(true)
     }
 
+    /// Puts a push back to be tried again; after some attempts it is put aside instead, with its
+    /// data, until somebody has looked and commits it again.
     async fn retry(&self, claim: &Claim) -> Result<(), Error> {
-        if claim.attempt >= ATTEMPTS_MAX {
+        let tried = (claim.attempt - 1) % ATTEMPTS_MAX + 1;
+        if tried == ATTEMPTS_MAX {
             let mut report = Report::default();
             report.faults.push(platform_fault());
             let decided = Decided {
                 report,
-                decision: Decision::Rejected,
+                decision: Decision::Quarantined,
             };
-            return match store::decide(self, claim, Arc::new(decided)).await {
-                Ok(()) | Err(Failure::Overtaken) => Ok(()),
-                Err(Failure::Stopped) => Ok(()),
+            return match decide::decide(self, claim, Arc::new(decided)).await {
+                Ok(()) | Err(Failure::Overtaken | Failure::Stopped) => Ok(()),
                 Err(Failure::Failed(error)) => Err(error),
             };
         }
         store::give_back(self, claim).await?;
-        let attempt = u32::try_from(claim.attempt).unwrap_or(u32::MAX);
-        tokio::time::sleep(RETRY_DELAY * attempt).await;
+        let tried = u32::try_from(tried).unwrap_or(u32::MAX);
+        self.intake().pause(RETRY_DELAY * tried).await;
         Ok(())
     }
 
@@ -211,7 +231,7 @@ impl Platform {
             report: done.report,
             decision,
         });
-        store::decide(self, claim, Arc::clone(&decided)).await?;
+        decide::decide(self, claim, Arc::clone(&decided)).await?;
         if !matches!(decided.decision, Decision::Quarantined) {
             self.erase_raw(&claim.row.object_key).await;
         }
@@ -233,7 +253,7 @@ impl Platform {
                 let key = store::segment_key(claim.planned);
                 let bytes = rows.numbering.segment();
                 let stored = self.objects().put(ObjectArea::Units, &key, &bytes).await?;
-                Some(store::Segment {
+                Some(Segment {
                     universe,
                     key,
                     sha256: hex::encode(stored.sha256),
@@ -431,8 +451,8 @@ fn platform_fault() -> IntakeFault {
             format!("the platform failed to process the push {ATTEMPTS_MAX} times"),
         ),
         both(
-            "请运维人员查看日志，排除故障后重新推送",
-            "have the operator look at the log, then push again",
+            "数据仍加密保存；请运维人员查看日志，排除故障后再次提交该推送",
+            "the data are kept, encrypted; have the operator look at the log, then commit the push again",
         ),
     )
 }

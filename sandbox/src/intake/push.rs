@@ -1,21 +1,20 @@
 //! Pushes: opened with a manifest, filled with data, committed, looked at.
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use jiff::Timestamp;
 use masking::{Problem, QualityReport, RiskReport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
 
+use super::arrival::{Arrived, bounded, check_arrived, check_manifest};
 use super::reader::{DataFormat, IntakeFault, TextEncoding};
+use super::row::{PushRow, problem_of, push_row};
 use crate::access::{Actor, Object, Operation};
 use crate::catalogue::{SampleRow, dataset_facts, sample_finding, shortened};
-use crate::clock::timestamp;
 use crate::document;
 use crate::error::Error;
-use crate::id::{DatasetId, OrganisationId, PushId, VersionId};
+use crate::id::{OrganisationId, PushId, VersionId};
 use crate::ledger::LeafDraft;
 use crate::objects::ObjectArea;
 use crate::page::{Page, PageRequest};
@@ -131,17 +130,6 @@ pub struct PushRisk {
     pub after: Option<RiskReport>,
     /// Level of GB/T 42460 that the measures support.
     pub deidentification_level: Option<u8>,
-}
-
-/// A push as stored.
-#[derive(Clone, Debug)]
-pub(crate) struct PushRow {
-    pub(crate) view: PushView,
-    pub(crate) dataset: DatasetId,
-    pub(crate) object_key: String,
-    pub(crate) planned_version: VersionId,
-    pub(crate) quality: String,
-    pub(crate) risk: String,
 }
 
 impl Platform {
@@ -390,14 +378,6 @@ impl Platform {
     }
 }
 
-/// Data that arrived whole.
-#[derive(Clone)]
-struct Arrived {
-    key: String,
-    bytes: u64,
-    sha256: String,
-}
-
 /// Makes the arrived data the push's; says the key of what it replaces.
 async fn keep(tx: &mut Tx, id: PushId, arrived: &Arrived) -> Result<(String, LeafDraft), Error> {
     let row = push_row(tx.conn(), id).await?;
@@ -415,172 +395,6 @@ async fn keep(tx: &mut Tx, id: PushId, arrived: &Arrived) -> Result<(String, Lea
         .subject(id)
         .subject(row.dataset);
     Ok((row.object_key, leaf))
-}
-
-/// Ends the stream with an error once it is longer than it may be.
-pub(crate) fn bounded(
-    data: impl Stream<Item = std::io::Result<Bytes>> + Send,
-    most: u64,
-) -> impl Stream<Item = Result<Bytes, Error>> + Send {
-    let mut arrived = 0_u64;
-    data.map(move |bytes| {
-        let bytes = bytes.map_err(|source| {
-            Error::unavailable(
-                "upload_broken",
-                "上传中断，未保存任何数据。",
-                "the upload broke off; nothing was kept.",
-            )
-            .with_source(source)
-        })?;
-        arrived = arrived.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        if arrived > most {
-            return Err(Error::too_large(
-                "data_too_large",
-                format!("数据超过 {most} 字节。"),
-                format!("the data are larger than {most} bytes."),
-            )
-            .with_remedy(
-                "分几次推送，或更正清单中的 bytes。",
-                "split the data, or correct `bytes` in the manifest.",
-            ));
-        }
-        Ok(bytes)
-    })
-}
-
-fn check_arrived(manifest: &PushManifest, arrived: &Arrived) -> Result<(), Error> {
-    if let Some(wanted) = manifest.bytes.filter(|wanted| *wanted != arrived.bytes) {
-        let found = arrived.bytes;
-        return Err(Error::invalid(
-            "size_mismatch",
-            format!("清单声明 {wanted} 字节，收到 {found} 字节。"),
-            format!("the manifest says {wanted} bytes, {found} arrived."),
-        )
-        .with_remedy("重新传输完整文件。", "send the whole file again."));
-    }
-    let wanted = manifest.sha256.as_ref();
-    if let Some(wanted) = wanted.filter(|wanted| !wanted.eq_ignore_ascii_case(&arrived.sha256)) {
-        return Err(Error::invalid(
-            "digest_mismatch",
-            format!(
-                "清单声明的 SHA-256 为 {wanted}，收到的数据为 {}。",
-                arrived.sha256
-            ),
-            format!(
-                "the manifest says SHA-256 {wanted}, the data that arrived have {}.",
-                arrived.sha256
-            ),
-        )
-        .with_remedy(
-            "重新传输，或更正清单。",
-            "send the data again, or correct the manifest.",
-        ));
-    }
-    Ok(())
-}
-
-fn check_manifest(manifest: &PushManifest, bytes_max: u64) -> Result<(), Error> {
-    let hexadecimal =
-        |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if manifest
-        .sha256
-        .as_ref()
-        .is_some_and(|text| !hexadecimal(text))
-    {
-        return Err(Error::invalid(
-            "manifest_sha256",
-            "sha256 须为 64 位十六进制。",
-            "sha256 must be 64 hexadecimal digits.",
-        ));
-    }
-    if manifest.bytes.is_some_and(|bytes| bytes > bytes_max) {
-        return Err(Error::too_large(
-            "data_too_large",
-            format!("一次推送最多 {bytes_max} 字节。"),
-            format!("a push is at most {bytes_max} bytes."),
-        ));
-    }
-    if manifest.encoding.is_some() && manifest.format == DataFormat::Parquet {
-        return Err(Error::invalid(
-            "manifest_encoding",
-            "Parquet 没有字符编码，请去掉 encoding。",
-            "Parquet has no character encoding; leave `encoding` out.",
-        ));
-    }
-    Ok(())
-}
-
-/// A push by its identifier.
-pub(crate) async fn push_row(conn: &mut AnyConnection, id: PushId) -> Result<PushRow, Error> {
-    let row = sqlx::query(
-        "SELECT p.*, d.name AS dataset_name, d.provider_id FROM pushes p JOIN datasets d ON d.id = p.dataset_id \
-         WHERE p.id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await
-    .map_err(|source| storage_error("read a push", source))?;
-    match row {
-        Some(row) => row_of(&row),
-        None => Err(Error::not_found(
-            format!("没有推送 {id}。"),
-            format!("there is no push {id}."),
-        )),
-    }
-}
-
-fn row_of(row: &AnyRow) -> Result<PushRow, Error> {
-    let sha256 = document::text(row, "sha256")?;
-    let version = document::text(row, "version_id")?;
-    let moment = |name| -> Result<Option<Timestamp>, Error> {
-        let at = document::integer(row, name)?;
-        Ok((at > 0).then(|| timestamp(at)))
-    };
-    Ok(PushRow {
-        dataset: document::id(row, "dataset_id")?,
-        object_key: document::text(row, "object_key")?,
-        planned_version: document::id(row, "planned_version_id")?,
-        quality: document::text(row, "quality")?,
-        risk: document::text(row, "risk")?,
-        view: PushView {
-            id: document::id(row, "id")?,
-            dataset: document::text(row, "dataset_name")?,
-            provider: document::id(row, "provider_id")?,
-            state: PushState::parse(&document::text(row, "state")?)
-                .ok_or_else(|| Error::internal("read a push", "an unknown state"))?,
-            manifest: document::column(row, "manifest")?,
-            bytes: document::count(row, "bytes")?,
-            sha256: (!sha256.is_empty()).then_some(sha256),
-            rows_checked: document::count(row, "rows_checked")?,
-            rows_kept: document::count(row, "rows_kept")?,
-            problems: document::count(row, "problems")?,
-            faults: document::column(row, "faults")?,
-            version: (!version.is_empty())
-                .then(|| document::id(row, "version_id"))
-                .transpose()?,
-            created_at: timestamp(document::integer(row, "created_at")?),
-            committed_at: moment("committed_at")?,
-            ended_at: moment("ended_at")?,
-        },
-    })
-}
-
-fn problem_of(row: &AnyRow) -> Result<(i64, Problem), Error> {
-    let failed = |source| storage_error("read a problem", source);
-    let column: String = row.try_get("column_name").map_err(failed)?;
-    let action: String = row.try_get("action").map_err(failed)?;
-    let problem = Problem {
-        row: document::count(row, "row_number")?,
-        column: (!column.is_empty()).then_some(column),
-        rule: document::text(row, "rule")?,
-        action: document::read("read a problem", &action)?,
-        masked_value: document::text(row, "masked_value")?,
-        message: super::both(
-            document::text(row, "message_zh")?,
-            document::text(row, "message_en")?,
-        ),
-    };
-    Ok((document::integer(row, "ordinal")?, problem))
 }
 
 fn require_open(state: PushState) -> Result<(), Error> {

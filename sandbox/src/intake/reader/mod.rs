@@ -12,6 +12,7 @@ mod encoding;
 mod fault;
 mod pages;
 mod parquet;
+mod parquet_fault;
 mod record;
 #[cfg(test)]
 mod tests;

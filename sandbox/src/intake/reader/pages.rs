@@ -263,7 +263,7 @@ impl Thrift<'_> {
 }
 
 fn damaged() -> IntakeFault {
-    super::parquet::damaged()
+    super::parquet_fault::damaged()
 }
 
 fn page_too_large(column: &ColumnChunkMetaData, limits: &IntakeLimits) -> IntakeFault {

@@ -4,35 +4,31 @@
 //! it is there and erased before the answer. Other columns are kept as they are: they are the
 //! tenant's own.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod convert;
 
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
-use ::parquet::file::properties::WriterProperties;
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use futures::Stream;
 use jiff::Timestamp;
-use masking::{RootKey, TokenKey, ValueDomain};
+use masking::ValueDomain;
 use review::{Finding, Severity};
 use serde_json::json;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use self::convert::{convert, kept_schema};
 use crate::access::{Actor, Object, Operation};
 use crate::application::active_grant;
-use crate::catalogue::{
-    Column, ColumnType, INTAKE_EPOCH, PrivacyUnit, arrow_schema, is_name, shortened,
-};
+use crate::catalogue::{Column, ColumnType, PrivacyUnit, is_name, shortened};
 use crate::clock::timestamp;
 use crate::document;
 use crate::error::Error;
 use crate::id::{GrantId, OrganisationId, PrivateDatasetId};
-use crate::intake::{DataFormat, IntakeLimits, ObjectSink, ReadError, Reader, both, bounded};
+use crate::intake::{DataFormat, ObjectSink, both, bounded};
 use crate::ledger::LeafDraft;
-use crate::objects::{ObjectArea, ObjectFile, Stored};
+use crate::objects::{ObjectArea, Stored};
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
 use crate::storage::{is_unique_violation, storage_error};
@@ -42,8 +38,6 @@ const COLUMNS_MAX: usize = 256;
 const UPLOAD_BYTES_MAX: u64 = 1 << 30;
 /// Private data sets under one grant.
 const DATASETS_MAX: i64 = 32;
-/// Problems that an answer names.
-const PROBLEMS_SHOWN: usize = 20;
 
 /// A private data set to bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -415,141 +409,6 @@ fn stored_row(row: &AnyRow) -> Result<PrivateDataset, Error> {
         rows,
         view,
     })
-}
-
-/// Reads, tokenises and writes; runs on a thread of its own and holds one batch.
-fn convert(
-    file: ObjectFile,
-    format: DataFormat,
-    columns: &[Column],
-    unit: Option<&PrivacyUnit>,
-    root: &RootKey,
-    limits: &IntakeLimits,
-    mut sink: ObjectSink,
-) -> Result<u64, Error> {
-    let schema = kept_schema(columns, unit);
-    let key = unit.and_then(|unit| {
-        let index = columns
-            .iter()
-            .position(|column| column.name == unit.column)?;
-        Some((index, root.intake(&unit.value_domain, INTAKE_EPOCH)))
-    });
-    let failed = |source| Error::internal("write private data", source);
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build();
-    let mut writer =
-        ArrowWriter::try_new(&mut sink, Arc::clone(&schema), Some(properties)).map_err(failed)?;
-    let mut reader = Reader::open(file, format, None, columns, limits).map_err(unreadable)?;
-    let (mut rows, mut problems) = (0_u64, Vec::new());
-    while let Some(typed) = reader.next_batch().map_err(unreadable)? {
-        rows += u64::try_from(typed.batch.num_rows()).unwrap_or(0);
-        problems.extend(typed.problems);
-        if problems.len() > PROBLEMS_SHOWN {
-            break;
-        }
-        let batch = with_tokens(&typed.batch, &schema, key.as_ref())?;
-        writer.write(&batch).map_err(failed)?;
-    }
-    if !problems.is_empty() {
-        return Err(wrong_values(&problems));
-    }
-    if rows == 0 {
-        return Err(Error::invalid(
-            "no_rows",
-            "数据没有行。",
-            "the data have no rows.",
-        ));
-    }
-    writer.close().map_err(failed)?;
-    sink.finish()
-        .map_err(|source| Error::internal("write private data", source))?;
-    Ok(rows)
-}
-
-fn with_tokens(
-    batch: &RecordBatch,
-    schema: &SchemaRef,
-    key: Option<&(usize, TokenKey)>,
-) -> Result<RecordBatch, Error> {
-    let mut columns = batch.columns().to_vec();
-    if let Some((index, key)) = key
-        && let Some(column) = columns.get_mut(*index)
-    {
-        *column = key
-            .tokenise(column.as_ref())
-            .map_err(|source| Error::internal("make tokens of private data", source))?;
-    }
-    RecordBatch::try_new(Arc::clone(schema), columns)
-        .map_err(|source| Error::internal("make tokens of private data", source))
-}
-
-fn kept_schema(columns: &[Column], unit: Option<&PrivacyUnit>) -> SchemaRef {
-    let plain = arrow_schema(columns);
-    let fields = plain.fields().iter().map(|field| match unit {
-        Some(unit) if unit.column == *field.name() => {
-            Field::new(&unit.column, DataType::Utf8, true)
-        }
-        _ => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn unreadable(error: ReadError) -> Error {
-    match error {
-        ReadError::Source(source) => Error::unavailable(
-            "objects_unavailable",
-            "无法读取上传的数据，请重试。",
-            "the upload could not be read back; try again.",
-        )
-        .with_source(source),
-        ReadError::Fault(fault) => {
-            let place = place(fault.row, fault.column.as_deref());
-            let finding = Finding::new(
-                &fault.rule,
-                Severity::Refuse,
-                place,
-                fault.reason,
-                fault.remedy,
-            );
-            invalid_data(vec![finding])
-        }
-    }
-}
-
-/// A tenant's own values that are of another type: named by place, all or the first few.
-fn wrong_values(problems: &[masking::Problem]) -> Error {
-    let finding = |problem: &masking::Problem| {
-        Finding::new(
-            &problem.rule,
-            Severity::Refuse,
-            place(Some(problem.row), problem.column.as_deref()),
-            problem.message.clone(),
-            both(
-                "更正该值，或修改列类型",
-                "correct the value, or the column's type",
-            ),
-        )
-    };
-    invalid_data(problems.iter().take(PROBLEMS_SHOWN).map(finding).collect())
-}
-
-fn place(row: Option<u64>, column: Option<&str>) -> String {
-    match (row, column) {
-        (Some(row), Some(column)) => format!("row {row}, {column}"),
-        (Some(row), None) => format!("row {row}"),
-        (None, Some(column)) => column.to_owned(),
-        (None, None) => "data".to_owned(),
-    }
-}
-
-fn invalid_data(findings: Vec<Finding>) -> Error {
-    Error::invalid(
-        "private_data_invalid",
-        "数据不符合声明，未保存。",
-        "the data are not as declared, and were not kept.",
-    )
-    .with_findings(findings)
 }
 
 fn name_taken() -> Error {

@@ -1,0 +1,130 @@
+//! The masked side of a push: rows masked, looked through, measured, numbered and written.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::file::properties::WriterProperties;
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use masking::{MaskPlan, Policy, RiskMeter, RiskReport, TokenKey, sample_rows};
+
+use super::pipeline::{Order, Report, Stop, Verdict};
+use super::residual::ResidualScan;
+use super::units::Numbering;
+
+/// Rows of a row group of a version file.
+const ROW_GROUP_ROWS: usize = 131_072;
+/// Batches that the sample is drawn from.
+const SAMPLE_BATCHES: usize = 8;
+/// Highest prosecutor risk of level 3 of GB/T 42460 (k = 5).
+const ACCEPTABLE_RISK: f64 = 0.2;
+
+/// What exists only when the policy covers what the first rows showed.
+pub(super) struct Masking<W: Write + Send> {
+    plan: MaskPlan,
+    /// The unit's column in raw batches, and the key of its tokens.
+    unit: Option<(usize, TokenKey)>,
+    residual: ResidualScan,
+    after: RiskMeter,
+    writer: ArrowWriter<W>,
+    schema: SchemaRef,
+    samples: Vec<RecordBatch>,
+}
+
+impl<W: Write + Send> Masking<W> {
+    pub(super) fn new(
+        order: &Order<'_>,
+        plan: MaskPlan,
+        quasi: &[String],
+        sensitive: Option<&str>,
+        sink: W,
+    ) -> Result<Self, Stop> {
+        let output = plan.output_schema();
+        let remains = |name: &str| output.index_of(name).is_ok();
+        let quasi: Vec<String> = quasi.iter().filter(|name| remains(name)).cloned().collect();
+        let mut fields: Vec<Field> = output.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let unit = match &order.entry.unit {
+            None => None,
+            Some(unit) => {
+                fields.push(Field::new(review::UNIT_COLUMN, DataType::UInt32, false));
+                let index = order.entry.schema().index_of(&unit.column)?;
+                Some((index, order.root.intake(&unit.value_domain, order.epoch)))
+            }
+        };
+        let schema = Arc::new(Schema::new(fields));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        let empty = Policy::default();
+        Ok(Masking {
+            unit,
+            residual: ResidualScan::new(order.policy.unwrap_or(&empty), &output),
+            after: RiskMeter::new(&quasi, sensitive.filter(|name| remains(name))),
+            writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
+            schema,
+            samples: Vec::new(),
+            plan,
+        })
+    }
+
+    pub(super) fn take(
+        &mut self,
+        order: &Order<'_>,
+        numbering: &mut Numbering,
+        kept: &RecordBatch,
+        rows: &[u64],
+    ) -> Result<(), Stop> {
+        if kept.num_rows() == 0 {
+            return Ok(());
+        }
+        let masked = self.plan.apply(order.root, order.epoch, kept)?;
+        self.residual.observe(&masked, rows);
+        self.after.observe(&masked)?;
+        if self.samples.len() < SAMPLE_BATCHES {
+            self.samples
+                .push(sample_rows(&masked, order.limits.sample_rows, order.seed));
+        }
+        let mut columns: Vec<ArrayRef> = masked.columns().to_vec();
+        if let Some((index, key)) = &self.unit {
+            let tokens = key.tokenise(kept.column(*index))?;
+            columns.push(Arc::new(numbering.number(tokens.as_string::<i32>())?));
+        }
+        self.writer
+            .write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
+        Ok(())
+    }
+
+    pub(super) fn finish(self, order: &Order<'_>, report: &mut Report) -> Result<Verdict, Stop> {
+        let (faults, problems) = self.residual.finish();
+        report.note(problems, order.limits);
+        report.faults.extend(faults);
+        let after = self.after.finish();
+        let level = level(&after);
+        report.risk_after = Some(after);
+        if !report.faults.is_empty() {
+            return Ok(Verdict::Quarantined);
+        }
+        self.writer.close()?;
+        let output = self.plan.output_schema();
+        let drawn = arrow::compute::concat_batches(&output, &self.samples)?;
+        Ok(Verdict::Version {
+            level,
+            sample: sample_rows(&drawn, order.limits.sample_rows, order.seed),
+            plan: Box::new(self.plan),
+        })
+    }
+}
+
+/// Level of GB/T 42460 that the measures support; a compiled policy keeps no direct identifier, so
+/// it is at least 2, and row-level data never reach 4.
+fn level(risk: &RiskReport) -> u8 {
+    if risk.prosecutor_max <= ACCEPTABLE_RISK {
+        3
+    } else {
+        2
+    }
+}
