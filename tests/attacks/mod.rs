@@ -10,6 +10,7 @@ mod differencing;
 mod linked_tables;
 mod margins;
 mod overlapping_groups;
+mod overlapping_labels;
 mod quasi_identifier_explosion;
 mod semantic_rewrites;
 mod singling_out;

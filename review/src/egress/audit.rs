@@ -10,26 +10,31 @@ use std::collections::{BTreeMap, HashMap};
 
 use roaring::RoaringBitmap;
 
-const PRIME: u64 = (1 << 31) - 1;
+use super::history::{Known, Print};
+
+/// The field of the arithmetic.
+pub(super) const PRIME: u64 = (1 << 31) - 1;
 /// Memberships that are read at most: units of all cells together.
 const MEMBERSHIPS_MAX: u64 = 30_000_000;
-/// Multiplications that the reduction may take at most.
-const WORK_MAX: u64 = 2_000_000_000;
+/// Multiplications that a reduction may take at most.
+pub(crate) const WORK_MAX: u64 = 2_000_000_000;
 
 /// The audit is larger than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// Which of the new cells have to be withheld. Earlier cells are what the world has already. New
-/// cells have no row in common, so a combination of new cells alone isolates no row and is no
-/// exposure; it is one as soon as an earlier cell takes part.
+/// Which of the new cells have to be withheld. Earlier cells are what the world has already. Where new
+/// cells have no row in common (`disjoint`), a combination of new cells alone isolates no row and is no
+/// exposure; it is one as soon as an earlier cell takes part. Where a join may put one row into several
+/// cells, they expose each other like any others.
 pub(crate) fn withheld(
     earlier: &[&RoaringBitmap],
     new: &[&RoaringBitmap],
     threshold: u64,
+    disjoint: bool,
 ) -> Result<Vec<bool>, TooLarge> {
     let mut withheld = vec![false; new.len()];
-    if earlier.is_empty() || new.is_empty() {
+    if (earlier.is_empty() && disjoint) || new.is_empty() {
         return Ok(withheld);
     }
     let cells: Vec<&RoaringBitmap> = earlier.iter().chain(new).copied().collect();
@@ -71,7 +76,7 @@ pub(crate) fn withheld(
                 .filter(|(value, _)| **value != 0)
                 .map(|(_, atom)| atom.units)
                 .sum();
-            units < threshold && !alone_with.spans(small)
+            units < threshold && !(disjoint && alone_with.spans(small))
         });
         if exposes {
             withheld[index] = true;
@@ -81,6 +86,92 @@ pub(crate) fn withheld(
         }
     }
     Ok(withheld)
+}
+
+/// Whether a new cell selects other rows than earlier cells do together. At the level of units it may be
+/// a combination of them (`G = G ∪ H − H`) that says nothing new, while one of its units has a row more:
+/// the combination's difference is then that row. So wherever the units cancel, the rows and the exact
+/// totals have to cancel too. Earlier cells that can have no row in common with it do not take part.
+///
+/// `work` is what may still be spent, over all cells of a result.
+pub(crate) fn rows_exposed(
+    earlier: &[&Known],
+    new: (&RoaringBitmap, &Print),
+    work: &mut u64,
+) -> Result<bool, TooLarge> {
+    let (units, print) = new;
+    let near: Vec<&&Known> = earlier
+        .iter()
+        .filter(|cell| !cell.print.disjoint(print))
+        .collect();
+    if near.is_empty()
+        || near
+            .iter()
+            .any(|cell| cell.units == *units && cell.print.same(print))
+    {
+        return Ok(false);
+    }
+    let mut keys: Vec<Option<&str>> = vec![None];
+    keys.extend(print.held.keys().map(|name| Some(name.as_str())));
+    for key in keys {
+        let with: Vec<(&RoaringBitmap, u64)> = near
+            .iter()
+            .filter_map(|cell| Some((&cell.units, cell.print.number(key)?)))
+            .collect();
+        let Some(number) = print.number(key) else {
+            continue;
+        };
+        if numbers_differ(&with, (units, number), work)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the new set is a combination of the others while its number is not that of the combination.
+fn numbers_differ(
+    earlier: &[(&RoaringBitmap, u64)],
+    new: (&RoaringBitmap, u64),
+    work: &mut u64,
+) -> Result<bool, TooLarge> {
+    let mut cells: Vec<&RoaringBitmap> = earlier.iter().map(|(units, _)| *units).collect();
+    cells.push(new.0);
+    let atoms = atoms(&cells);
+    let (rows, columns) = (to_u64(cells.len()), to_u64(atoms.len()));
+    let cost = rows.saturating_mul(rows).saturating_mul(columns);
+    *work = work.checked_sub(cost).ok_or(TooLarge)?;
+    let row = |cell: usize, number: u64| -> Vec<u64> {
+        atoms
+            .iter()
+            .map(|atom| u64::from(atom.cells.binary_search(&cell).is_ok()))
+            .chain([number])
+            .collect()
+    };
+    let number_at = atoms.len();
+    // The number is never a pivot: what is left of it where the units have cancelled is the difference.
+    let mut basis: Vec<Row> = Vec::new();
+    let mut cancelled = |mut values: Vec<u64>| -> Option<u64> {
+        for known in &basis {
+            let factor = values[known.pivot];
+            if factor != 0 {
+                subtract(&mut values, &known.values, factor);
+            }
+        }
+        let Some(pivot) = values[..number_at].iter().position(|&value| value != 0) else {
+            return Some(values[number_at]);
+        };
+        let scale = inverse(values[pivot]);
+        values
+            .iter_mut()
+            .for_each(|value| *value = *value * scale % PRIME);
+        basis.push(Row { pivot, values });
+        None
+    };
+    let mut contradicts = false;
+    for (cell, (_, number)) in earlier.iter().enumerate() {
+        contradicts |= cancelled(row(cell, *number)).is_some_and(|left| left != 0);
+    }
+    Ok(cancelled(row(earlier.len(), new.1)).is_some_and(|left| left != 0 || contradicts))
 }
 
 fn to_u64(value: usize) -> u64 {
@@ -226,7 +317,7 @@ mod tests {
     fn check(earlier: &[RoaringBitmap], new: &[RoaringBitmap], expect: &[bool]) {
         let earlier: Vec<&RoaringBitmap> = earlier.iter().collect();
         let new: Vec<&RoaringBitmap> = new.iter().collect();
-        assert_eq!(withheld(&earlier, &new, 10), Ok(expect.to_vec()));
+        assert_eq!(withheld(&earlier, &new, 10, true), Ok(expect.to_vec()));
     }
 
     #[test]
@@ -279,7 +370,7 @@ mod tests {
         let earlier: Vec<RoaringBitmap> = (0..3_000u32).map(|i| set(i * 3..i * 3 + 40)).collect();
         let earlier: Vec<&RoaringBitmap> = earlier.iter().collect();
         let new = set(0..45);
-        assert_eq!(withheld(&earlier, &[&new], 10), Err(TooLarge));
+        assert_eq!(withheld(&earlier, &[&new], 10, true), Err(TooLarge));
     }
 
     #[test]
@@ -287,5 +378,62 @@ mod tests {
         for value in [1, 2, 3, 1_000_003, PRIME - 1] {
             assert_eq!(value * inverse(value) % PRIME, 1);
         }
+    }
+
+    #[test]
+    fn cells_that_may_share_rows_expose_each_other() {
+        // One person under two labels: everybody, and everybody but one.
+        let (all, but_one) = (set(0..40), set(1..40));
+        assert_eq!(
+            withheld(&[], &[&all, &but_one], 10, true),
+            Ok(vec![false, false])
+        );
+        assert_eq!(
+            withheld(&[], &[&all, &but_one], 10, false),
+            Ok(vec![false, true])
+        );
+    }
+
+    fn known(units: RoaringBitmap, rows: u64, total: f64) -> Known {
+        let print = Print {
+            rows,
+            held: BTreeMap::from([("value:t.income".to_owned(), [total.to_bits(), 0, 0])]),
+            pinned: BTreeMap::new(),
+        };
+        Known { units, print }
+    }
+
+    fn exposed(earlier: &[Known], new: &Known) -> bool {
+        let earlier: Vec<&Known> = earlier.iter().collect();
+        rows_exposed(&earlier, (&new.units, &new.print), &mut WORK_MAX.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_row_more_is_seen_through_a_combination() {
+        // G has one row more when asked alone than inside G ∪ H.
+        let g = known(set(0..40), 161, 162_877.0);
+        let both = known(set(0..80), 320, 320_200.5);
+        let h = known(set(40..80), 160, 161_000.25);
+        assert!(!exposed(&[g.clone()], &both));
+        assert!(exposed(&[g, both.clone()], &h));
+        let honest = known(set(0..40), 160, 159_200.25);
+        assert!(!exposed(&[honest, both], &h));
+    }
+
+    #[test]
+    fn equal_row_counts_with_other_totals_are_seen() {
+        let g = known(set(0..40), 160, 159_900.0);
+        let both = known(set(0..80), 320, 320_000.0);
+        let h = known(set(40..80), 160, 160_000.0);
+        assert!(exposed(&[g, both], &h));
+    }
+
+    #[test]
+    fn the_same_again_is_no_exposure() {
+        let g = known(set(0..40), 161, 1.0);
+        let other = known(set(0..80), 320, 2.0);
+        let h = known(set(40..80), 159, 1.0);
+        assert!(!exposed(&[g.clone(), other.clone(), h], &g));
+        assert!(!exposed(&[other.clone()], &other));
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
+use super::audit::PRIME;
 use super::types::EarlierCell;
 
 /// Cells of history that are compared at most; beyond it, people decide.
@@ -27,8 +28,28 @@ pub(crate) struct Print {
 }
 
 impl Print {
+    /// The number of a name, as an element of the audit's field: rows, or the exact total of an argument in
+    /// millionths. Totals of values with more decimals, or beyond 2⁵³ millionths, do not add up there, and
+    /// what does not add up is withheld.
+    pub(crate) fn number(&self, name: Option<&str>) -> Option<u64> {
+        let Some(name) = name else {
+            return Some(self.rows % PRIME);
+        };
+        let [total, ..] = self.held.get(name)?;
+        let millionths = (f64::from_bits(*total).abs() * 1e6).round();
+        // The remainder of a finite number is below the prime; of any other it is none.
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a remainder between zero and 2³¹"
+        )]
+        let rest = (millionths % (PRIME as f64)) as u64;
+        Some(rest)
+    }
+
     /// Whether no row can be in both: some column has no value in common.
-    fn disjoint(&self, other: &Self) -> bool {
+    pub(crate) fn disjoint(&self, other: &Self) -> bool {
         self.pinned.iter().any(|(column, values)| {
             other
                 .pinned
@@ -38,7 +59,7 @@ impl Print {
     }
 
     /// Whether both select the same rows as far as any common number can tell.
-    fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         self.rows == other.rows
             && self
                 .held
@@ -106,6 +127,19 @@ impl History {
             }
         }
         sets
+    }
+
+    /// All cells, as the row audit sees them.
+    pub(crate) fn known(&self) -> Vec<&Known> {
+        self.cells.iter().collect()
+    }
+
+    /// Takes a cell in as if it had been released before.
+    pub(crate) fn take(&mut self, cell: Known) {
+        let place = self
+            .cells
+            .partition_point(|known| known.units.len() <= cell.units.len());
+        self.cells.insert(place, cell);
     }
 
     /// Whether some earlier cell and this one together tell about fewer units than the threshold.

@@ -16,14 +16,14 @@ use ring::digest::{SHA256, digest};
 use super::audit;
 use super::canonical;
 use super::cells::{self, Cell};
-use super::history::{self, History};
+use super::history::{self, History, Known};
 use super::ipc::{self, Caps};
 use super::reviewed;
 use super::round;
 use super::rules;
 use super::steps;
 use super::types::{Decision, InspectKind, InspectRequest, Inspection, Preview, ReleasedCell};
-use crate::admission::{ColumnType, Governed, OutputColumn};
+use crate::admission::{CellLayout, ColumnType, Governed, OutputColumn};
 use crate::contract::OutputRules;
 use crate::finding::{Finding, Severity};
 
@@ -100,10 +100,11 @@ fn check(
     if request.history.len() > history::CELLS_MAX {
         return unaudited(passing);
     }
+    let disjoint = rows_are_in_one_cell(layout);
     // The larger cells first: where one of several has to stay, it is a small one.
     let mut order: Vec<usize> = (0..cells.len()).collect();
     for (universe, column) in layout.universes.iter().enumerate() {
-        let Some(history) = History::of(&column.universe, &request.history) else {
+        let Some(mut history) = History::of(&column.universe, &request.history) else {
             return unaudited(passing);
         };
         for (index, cell) in cells.iter().enumerate() {
@@ -120,17 +121,49 @@ fn check(
             .iter()
             .map(|&index| &cells[index].units[universe])
             .collect();
-        let Ok(withheld) = audit::withheld(&history.sets(), &new, rules.threshold) else {
+        let Ok(withheld) = audit::withheld(&history.sets(), &new, rules.threshold, disjoint) else {
             return unaudited(passing);
         };
         for (&index, withheld) in left.iter().zip(withheld) {
             passing[index] = !withheld;
+        }
+        let mut work = audit::WORK_MAX;
+        for index in left {
+            let (units, print) = (&cells[index].units[universe], &cells[index].print);
+            if !passing[index] {
+                continue;
+            }
+            // Cells that may share rows are released one after the other: each is history to the next.
+            if !disjoint && history.differences(units, print, rules.threshold) {
+                passing[index] = false;
+                continue;
+            }
+            match audit::rows_exposed(&history.known(), (units, print), &mut work) {
+                Ok(exposed) => passing[index] = !exposed,
+                Err(audit::TooLarge) => return unaudited(passing),
+            }
+            if !disjoint && passing[index] {
+                history.take(Known {
+                    units: units.clone(),
+                    print: print.clone(),
+                });
+            }
         }
     }
     Some(Checked {
         passing,
         audited: true,
     })
+}
+
+/// Whether each row of a table with units is in one cell at most: the only such table is grouped by its own
+/// columns. A group of any other table may put one row, or all rows of a person, into several cells.
+fn rows_are_in_one_cell(layout: &CellLayout) -> bool {
+    layout.universes.len() == 1
+        && layout
+            .groups
+            .iter()
+            .all(|group| !group.private && group.pins.is_some())
 }
 
 fn release(
