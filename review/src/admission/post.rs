@@ -310,6 +310,9 @@ fn make_total(node: Expr, schema: &DFSchema) -> datafusion::common::Result<Trans
     })
 }
 
+/// No table has more rows. Plans are kept as JSON, whose larger numbers are not exact (RFC 8785).
+const BOUND_MAX: u64 = (1 << 53) - 1;
+
 /// A literal `LIMIT` or `OFFSET`.
 fn bound(expr: Option<&Expr>) -> Result<Option<u64>, Box<Finding>> {
     let Some(expr) = expr else { return Ok(None) };
@@ -318,7 +321,7 @@ fn bound(expr: Option<&Expr>) -> Result<Option<u64>, Box<Finding>> {
     match bound {
         Ok(Expr::Literal(ScalarValue::Int64(None) | ScalarValue::Null, _)) => Ok(None),
         Ok(Expr::Literal(value, _)) => match value.cast_to(&DataType::UInt64) {
-            Ok(ScalarValue::UInt64(Some(value))) => Ok(Some(value)),
+            Ok(ScalarValue::UInt64(Some(value))) => Ok(Some(value.min(BOUND_MAX))),
             _ => refusal::err(refused()),
         },
         _ => refusal::err(refused()),
