@@ -9,10 +9,9 @@ use ::parquet::file::properties::WriterProperties;
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use masking::{MaskPlan, Policy, RiskMeter, RiskReport, TokenKey, sample_rows};
+use masking::{MaskPlan, RiskMeter, RiskReport, TokenKey, sample_rows};
 
 use super::pipeline::{Order, Report, Stop, Verdict};
-use super::residual::ResidualScan;
 use super::units::Numbering;
 
 /// Rows of a row group of a version file.
@@ -27,7 +26,6 @@ pub(super) struct Masking<W: Write + Send> {
     plan: MaskPlan,
     /// The unit's column in raw batches, and the key of its tokens.
     unit: Option<(usize, TokenKey)>,
-    residual: ResidualScan,
     after: RiskMeter,
     writer: ArrowWriter<W>,
     schema: SchemaRef,
@@ -59,10 +57,8 @@ impl<W: Write + Send> Masking<W> {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .build();
-        let empty = Policy::default();
         Ok(Masking {
             unit,
-            residual: ResidualScan::new(order.policy.unwrap_or(&empty), &output),
             after: RiskMeter::new(&quasi, sensitive.filter(|name| remains(name))),
             writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
             schema,
@@ -76,13 +72,11 @@ impl<W: Write + Send> Masking<W> {
         order: &Order<'_>,
         numbering: &mut Numbering,
         kept: &RecordBatch,
-        rows: &[u64],
     ) -> Result<(), Stop> {
         if kept.num_rows() == 0 {
             return Ok(());
         }
         let masked = self.plan.apply(order.root, order.epoch, kept)?;
-        self.residual.observe(&masked, rows);
         self.after.observe(&masked)?;
         if self.samples.len() < SAMPLE_BATCHES {
             self.samples
@@ -99,9 +93,6 @@ impl<W: Write + Send> Masking<W> {
     }
 
     pub(super) fn finish(self, order: &Order<'_>, report: &mut Report) -> Result<Verdict, Stop> {
-        let (faults, problems) = self.residual.finish();
-        report.note(problems, order.limits);
-        report.faults.extend(faults);
         let after = self.after.finish();
         let level = level(&after);
         report.risk_after = Some(after);

@@ -20,6 +20,7 @@ use masking::{
 use super::limits::IntakeLimits;
 use super::masked::Masking;
 use super::reader::{IntakeFault, ReadError, TextEncoding, TypedBatch, both};
+use super::residual::ResidualScan;
 use super::units::{Numbering, UnitsError};
 use crate::catalogue::CatalogueEntry;
 
@@ -240,6 +241,7 @@ struct Pass<'a, W: Write + Send> {
     checker: masking::QualityChecker,
     classifier: Classifier,
     before: RiskMeter,
+    residual: ResidualScan,
     masked: Result<Masking<W>, Vec<IntakeFault>>,
 }
 
@@ -282,6 +284,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             checker,
             classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
             before: RiskMeter::new(&quasi, sensitive.as_deref()),
+            residual: ResidualScan::new(
+                order.policy.unwrap_or(&Policy::default()),
+                &order.entry.schema(),
+            ),
             masked,
         })
     }
@@ -295,8 +301,9 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         report.rows_kept += rows_of(&kept);
         self.classifier.observe(&kept)?;
         self.before.observe(&kept)?;
+        self.residual.observe(&kept, &rows);
         if let Ok(masked) = &mut self.masked {
-            masked.take(self.order, self.numbering, &kept, &rows)?;
+            masked.take(self.order, self.numbering, &kept)?;
         }
         Ok(())
     }
@@ -347,6 +354,9 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             report.faults.push(no_rows());
             return Ok(Verdict::Rejected);
         }
+        let (faults, problems) = self.residual.finish();
+        report.note(problems, self.order.limits);
+        report.faults.extend(faults);
         let masked = match self.masked {
             Ok(masked) => masked,
             Err(faults) => {

@@ -4,8 +4,8 @@
 //! thousand does not make the column an identifier, and still names somebody. So every kept text
 //! is looked through, and what is found keeps the push in quarantine until the policy covers it.
 
-use arrow::array::AsArray;
-use arrow::datatypes::DataType;
+use arrow::array::{AsArray, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Int64Type};
 use arrow::record_batch::RecordBatch;
 use masking::{Action, Class, Identifier, Policy, Problem, Transform, find_identifiers};
 
@@ -13,6 +13,8 @@ use super::reader::{IntakeFault, both, shape};
 
 /// Hits of one column that are remembered with their row.
 const HITS_KEPT_MAX: usize = 1000;
+/// The smallest number of eleven digits, which a mobile number has.
+const ELEVEN_DIGITS: i64 = 10_000_000_000;
 
 /// What was found in one kept column.
 struct KeptColumn {
@@ -28,7 +30,7 @@ struct KeptColumn {
     digit_problems: Vec<Problem>,
 }
 
-/// Looks through the kept text columns of masked batches.
+/// Looks through the kept columns of texts and whole numbers.
 pub(crate) struct ResidualScan {
     columns: Vec<KeptColumn>,
 }
@@ -43,8 +45,8 @@ impl ResidualScan {
                 continue;
             };
             let stated_public = rule.class == Some(Class::Public) && rule.reason.is_some();
-            let text = *field.data_type() == DataType::Utf8;
-            if text && rule.transform == Transform::Keep && !stated_public {
+            let scanned = matches!(field.data_type(), DataType::Utf8 | DataType::Int64);
+            if scanned && rule.transform == Transform::Keep && !stated_public {
                 columns.push(KeptColumn {
                     name: field.name().clone(),
                     index,
@@ -62,23 +64,13 @@ impl ResidualScan {
     /// Looks through one batch; `rows` are its rows' numbers in the push.
     pub(crate) fn observe(&mut self, batch: &RecordBatch, rows: &[u64]) {
         for column in &mut self.columns {
-            let Some(texts) = batch
-                .columns()
-                .get(column.index)
-                .and_then(|c| c.as_string_opt::<i32>())
-            else {
+            let Some(cells) = batch.columns().get(column.index) else {
                 continue;
             };
-            // Repeated values are the rule in kept columns; the one before is often the same.
-            let mut before = ("", Vec::new());
-            for (row, text) in rows.iter().zip(texts) {
-                let Some(text) = text.filter(|text| could_hold(text)) else {
-                    continue;
-                };
-                if text != before.0 {
-                    before = (text, kinds(text));
-                }
-                column.take(*row, text, &before.1);
+            if let Some(texts) = cells.as_string_opt::<i32>() {
+                column.take_texts(texts, rows);
+            } else if let Some(numbers) = cells.as_primitive_opt::<Int64Type>() {
+                column.take_numbers(numbers, rows);
             }
         }
     }
@@ -111,6 +103,30 @@ impl ResidualScan {
 }
 
 impl KeptColumn {
+    fn take_texts(&mut self, texts: &StringArray, rows: &[u64]) {
+        // Repeated values are the rule in kept columns; the one before is often the same.
+        let mut before = ("", Vec::new());
+        for (row, text) in rows.iter().zip(texts) {
+            let Some(text) = text.filter(|text| could_hold(text)) else {
+                continue;
+            };
+            if text != before.0 {
+                before = (text, kinds(text));
+            }
+            self.take(*row, text, &before.1);
+        }
+    }
+
+    /// Numbers that are long enough to be one of a telephone, a card or a person.
+    fn take_numbers(&mut self, numbers: &Int64Array, rows: &[u64]) {
+        for (row, number) in rows.iter().zip(numbers) {
+            if let Some(number) = number.filter(|number| *number >= ELEVEN_DIGITS) {
+                let text = number.to_string();
+                self.take(*row, &text, &kinds(&text));
+            }
+        }
+    }
+
     fn take(&mut self, row: u64, text: &str, kinds: &[(Identifier, bool)]) {
         let all_digits = text.len() >= 11 && text.bytes().all(|b| b.is_ascii_digit());
         self.digits += u64::from(all_digits);
@@ -131,14 +147,17 @@ impl KeptColumn {
     }
 }
 
-/// A cheap look before the patterns: every identifier looked for has digits or an `@`.
+/// A cheap look before the patterns: every identifier looked for has digits, an `@`, or a letter
+/// behind a Han character, as a plate has.
 fn could_hold(text: &str) -> bool {
-    let mut digits = 0_usize;
+    let (mut digits, mut before) = (0_usize, ' ');
     for c in text.chars() {
         digits += usize::from(c.is_numeric());
-        if digits >= 4 || c == '@' || c == '＠' {
+        let plate = c.is_ascii_uppercase() && !before.is_ascii() && before.is_alphabetic();
+        if digits >= 4 || plate || c == '@' || c == '＠' {
             return true;
         }
+        before = c;
     }
     false
 }
@@ -199,4 +218,66 @@ fn left(column: &str, count: u64, first: u64) -> IntakeFault {
     )
     .at_row(first)
     .at_column(column)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests fail by panicking"
+    )]
+    use std::sync::Arc;
+
+    use arrow::array::ArrayRef;
+
+    use super::*;
+
+    fn scan(policy: &str, cells: ArrayRef) -> Vec<(Option<u64>, u64)> {
+        let batch = RecordBatch::try_from_iter_with_nullable([("c", cells, true)]).unwrap();
+        let policy = Policy::parse(policy).unwrap();
+        let mut scan = ResidualScan::new(&policy, &batch.schema());
+        let rows: Vec<u64> = (1..).take(batch.num_rows()).collect();
+        scan.observe(&batch, &rows);
+        let (faults, problems) = scan.finish();
+        let found = u64::try_from(problems.len()).unwrap();
+        faults.into_iter().map(|fault| (fault.row, found)).collect()
+    }
+
+    const KEEP: &str = "version = 1\n[columns.c]\ntransform = \"keep\"\n";
+
+    fn texts(texts: &[&str]) -> ArrayRef {
+        Arc::new(StringArray::from(texts.to_vec()))
+    }
+
+    #[test]
+    fn identifiers_inside_texts_and_alone_are_found() {
+        for text in [
+            "陪同人11010519491231002X已登记",
+            "11010519491231002X",
+            "电话13860100001，下午",
+            "13860100001",
+            "mail to li@example.com",
+            "车牌闽DA1B2C停在门口",
+        ] {
+            let found = scan(KEEP, texts(&["复诊", "2024年3月", text, "110105"]));
+            assert_eq!(found, [(Some(3), 1)], "{text}");
+        }
+        let numbers = Int64Array::from(vec![Some(3), None, Some(13_860_100_001), Some(2024)]);
+        assert_eq!(scan(KEEP, Arc::new(numbers)), [(Some(3), 1)]);
+    }
+
+    #[test]
+    fn chance_and_a_stated_class_are_no_findings() {
+        let mut serials: Vec<String> = (0..50).map(|n| format!("20240000{n:03}")).collect();
+        serials.push("13860100001".to_owned());
+        let serials: Vec<&str> = serials.iter().map(String::as_str).collect();
+        assert_eq!(scan(KEEP, texts(&serials)), []);
+        let stated = format!("{KEEP}class = \"public\"\nreason = \"hotlines\"\n");
+        assert_eq!(scan(&stated, texts(&["13860100001"])), []);
+        let redacted = KEEP.replace("keep", "redact");
+        assert_eq!(scan(&redacted, texts(&["13860100001"])), []);
+        assert_eq!(scan(KEEP, texts(&["复诊", "第 3 次", "A 栋 1203"])), []);
+    }
 }

@@ -1,0 +1,151 @@
+//! What the policy does not cover waits, encrypted, until it does.
+
+use sandbox::{PageRequest, PushState};
+
+use crate::world::{World, policy, resident_id, visit, visits};
+
+#[tokio::test]
+async fn without_a_policy_a_push_waits_and_suggests_one() {
+    let world = World::new().await;
+    let view = world.pushed(&visits(0..100)).await;
+    assert_eq!(view.state, PushState::Quarantined);
+    assert_eq!(view.faults[0].rule, "policy_missing");
+    assert_eq!(world.objects("raw").len(), 1);
+    assert!(world.objects("version").is_empty());
+    assert!(
+        world
+            .platform
+            .dataset_sample(&world.admin, "visits")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let suggestion = world
+        .platform
+        .suggest_policy(&world.security, "visits")
+        .await
+        .unwrap();
+    let found = suggestion
+        .classes
+        .iter()
+        .find(|class| class.column == "resident_id")
+        .unwrap();
+    assert_eq!(found.identifier, Some(sandbox::Identifier::ResidentId));
+    world.set_policy(&suggestion.toml).await.unwrap();
+    let view = world.commit(view.id).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    assert!(view.faults.is_empty() && world.objects("raw").is_empty());
+    world.platform.close().await;
+}
+
+#[tokio::test]
+async fn one_identifier_in_one_remark_is_found() {
+    let world = World::new().await;
+    world.set_policy(&policy("keep")).await.unwrap();
+    let mut text = visits(0..3_000);
+    text += &visit(3_001, &format!("陪同人{}已登记", resident_id(9)));
+    let view = world.pushed(&text).await;
+    assert_eq!(view.state, PushState::Quarantined, "{view:?}");
+    let fault = view
+        .faults
+        .iter()
+        .find(|fault| fault.rule == "residual_identifier")
+        .unwrap();
+    assert_eq!(
+        (fault.row, fault.column.as_deref()),
+        (Some(3_001), Some("remark"))
+    );
+    let problems = world
+        .platform
+        .push_problems(&world.admin, view.id, PageRequest::default())
+        .await
+        .unwrap();
+    let told = problems
+        .items
+        .iter()
+        .find(|problem| problem.rule == "residual_identifier")
+        .unwrap();
+    assert_eq!(told.row, 3_001);
+    assert!(!told.masked_value.contains(&resident_id(9)));
+    assert!(
+        world.objects("version").is_empty(),
+        "a version of a quarantined push"
+    );
+
+    world.set_policy(&policy("redact")).await.unwrap();
+    let view = world.commit(view.id).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    let problems = world
+        .platform
+        .push_problems(&world.admin, view.id, PageRequest::default())
+        .await
+        .unwrap();
+    assert!(
+        problems
+            .items
+            .iter()
+            .all(|problem| problem.rule != "residual_identifier")
+    );
+    world.platform.close().await;
+}
+
+#[tokio::test]
+async fn a_telephone_number_alone_in_a_remark_is_found_and_a_serial_number_is_not() {
+    let world = World::new().await;
+    world.set_policy(&policy("keep")).await.unwrap();
+    let mut text = visits(0..500);
+    text += &visit(600, "13860100001");
+    let view = world.pushed(&text).await;
+    assert_eq!(view.state, PushState::Quarantined, "{view:?}");
+
+    let mut text = visits(0..0);
+    for person in 0..500 {
+        // Eleven digits that are no numbers of telephones, but for one by chance.
+        let serial = if person == 7 {
+            "13860100001".to_owned()
+        } else {
+            format!("2024{person:07}")
+        };
+        text += &visit(person, &serial);
+    }
+    let view = world.pushed(&text).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    world.platform.close().await;
+}
+
+#[tokio::test]
+async fn an_unsafe_policy_is_refused_with_the_column() {
+    let world = World::with_version().await;
+    let unsafe_one = policy("keep").replace(
+        "[columns.resident_id]\ntransform = \"token\"\nvalue_domain = \"person-id\"",
+        "[columns.resident_id]\ntransform = \"keep\"",
+    );
+    let error = world.set_policy(&unsafe_one).await.unwrap_err();
+    assert_eq!(error.code(), "policy_refused");
+    assert!(
+        error
+            .findings()
+            .iter()
+            .any(|finding| finding.subject == "resident_id"),
+        "{error:?}"
+    );
+    let error = world
+        .set_policy("version = 1\n[columns.nonesuch]\ntransform = \"keep\"\n")
+        .await
+        .unwrap_err();
+    assert!(!error.findings().is_empty());
+    assert!(world.set_policy("not toml at all [").await.is_err());
+    let view = world
+        .platform
+        .policy(&world.security, "visits")
+        .await
+        .unwrap();
+    assert_eq!(view.revision, 1, "a refused policy is in force");
+    let denied = world
+        .platform
+        .set_policy(&world.admin, "visits", &policy("keep"))
+        .await
+        .unwrap_err();
+    assert_eq!(denied.kind(), sandbox::ErrorKind::Denied);
+    world.platform.close().await;
+}
