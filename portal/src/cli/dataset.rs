@@ -57,7 +57,7 @@ enum Verb {
         #[arg(long, value_enum)]
         format: Option<FormatName>,
         /// CSV 字符编码（默认：自动识别）· character encoding of CSV [default: detected]
-        #[arg(long, value_name = "utf-8|gb18030|big5|utf-16le")]
+        #[arg(long, value_name = "utf-8|gb18030|utf-16le|utf-16be")]
         encoding: Option<String>,
         /// 提交后立即返回 · do not wait for the outcome
         #[arg(long)]

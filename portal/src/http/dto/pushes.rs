@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct PushCreate {
     /// The format of the data that follows.
     pub format: DataFormat,
-    /// Character encoding of CSV: `utf-8`, `gb18030`, `big5`, `utf-16le`; detected when absent.
+    /// Character encoding of CSV: `utf-8`, `gb18030`, `utf-16le`, `utf-16be`; detected when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// SHA-256 of the data, to be compared.
