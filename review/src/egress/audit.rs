@@ -91,7 +91,8 @@ pub(crate) fn withheld(
 /// Whether a new cell selects other rows than earlier cells do together. At the level of units it may be
 /// a combination of them (`G = G ∪ H − H`) that says nothing new, while one of its units has a row more:
 /// the combination's difference is then that row. So wherever the units cancel, the rows and the exact
-/// totals have to cancel too. Earlier cells that can have no row in common with it do not take part.
+/// totals have to cancel too. Earlier cells take part that may have rows in common with it, or with one
+/// that takes part: a cell of other districts is how these are taken out of a sum.
 ///
 /// `work` is what may still be spent, over all cells of a result.
 pub(crate) fn rows_exposed(
@@ -100,10 +101,7 @@ pub(crate) fn rows_exposed(
     work: &mut u64,
 ) -> Result<bool, TooLarge> {
     let (units, print) = new;
-    let near: Vec<&&Known> = earlier
-        .iter()
-        .filter(|cell| !cell.print.disjoint(print))
-        .collect();
+    let near = near(earlier, print, work)?;
     if near.is_empty()
         || near
             .iter()
@@ -126,6 +124,27 @@ pub(crate) fn rows_exposed(
         }
     }
     Ok(false)
+}
+
+/// The earlier cells that a chain of cells with rows in common may lead to.
+fn near<'a>(
+    earlier: &[&'a Known],
+    print: &'a Print,
+    work: &mut u64,
+) -> Result<Vec<&'a Known>, TooLarge> {
+    let mut apart: Vec<&'a Known> = earlier.to_vec();
+    let mut near: Vec<&'a Known> = Vec::new();
+    let mut links = vec![print];
+    while let Some(link) = links.pop() {
+        *work = work.checked_sub(to_u64(apart.len())).ok_or(TooLarge)?;
+        let (met, rest): (Vec<_>, Vec<_>) = apart
+            .into_iter()
+            .partition(|cell| !cell.print.disjoint(link));
+        links.extend(met.iter().map(|cell| &cell.print));
+        near.extend(met);
+        apart = rest;
+    }
+    Ok(near)
 }
 
 /// Whether the new set is a combination of the others while its number is not that of the combination.
