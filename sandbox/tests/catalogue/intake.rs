@@ -1,5 +1,9 @@
 //! Good data become a version, and what is wrong with them is told.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
 use sandbox::{ErrorKind, PageRequest, PushState};
 use serde_json::json;
 
@@ -148,6 +152,50 @@ async fn a_gb18030_file_with_faults_becomes_a_version_and_a_problem_list() {
             .as_ref()
             .map(|token| token.as_str()),
         Some("person-id")
+    );
+    world.platform.close().await;
+}
+
+/// Visits as a Parquet file that is many encrypted chunks long.
+fn parquet(persons: usize) -> Vec<u8> {
+    let texts = |text: fn(usize) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..persons).map(text)))
+    };
+    let cost = (0..persons).map(|person| f64::from(u32::try_from(person).unwrap()) + 0.5);
+    let batch = RecordBatch::try_from_iter([
+        ("remark", texts(|person| format!("复诊 {}", person % 7))),
+        ("resident_id", texts(resident_id)),
+        ("sex", texts(|person| ["男", "女"][person % 2].to_owned())),
+        (
+            "born",
+            texts(|person| format!("1980-02-{}", if person % 300 == 0 { 30 } else { 28 })),
+        ),
+        ("cost", Arc::new(Float64Array::from_iter_values(cost))),
+    ])
+    .unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn a_parquet_file_is_read_in_place_under_its_encryption() {
+    let world = World::new().await;
+    world.set_policy(&policy("keep")).await.unwrap();
+    let data = parquet(30_000);
+    assert!(data.len() > 6 * 65_536, "too small to be many chunks");
+    let push = world
+        .open_push(json!({ "format": "parquet" }))
+        .await
+        .unwrap();
+    world.send(push, &data).await.unwrap();
+    assert!(world.files_with(resident_id(3).as_bytes()).is_empty());
+    let view = world.commit(push).await;
+    // Every 300th was born on a 30 February.
+    assert_eq!(
+        (view.state, view.rows_kept, view.problems),
+        (PushState::Version, 30_000, 100),
+        "{view:?}"
     );
     world.platform.close().await;
 }
@@ -379,6 +427,43 @@ async fn a_push_that_a_stop_interrupts_is_processed_once_after_the_start() {
     assert_eq!(
         (world.objects("version").len(), world.objects("raw").len()),
         (1, 0)
+    );
+    world.platform.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_waited_out_and_costs_no_push() {
+    let world = World::new().await;
+    world.set_policy(&policy("keep")).await.unwrap();
+    let push = world.open_push(json!({ "format": "csv" })).await.unwrap();
+    world
+        .send(push, visits(0..20_000).as_bytes())
+        .await
+        .unwrap();
+    // No folder can be made where a file is.
+    let area = world.area("version");
+    std::fs::write(&area, b"in the way").unwrap();
+    world
+        .platform
+        .commit_push(&world.admin, push)
+        .await
+        .unwrap();
+    let mut seen = false;
+    loop {
+        let state = world.platform.push(&world.admin, push).await.unwrap().state;
+        seen |= state == PushState::Checking;
+        if seen && state == PushState::Received {
+            break;
+        }
+        assert!(matches!(state, PushState::Received | PushState::Checking));
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    std::fs::remove_file(&area).unwrap();
+    let view = world.decided(push).await;
+    assert_eq!(
+        (view.state, view.rows_kept),
+        (PushState::Version, 20_000),
+        "{view:?}"
     );
     world.platform.close().await;
 }

@@ -262,9 +262,14 @@ impl World {
             .map(|_| ())
     }
 
+    /// The folder of an area of the object store.
+    pub(crate) fn area(&self, area: &str) -> PathBuf {
+        self.folder.path().join("data/objects").join(area)
+    }
+
     /// Files of an area of the object store.
     pub(crate) fn objects(&self, area: &str) -> Vec<PathBuf> {
-        files(&self.folder.path().join("data/objects").join(area))
+        files(&self.area(area))
     }
 
     /// Files of the platform that contain a text as it is.
