@@ -53,6 +53,8 @@ pub struct LimitOutOfRange {
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
+/// Linear memory that no limit can raise: a guest cannot be interrupted inside one `memory.copy`.
+pub(crate) const GUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -87,7 +89,7 @@ impl Limits {
                 "wasm_memory_bytes",
                 self.wasm_memory_bytes,
                 65_536,
-                512 * MIB,
+                GUEST_MEMORY_BYTES_MAX,
             ),
             (
                 "wasm_table_elements",

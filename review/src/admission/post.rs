@@ -23,6 +23,8 @@ use super::types::{ColumnType, OutputColumn, PostColumn, PostStep, SortKey};
 use crate::expression;
 use crate::finding::Finding;
 
+/// Digits of the widest whole number that can be calculated with.
+const WHOLE_DIGITS: u8 = 38;
 /// Bytes of an output column's name at most.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -280,7 +282,7 @@ impl Builder<'_> {
     }
 }
 
-/// Division by zero gives null, a cast that does not fit gives null.
+/// Division by zero gives null, and so does a cast or a whole number that does not fit.
 fn make_total(node: Expr, schema: &DFSchema) -> datafusion::common::Result<Transformed<Expr>> {
     Ok(match node {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
@@ -302,12 +304,35 @@ fn make_total(node: Expr, schema: &DFSchema) -> datafusion::common::Result<Trans
                 right: Box::new(guarded),
             }))
         }
+        Expr::BinaryExpr(BinaryExpr { left, op, right })
+            if matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
+                && left.get_type(schema)? == DataType::Int64
+                && right.get_type(schema)? == DataType::Int64 =>
+        {
+            Transformed::yes(whole(*left, op, *right))
+        }
+        Expr::Negative(inner) if inner.get_type(schema)? == DataType::Int64 => {
+            let zero = Expr::Literal(ScalarValue::Int64(Some(0)), None);
+            Transformed::yes(whole(zero, Operator::Minus, *inner))
+        }
         Expr::Cast(cast) => Transformed::yes(Expr::TryCast(TryCast {
             expr: cast.expr,
             field: cast.field,
         })),
         other => Transformed::no(other),
     })
+}
+
+/// Arithmetic on whole numbers that does not wrap: 19 digits times 19 digits are 38 at most.
+fn whole(left: Expr, op: Operator, right: Expr) -> Expr {
+    let cast = |expr: Expr, to: DataType| Expr::TryCast(TryCast::new(Box::new(expr), to));
+    let wide = DataType::Decimal128(WHOLE_DIGITS, 0);
+    let result = Expr::BinaryExpr(BinaryExpr {
+        left: Box::new(cast(left, wide.clone())),
+        op,
+        right: Box::new(cast(right, wide)),
+    });
+    cast(result, DataType::Int64)
 }
 
 /// No table has more rows. Plans are kept as JSON, whose larger numbers are not exact (RFC 8785).

@@ -134,6 +134,26 @@ fn sums_do_not_wrap() {
 }
 
 #[test]
+fn steps_above_the_table_do_not_wrap() {
+    let data = Data::default().claims(&people());
+    let tenant = Tenant::default();
+    let sql = "select region, count(*) + 9223372036854775807 more, count(*) * 4611686018427387904 times, \
+               -9223372036854775807 - count(*) less, -count(*) negative, count(*) - 1 exact \
+               from claims group by region";
+    let answer = tenant.look(sql, &data);
+    assert_eq!(answer.decision, Decision::Release);
+    let rows = lines(&answer);
+    assert!(!rows.is_empty());
+    for row in rows {
+        let cells: Vec<&str> = row.split(',').collect();
+        assert_eq!(cells[1..4], ["", "", ""], "{row}");
+        let negative: i64 = cells[4].parse().unwrap();
+        let exact: i64 = cells[5].parse().unwrap();
+        assert!(negative < 0 && exact == -negative - 1, "{row}");
+    }
+}
+
+#[test]
 fn other_rows_of_the_same_people_are_a_difference() {
     // Everybody has a first year, the target alone a third one.
     let mut claims = people();

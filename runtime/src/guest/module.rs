@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{
-    CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType, ValidPayload,
-    Validator, WasmFeatures,
+    CompositeInnerType, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncType,
+    Operator, Parser, Payload, TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
 };
 use wasmtime::{Config, Engine, Module, OptLevel, Strategy};
+
+use crate::limits::GUEST_MEMORY_BYTES_MAX;
 
 /// Bytes of a module: large programs with their tables are a few MiB.
 const MODULE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -96,6 +98,14 @@ pub enum ModuleFault {
         /// Name of the export.
         name: &'static str,
     },
+    /// A segment that is copied at the start, and does not fit: no run could begin.
+    #[error("module's {what} segment {index} lies outside of what it initialises")]
+    SegmentOutside {
+        /// Data or element.
+        what: &'static str,
+        /// Which, from 0.
+        index: u32,
+    },
     /// More of something than permitted.
     #[error("module has too many or too large {what}")]
     TooMany {
@@ -172,6 +182,8 @@ struct Found {
     imports: Vec<String>,
     exports: Vec<(String, ExternalKind, u32)>,
     memories: Vec<(u64, Option<u64>)>,
+    /// Elements of each table at the start.
+    tables: Vec<u64>,
     defined: u32,
 }
 
@@ -232,6 +244,13 @@ impl Found {
                     self.memories.push((memory.initial, memory.maximum));
                 }
             }
+            Payload::TableSection(section) => {
+                for table in section {
+                    self.tables.push(table.map_err(invalid)?.ty.initial);
+                }
+            }
+            Payload::ElementSection(section) => self.elements(section)?,
+            Payload::DataSection(section) => self.data(section)?,
             Payload::ExportSection(section) => {
                 for export in section {
                     let export = export.map_err(invalid)?;
@@ -240,6 +259,54 @@ impl Found {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn data(&self, section: wasmparser::DataSectionReader<'_>) -> Result<(), ModuleFault> {
+        for (index, segment) in (0..).zip(section) {
+            let segment = segment.map_err(invalid)?;
+            let DataKind::Active {
+                memory_index,
+                offset_expr,
+            } = segment.kind
+            else {
+                continue;
+            };
+            let pages = self.memories.get(memory_index as usize);
+            let bytes = pages.map_or(0, |(initial, _)| initial.saturating_mul(PAGE_BYTES));
+            if !fits(&offset_expr, segment.data.len() as u64, bytes)? {
+                return Err(ModuleFault::SegmentOutside {
+                    what: "data",
+                    index,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn elements(&self, section: wasmparser::ElementSectionReader<'_>) -> Result<(), ModuleFault> {
+        for (index, segment) in (0..).zip(section) {
+            let segment = segment.map_err(invalid)?;
+            let ElementKind::Active {
+                table_index,
+                offset_expr,
+            } = segment.kind
+            else {
+                continue;
+            };
+            let count = match &segment.items {
+                ElementItems::Functions(items) => items.count(),
+                ElementItems::Expressions(_, items) => items.count(),
+            };
+            let table = table_index.unwrap_or(0) as usize;
+            let room = self.tables.get(table).copied().unwrap_or(0);
+            if !fits(&offset_expr, u64::from(count), room)? {
+                return Err(ModuleFault::SegmentOutside {
+                    what: "element",
+                    index,
+                });
+            }
         }
         Ok(())
     }
@@ -291,6 +358,12 @@ impl Found {
         let Some((initial, maximum)) = self.memories.first().filter(|_| memory) else {
             return Err(ModuleFault::ExportMissing { name: "memory" });
         };
+        let memory_bytes_min = initial.saturating_mul(PAGE_BYTES);
+        if memory_bytes_min > GUEST_MEMORY_BYTES_MAX {
+            return Err(ModuleFault::TooMany {
+                what: "pages of memory at the start",
+            });
+        }
         for export in EXPORTS {
             if !self.exports(export) {
                 return Err(ModuleFault::ExportMissing { name: export.0 });
@@ -302,11 +375,23 @@ impl Found {
             sha256: hex::encode(digest),
             functions: self.defined,
             seeded: self.exports(SEED),
-            memory_bytes_min: initial.saturating_mul(PAGE_BYTES),
+            memory_bytes_min,
             memory_bytes_max: maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
             imports: self.imports,
         })
     }
+}
+
+/// Whether a segment at a constant offset fits. Offsets that are calculated are left to the start.
+fn fits(offset: &ConstExpr<'_>, length: u64, room: u64) -> Result<bool, ModuleFault> {
+    let mut operators = offset.get_operators_reader();
+    let first = operators.read().map_err(invalid)?;
+    let ends = matches!(operators.read().map_err(invalid)?, Operator::End);
+    let (Operator::I32Const { value }, true) = (first, ends) else {
+        return Ok(true);
+    };
+    let at = u64::from(value.cast_unsigned());
+    Ok(at.saturating_add(length) <= room)
 }
 
 /// The compiler of a worker.
@@ -413,6 +498,46 @@ mod tests {
                 "{import}: {fault}"
             );
         }
+    }
+
+    #[test]
+    fn what_no_run_could_begin_with_is_refused() {
+        let with = |part: &str| {
+            inspect(&GUEST.replace("(memory (export", &format!("{part} (memory (export")))
+        };
+        let memory = |pages: &str| inspect(&GUEST.replace("2 16)", pages));
+        memory("8192)").unwrap();
+        assert!(matches!(memory("8193)"), Err(ModuleFault::TooMany { .. })));
+        assert!(matches!(memory("65536)"), Err(ModuleFault::TooMany { .. })));
+        let data = |at: &str| with(&format!(r#"(data (i32.const {at}) "abcd")"#));
+        data("131068").unwrap();
+        for at in ["131069", "-4", "-1", "2147483647"] {
+            assert_eq!(
+                data(at),
+                Err(ModuleFault::SegmentOutside {
+                    what: "data",
+                    index: 0
+                }),
+                "{at}"
+            );
+        }
+        let elements = |at: &str| {
+            with(&format!(
+                "(table 4 funcref) (elem (i32.const {at}) func 0 0)"
+            ))
+        };
+        elements("2").unwrap();
+        for at in ["3", "-1"] {
+            assert_eq!(
+                elements(at),
+                Err(ModuleFault::SegmentOutside {
+                    what: "element",
+                    index: 0
+                }),
+                "{at}"
+            );
+        }
+        with(r#"(data "passive")"#).unwrap();
     }
 
     #[test]
