@@ -2,7 +2,7 @@
 
 use super::output::{Column, column};
 use super::remote::{Paging, Remote};
-use super::session;
+use super::{organisation, session};
 use crate::http::dto::{AccountCreate, PasswordPut, Role};
 use sandbox::Lang;
 use std::process::ExitCode;
@@ -24,11 +24,11 @@ enum Verb {
     Create {
         /// 登录名 · name to sign in with
         name: String,
-        /// 机构标识 · identifier of the organisation
+        /// 机构标识或简称 · identifier or short name of the organisation
         #[arg(long)]
         organisation: String,
-        /// 角色，可重复 · role, may be repeated
-        #[arg(long = "role", required = true, value_enum)]
+        /// 角色，可重复；租户以外的角色由安全管理员用 set-roles 授予 · role, may be repeated; roles outside of tenants are given by the security administrator, with set-roles
+        #[arg(long = "role", value_enum)]
         roles: Vec<RoleName>,
     },
     /// 设置账号的全部角色 · set all roles of an account
@@ -106,14 +106,22 @@ impl Account {
                 } => {
                     let password =
                         session::password(lang, "新账号的口令：", "password of the new account: ")?;
-                    let roles = roles.into_iter().map(Role::from).collect();
                     let account = AccountCreate {
                         name,
-                        organisation,
-                        roles,
+                        organisation: organisation::identifier(&session, organisation).await?,
+                        roles: roles.into_iter().map(Role::from).collect(),
                         password,
                     };
-                    printer.one(&client.create_account(&account).await?, COLUMNS)
+                    let made = client.create_account(&account).await?;
+                    printer.one(&made, COLUMNS)?;
+                    if made.roles.is_empty() {
+                        let id = &made.id;
+                        printer.say(
+                            &format!("该账号尚无角色；由安全管理员执行 egret account set-roles {id} --role 角色"),
+                            &format!("the account has no role yet; the security administrator runs egret account set-roles {id} --role ROLE"),
+                        )?;
+                    }
+                    Ok(())
                 }
                 Verb::SetRoles { id, roles } => {
                     let roles = roles.into_iter().map(Role::from).collect();

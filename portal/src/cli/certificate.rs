@@ -124,6 +124,7 @@ fn print(printer: &Printer, verified: &VerifiedCertificate) -> Result<(), Failur
         "index": verified.index,
         "size": verified.size,
         "leaf": verified.leaf,
+        "released_at": verified.predicate.get("released_at"),
         "predicate": verified.predicate,
     });
     if printer.format == Format::Json {
@@ -138,7 +139,7 @@ fn print(printer: &Printer, verified: &VerifiedCertificate) -> Result<(), Failur
             column("已比对结果文件", "result compared", "/result_checked"),
             column("账本位置", "place in the ledger", "/index"),
             column("检查点大小", "leaves covered", "/size"),
-            column("放行时间", "released", "/leaf/at"),
+            column("放行时间", "released", "/released_at"),
         ],
     )?;
     // What the statement says of how the result came about, member by member.
@@ -154,5 +155,9 @@ fn print(printer: &Printer, verified: &VerifiedCertificate) -> Result<(), Failur
         label(printer.lang, "内容", "content"),
     ]
     .map(str::to_owned);
-    printer.cells(&headings, &rows)
+    printer.cells(&headings, &rows)?;
+    printer.say(
+        "离线验证不能说明此后是否被撤销；现状：egret result show 放行标识",
+        "an offline check cannot tell whether it was revoked since; how it stands: egret result show RELEASE",
+    )
 }

@@ -83,11 +83,8 @@ impl Credentials {
         self.servers.insert(server.to_owned(), sign_in);
     }
 
-    /// Forgets a sign-in; whether there was one.
+    /// Forgets a sign-in; whether there was one. The server stays the default: whoever signs out of it will sign in to it.
     pub(crate) fn forget(&mut self, server: &str) -> bool {
-        if self.server.as_deref() == Some(server) {
-            self.server = None;
-        }
         self.servers.remove(server).is_some()
     }
 }

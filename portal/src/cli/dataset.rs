@@ -63,6 +63,14 @@ enum Verb {
         #[arg(long)]
         no_wait: bool,
     },
+    /// 再次处理已隔离的推送，例如在设置策略之后 · process a quarantined push again, as after setting a policy
+    Commit {
+        /// 推送标识 · identifier of the push
+        id: String,
+        /// 提交后立即返回 · do not wait for the outcome
+        #[arg(long)]
+        no_wait: bool,
+    },
     /// 推送状态 · a push
     PushShow {
         /// 推送标识 · identifier of the push
@@ -201,6 +209,7 @@ impl Verb {
                 };
                 push::send(session, &name, &file, manifest, no_wait).await
             }
+            Self::Commit { id, no_wait } => push::commit(session, &id, no_wait).await,
             Self::PushShow { id } => push::show(session, &client.push(&id).await?),
             Self::Problems { id, paging } => printer.page(
                 &client.push_problems(&id, &paging.query()).await?,

@@ -11,6 +11,8 @@
 //! | 6 | refused by a rule: not admitted, or not released |
 //! | 7 | the request does not fit: invalid, too large, or in conflict |
 //! | 8 | the server cannot be reached or cannot answer now |
+//! | 9 | the result waits for people |
+//! | 10 | the run failed or was stopped |
 
 use super::output::{Format, printable};
 use crate::client::ClientError;
@@ -40,6 +42,16 @@ impl Failure {
     /// Refused by a rule.
     pub(crate) fn refused(zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Message(6, Bilingual::new(zh, en))
+    }
+
+    /// The result waits for people.
+    pub(crate) fn held(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::Message(9, Bilingual::new(zh, en))
+    }
+
+    /// The run failed or was stopped.
+    pub(crate) fn no_result(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::Message(10, Bilingual::new(zh, en))
     }
 
     /// A file that cannot be read.
@@ -272,7 +284,7 @@ pub(crate) fn in_language(text: &Text, lang: Lang) -> &str {
 }
 
 /// One of two words.
-pub(crate) fn label(lang: Lang, zh: &'static str, en: &'static str) -> &'static str {
+pub(crate) fn label<'a>(lang: Lang, zh: &'a str, en: &'a str) -> &'a str {
     match lang {
         Lang::Zh => zh,
         Lang::En => en,

@@ -89,7 +89,10 @@ impl Job {
                     }
                     let ended = run::ended(&session, &job.run).await?;
                     match run::outcome(&session, &ended, None).await? {
-                        Some(release) => printer.one(&release, run::RELEASE),
+                        Some(release) => {
+                            printer.one(&release, run::RELEASE)?;
+                            run::waits(&release)
+                        }
                         None => Ok(()),
                     }
                 }

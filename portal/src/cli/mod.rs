@@ -118,7 +118,9 @@ const EXIT_CODES: &str = "\
   5  没有该对象 · no such object
   6  被规则拒绝 · refused by a rule: not admitted, or not released
   7  请求不成立 · invalid, too large, or in conflict
-  8  服务器不可达或暂不可用 · the server cannot be reached or cannot answer now";
+  8  服务器不可达或暂不可用 · the server cannot be reached or cannot answer now
+  9  结果待人工审查 · the result waits for people
+ 10  运行失败或被终止 · the run failed or was stopped";
 
 /// Reads the arguments and does what they say.
 #[must_use]

@@ -1,8 +1,9 @@
 //! `egret organisation`: operator, tenants, providers, review bodies.
 
+use super::failure::Failure;
 use super::output::{Column, column};
-use super::remote::{Paging, Remote};
-use crate::http::dto::{OrganisationCreate, OrganisationKind};
+use super::remote::{Paging, Remote, Session};
+use crate::http::dto::{OrganisationCreate, OrganisationKind, PageQuery};
 use sandbox::Lang;
 use std::process::ExitCode;
 
@@ -50,6 +51,27 @@ const COLUMNS: &[Column] = &[
     column("类别", "kind", "/kind"),
     column("建立时间", "created", "/created_at"),
 ];
+
+/// The identifier of an organisation that is named by it or by its short name.
+pub(super) async fn identifier(session: &Session, named: String) -> Result<String, Failure> {
+    if named.starts_with("org_") {
+        return Ok(named);
+    }
+    let mut page = PageQuery::default();
+    loop {
+        let found = session.client.organisations(&page).await?;
+        if let Some(organisation) = found.items.into_iter().find(|each| each.name == named) {
+            return Ok(organisation.id);
+        }
+        if found.next_cursor.is_none() {
+            return Err(Failure::new(
+                format!("没有简称为 {named} 的机构；见 egret organisation list"),
+                format!("there is no organisation {named}; see egret organisation list"),
+            ));
+        }
+        page.cursor = found.next_cursor;
+    }
+}
 
 impl Organisation {
     pub(crate) fn run(self, lang: Lang) -> ExitCode {

@@ -164,18 +164,34 @@ pub(super) async fn send(
     let id = client.open_push(name, &manifest).await?.id;
     client.send_push_data(&id, upload).await?;
     bar.finish_and_clear();
-    let mut view = client.commit_push(&id).await?;
+    commit(session, &id, no_wait).await
+}
+
+/// Has a push processed and waits for what becomes of it.
+pub(super) async fn commit(session: &Session, id: &str, no_wait: bool) -> Result<(), Failure> {
+    let mut view = session.client.commit_push(id).await?;
     if !no_wait {
         view = pushed(session, view).await?;
     }
     show(session, &view)?;
-    match view.state {
-        PushState::Quarantined | PushState::Rejected => Err(Failure::refused(
+    let (zh, en) = match view.state {
+        PushState::Quarantined => (
+            format!("推送 {id} 已隔离，数据保留；按上述原因处理后执行 egret dataset commit {id}"),
+            format!(
+                "push {id} is quarantined, its data are kept; once the reasons above are dealt with: egret dataset commit {id}"
+            ),
+        ),
+        PushState::Rejected if view.problems > 0 => (
             format!("推送 {id} 没有成为版本；问题清单：egret dataset problems {id}"),
             format!("push {id} became no version; its problems: egret dataset problems {id}"),
-        )),
-        _ => Ok(()),
-    }
+        ),
+        PushState::Rejected => (
+            format!("推送 {id} 没有成为版本；更正数据后重新推送"),
+            format!("push {id} became no version; correct the data and push them again"),
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::refused(zh, en))
 }
 
 /// Waits until a push is a version or is not going to be one.

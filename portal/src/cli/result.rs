@@ -1,8 +1,10 @@
 //! `egret result`: what was released, and its certificate.
 
-use super::failure::Failure;
-use super::output::Printer;
-use super::remote::{Remote, Session};
+use super::failure::{Failure, findings};
+use super::output::{Column, Format, Printer, column};
+use super::remote::{Paging, Remote, Session};
+use super::run::RELEASE;
+use crate::http::dto::ReleaseQuery;
 use sandbox::Lang;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,13 @@ pub(crate) struct ResultArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// 本机构的结果，含待审与被拒 · results of one's own organisation, held and refused ones too
+    List(Paging),
+    /// 结果的现状：是否仍然有效 · how a result stands: whether it is still good
+    Show {
+        /// 放行标识 · identifier of the release
+        id: String,
+    },
     /// 预览放行的结果 · show the released result
     Preview {
         /// 放行标识 · identifier of the release
@@ -42,10 +51,38 @@ enum Verb {
     },
 }
 
+const LIST: &[Column] = &[
+    column("标识", "id", "/id"),
+    column("运行", "run", "/run"),
+    column("状态", "state", "/state"),
+    column("行数", "rows", "/rows"),
+    column("被抑制", "suppressed", "/suppressed"),
+    column("建立时间", "made", "/created_at"),
+];
+
 impl ResultArgs {
     pub(crate) fn run(self, lang: Lang) -> ExitCode {
         let verb = self.verb;
         self.remote.run(lang, async move |session| match verb {
+            Verb::List(paging) => {
+                let page = paging.query();
+                let query = ReleaseQuery {
+                    state: None,
+                    limit: page.limit,
+                    cursor: page.cursor,
+                };
+                let releases = session.client.releases(&query).await?;
+                session.printer.page(&releases, LIST)
+            }
+            Verb::Show { id } => {
+                let release = session.client.release(&id).await?;
+                session.printer.one(&release, RELEASE)?;
+                if session.printer.format == Format::Table {
+                    let mut out = std::io::stdout().lock();
+                    findings(&mut out, &release.findings, None, session.printer.lang)?;
+                }
+                Ok(())
+            }
             Verb::Preview { id } => table(&session.printer, &session.client.download(&id).await?),
             Verb::Download { id, to } => keep(
                 &session,

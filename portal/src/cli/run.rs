@@ -5,7 +5,7 @@ use super::output::{Column, Format, column};
 use super::progress;
 use super::remote::{Paging, Remote, Session};
 use super::words;
-use crate::http::dto::{ReleaseView, RunState, RunView};
+use crate::http::dto::{Mode, ReleaseState, ReleaseView, RunState, RunView};
 use sandbox::Lang;
 use std::io;
 use std::process::ExitCode;
@@ -77,7 +77,8 @@ const LAYERS: &[Column] = &[
 pub(super) const RELEASE: &[Column] = &[
     column("放行", "release", "/id"),
     column("状态", "state", "/state"),
-    column("决定", "decision", "/decision"),
+    column("检查结论", "inspection", "/decision"),
+    column("赞成", "approvals", "/approvals"),
     column("行数", "rows", "/rows"),
     column("被抑制", "suppressed", "/suppressed"),
     column("内容摘要", "sha256", "/sha256"),
@@ -94,6 +95,12 @@ impl Run {
                 Verb::Show { id } => {
                     let run = client.run(&id, 0).await?;
                     printer.one(&run, ONE)?;
+                    if run.meter.is_some() && run.mode == Mode::Production {
+                        printer.say(
+                            "生产运行的计量粗略向上取整，以免泄露数据。",
+                            "a production run's figures are rounded up coarsely, so that they tell nothing of the data.",
+                        )?;
+                    }
                     if printer.format == Format::Table && !run.layers.is_empty() {
                         printer.rows(&run.layers, LAYERS)?;
                     }
@@ -102,7 +109,10 @@ impl Run {
                 Verb::Watch { id } => {
                     let run = ended(&session, &id).await?;
                     printer.one(&run, ONE)?;
-                    outcome(&session, &run, None).await.map(drop)
+                    match outcome(&session, &run, None).await? {
+                        Some(release) => waits(&release),
+                        None => Ok(()),
+                    }
                 }
                 Verb::Cancel { id } => printer.one(&client.cancel_run(&id).await?, ONE),
             }
@@ -148,7 +158,7 @@ pub(super) async fn outcome(
                 .trim()
                 .to_owned(),
         )),
-        RunState::Failed | RunState::Killed => Err(Failure::new(
+        RunState::Failed | RunState::Killed => Err(Failure::no_result(
             format!(
                 "运行{}。{}",
                 state_word(run.state, Lang::Zh),
@@ -165,6 +175,22 @@ pub(super) async fn outcome(
             None => Ok(None),
         },
     }
+}
+
+/// A release that waits for people, as the end of a command.
+pub(super) fn waits(release: &ReleaseView) -> Result<(), Failure> {
+    if release.state != ReleaseState::Held {
+        return Ok(());
+    }
+    let (id, run) = (&release.id, &release.run);
+    Err(Failure::held(
+        format!(
+            "结果待两位审查员表决；进展：egret run show {run}；放行后：egret result download {id}"
+        ),
+        format!(
+            "the result waits for two reviewers; how it stands: egret run show {run}; once released: egret result download {id}"
+        ),
+    ))
 }
 
 fn state_word(state: RunState, lang: Lang) -> String {

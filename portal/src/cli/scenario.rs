@@ -168,15 +168,41 @@ impl Verb {
     }
 }
 
-/// The columns that a contract lets a program see.
+/// What a contract allows: programs, term, output rules, and the columns that a program may see.
 fn scope(session: &Session, contract: &Contract) -> Result<(), Failure> {
+    terms(session, contract)?;
+    let tables: Vec<serde_json::Value> = contract
+        .tables
+        .iter()
+        .map(|table| {
+            serde_json::json!({
+                "table": table.name,
+                "dataset": table.dataset,
+                "unit": table.unit,
+                "filter": table.row_filter,
+            })
+        })
+        .collect();
+    session.printer.rows(
+        &tables,
+        &[
+            column("表", "table", "/table"),
+            column("数据集", "data set", "/dataset"),
+            column("隐私单元", "privacy unit", "/unit"),
+            column("行条件", "row filter", "/filter"),
+        ],
+    )?;
     let rows: Vec<serde_json::Value> = contract
         .tables
         .iter()
         .flat_map(|table| {
             table.columns.iter().map(move |each| {
                 serde_json::json!({
-                    "table": table.name, "dataset": table.dataset, "column": each.name, "role": each.role,
+                    "table": table.name,
+                    "column": each.name,
+                    "role": each.role,
+                    "value_domain": each.value_domain,
+                    "sensitive": each.sensitive,
                 })
             })
         })
@@ -185,9 +211,51 @@ fn scope(session: &Session, contract: &Contract) -> Result<(), Failure> {
         &rows,
         &[
             column("表", "table", "/table"),
-            column("数据集", "data set", "/dataset"),
             column("列", "column", "/column"),
             column("角色", "role", "/role"),
+            column("值域", "value domain", "/value_domain"),
+            column("敏感", "sensitive", "/sensitive"),
+        ],
+    )
+}
+
+/// The members of a contract that are no columns; output rules that it leaves out are the platform's.
+fn terms(session: &Session, contract: &Contract) -> Result<(), Failure> {
+    session.printer.one(
+        contract,
+        &[
+            column("SQL 聚合", "SQL aggregates", "/operations/sql"),
+            column("WASM 模块", "WASM modules", "/operations/wasm"),
+            column("有效天数", "term, days", "/term_days"),
+            column("拒绝次数上限", "refusals at most", "/refusals_max"),
+            column(
+                "单元最少人数",
+                "units per cell at least",
+                "/output/threshold",
+            ),
+            column(
+                "最大者占比上限 %",
+                "largest share at most, %",
+                "/output/dominance_1_percent",
+            ),
+            column(
+                "前二者占比上限 %",
+                "two largest at most, %",
+                "/output/dominance_2_percent",
+            ),
+            column("p% 规则", "p-percent rule", "/output/p_percent"),
+            column("计数取整", "counts rounded to", "/output/count_base"),
+            column(
+                "有效数字",
+                "significant digits",
+                "/output/significant_digits",
+            ),
+            column("行数上限", "rows at most", "/output/rows_max"),
+            column(
+                "过半不合格则整体拒绝",
+                "half failing refuses all",
+                "/output/half_refuses",
+            ),
         ],
     )
 }

@@ -117,6 +117,7 @@ impl Whoami {
             session.printer.one(
                 &me,
                 &[
+                    column("登录名", "name", "/name"),
                     column("账号", "account", "/id"),
                     column("机构", "organisation", "/organisation"),
                     column("机构类别", "kind", "/organisation_kind"),

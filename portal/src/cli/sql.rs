@@ -1,11 +1,12 @@
 //! `egret sql`: check a SELECT, or run it and print what is released.
 
-use super::failure::{Failure, findings};
+use super::failure::{Failure, findings, label};
 use super::output::{Format, column};
 use super::remote::{Remote, Session, text_of};
 use super::{job, result, run};
 use crate::http::dto::{Mode, Program, ReleaseState};
 use sandbox::Lang;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -126,7 +127,21 @@ async fn execute(session: &Session, grant: String, sql: String, mode: Mode) -> R
         };
     };
     if release.state != ReleaseState::Released {
-        return printer.one(&release, run::RELEASE);
+        printer.one(&release, run::RELEASE)?;
+        return run::waits(&release);
+    }
+    if printer.format == Format::Table {
+        let (run, id) = (&release.run, &release.id);
+        // Beside the result, not in it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}",
+            label(
+                printer.lang,
+                &format!("运行 {run}，放行 {id}"),
+                &format!("run {run}, release {id}"),
+            )
+        );
     }
     let bytes = session.client.download(&release.id).await?;
     match printer.format {

@@ -189,10 +189,16 @@ fn approved_scenario(world: &World) -> String {
             .ok();
     }
     let shown = world.as_(DEVELOPER, &["scenario", "show", &id]).ok();
-    assert!(
-        shown.contains("approved") && shown.contains("medical_cost"),
-        "{shown}"
-    );
+    for word in [
+        "approved",
+        "medical_cost",
+        "WASM modules",
+        "refusals at most",
+        "units per cell at least",
+        "person-id",
+    ] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
     id
 }
 
@@ -398,8 +404,10 @@ fn module(world: &World, grant: &str) {
     ];
     let job = world.as_(DEVELOPER, &submit).json();
     let run = job["run"].as_str().unwrap();
-    let watched = world.as_(DEVELOPER, &["run", "watch", run]).ok();
-    assert!(watched.contains("held"), "{watched}");
+    let watched = world.as_(DEVELOPER, &["run", "watch", run]);
+    assert!(watched.out.contains("held"), "{}", watched.out);
+    let release = watched.fails(9, "waits for two reviewers");
+    assert!(release.contains("egret result download rel_"), "{release}");
 
     let held = world
         .as_(REVIEWERS[0], &["review", "list", "-o", "json"])
@@ -424,6 +432,16 @@ fn module(world: &World, grant: &str) {
     }
     let shown = world.as_(DEVELOPER, &["result", "preview", &release]).ok();
     assert!(shown.contains("mean_cost"), "{shown}");
+    let list = world.as_(DEVELOPER, &["result", "list"]).ok();
+    assert!(
+        list.contains(&release) && list.contains("released"),
+        "{list}"
+    );
+    let one = world.as_(DEVELOPER, &["result", "show", &release]).ok();
+    assert!(
+        one.contains("released") && one.contains("reviewed_lane"),
+        "{one}"
+    );
 }
 
 fn ledger(world: &World) {
@@ -456,12 +474,56 @@ fn ledger(world: &World) {
             &["ledger", "verify", "--since", forged.to_str().unwrap()],
         )
         .fails(1, "signature");
+    newcomers(world);
     let leaves = world.as_(
         "auditor",
         &["ledger", "leaves", "--limit", "2", "-o", "csv"],
     );
     assert!(leaves.err.contains("--after"), "{}", leaves.err);
     assert_eq!(leaves.ok().lines().count(), 3);
+}
+
+/// An account of a review body: made by the system administrator, given its role by the security administrator.
+fn newcomers(world: &World) {
+    let body = [
+        "organisation",
+        "create",
+        "jury",
+        "--title",
+        "评议会",
+        "--kind",
+        "review-body",
+    ];
+    world.as_("system-admin", &body).ok();
+    let create = |more: &[&str]| {
+        let arguments = [
+            &["account", "create", "juror", "--organisation", "jury"],
+            more,
+        ]
+        .concat();
+        world.egret("system-admin", &arguments, "a long first password\n")
+    };
+    create(&["--role", "reviewer"]).fails(4, "set-roles");
+    let said = create(&["-o", "json"]).json();
+    let id = said["id"].as_str().unwrap();
+    world
+        .as_(
+            "system-admin",
+            &["account", "set-roles", id, "--role", "reviewer"],
+        )
+        .fails(4, "security_admin");
+    world.sign_in("security-admin");
+    let given = ["account", "set-roles", id, "--role", "reviewer"];
+    assert!(
+        world
+            .as_("security-admin", &given)
+            .ok()
+            .contains("reviewer")
+    );
+    let nowhere = ["account", "create", "x", "--organisation", "nobody"];
+    world
+        .egret("system-admin", &nowhere, "a long first password\n")
+        .fails(1, "organisation list");
 }
 
 fn pushes(world: &World) {
@@ -499,9 +561,7 @@ fn pushes(world: &World) {
 
 fn signing_out(world: &World) {
     world.as_(DEVELOPER, &["logout"]).ok();
-    world
-        .as_(DEVELOPER, &["whoami", "--server", &world.address])
-        .fails(3, "egret login");
+    world.as_(DEVELOPER, &["whoami"]).fails(3, "egret login");
     for shell in ["bash", "zsh", "fish"] {
         let script = world.as_("nobody", &["completions", shell]).ok();
         assert!(script.contains("scenario"), "{shell}");

@@ -11,6 +11,8 @@ pub(crate) use matrix::Reach;
 pub use operation::Operation;
 pub use role::{OrganisationKind, Role, RoleSet};
 
+use masking::{Bilingual, Lang};
+
 use crate::{
     error::Error,
     id::{AccountId, OrganisationId},
@@ -84,6 +86,34 @@ pub(crate) enum SystemOperation {
     Release,
 }
 
+/// Says which roles may: the matrix is no secret, and whoever asks in vain needs to know whom to ask.
+fn not_permitted(operation: Operation) -> Error {
+    let may = Role::ALL
+        .into_iter()
+        .filter(|role| matrix::reach(operation, *role) != Reach::Never);
+    let (zh, en): (Vec<&str>, Vec<&str>) = may.map(|role| (role.title(), role.name())).unzip();
+    let remedy = if en.is_empty() {
+        Bilingual::new("没有角色可以执行此操作。", "no role permits this.")
+    } else {
+        Bilingual::new(
+            format!(
+                "可执行此操作的角色：{}；角色由安全管理员授予。",
+                zh.join("、")
+            ),
+            format!(
+                "roles that may: {}; the security administrator gives them.",
+                en.join(", ")
+            ),
+        )
+    };
+    Error::denied(
+        "not_permitted",
+        "您的角色不能执行此操作。",
+        "your role does not permit this.",
+    )
+    .with_remedy(remedy.text(Lang::Zh), remedy.text(Lang::En))
+}
+
 /// Decides whether the actor may do this to that.
 ///
 /// # Errors
@@ -102,17 +132,7 @@ pub(crate) fn authorise(
     let allowed = match (reach.unwrap_or(Reach::Never), object) {
         (Reach::Any, _) | (Reach::Own, Object::Platform) => true,
         (Reach::Own, Object::Of(organisation)) => organisation == actor.organisation,
-        (Reach::Never, _) => {
-            return Err(Error::denied(
-                "not_permitted",
-                "您的角色不能执行此操作。",
-                "your role does not permit this.",
-            )
-            .with_remedy(
-                "所需角色见访问矩阵；请联系安全管理员。",
-                "the access matrix names the role that may; ask the security administrator.",
-            ));
-        }
+        (Reach::Never, _) => return Err(not_permitted(operation)),
     };
     if allowed {
         Ok(Authorisation {

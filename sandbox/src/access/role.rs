@@ -47,6 +47,20 @@ impl Role {
         }
     }
 
+    /// What people call it in Chinese.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Developer => "开发者",
+            Self::TenantAdmin => "主体管理员",
+            Self::Reviewer => "审查员",
+            Self::ProviderDelegate => "提供方代表",
+            Self::SystemAdmin => "系统管理员",
+            Self::SecurityAdmin => "安全管理员",
+            Self::Auditor => "审计管理员",
+        }
+    }
+
     /// The role of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -73,8 +73,8 @@ impl Platform {
                 "only the security administrator gives roles outside of tenants.",
             )
             .with_remedy(
-                "创建账户时 roles 留空，再由安全管理员 PUT /accounts/{id}/roles。",
-                "create the account with empty roles; then the security administrator calls PUT /accounts/{id}/roles.",
+                "创建账户时不给角色（roles 留空），再由安全管理员授予：egret account set-roles，即 PUT /accounts/{id}/roles。",
+                "create the account without roles; then the security administrator gives them: egret account set-roles, that is PUT /accounts/{id}/roles.",
             ));
         }
         let password = self

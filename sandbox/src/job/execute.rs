@@ -308,10 +308,16 @@ fn without_result(outcome: Outcome, execution: &Execution, completed: &Completed
         }
         _ => {
             let mut ending = Ending::new(RunState::Failed, shown(outcome, execution.mode));
-            ending.reason = Some(Bilingual::new(
-                "程序没有产生结果：出错、超出限额或超时。先用样例模式运行，可看到原因类别。",
-                "the program made no result: it failed, met a limit or ran out of time. Run it on samples first: that tells the class.",
-            ));
+            ending.reason = Some(match execution.mode {
+                Mode::Production => Bilingual::new(
+                    "程序没有产生结果：出错、超出限额或超时。用样例模式运行，可看到原因类别。",
+                    "the program made no result: it failed, met a limit or ran out of time. Run it on samples: that tells the class.",
+                ),
+                Mode::Sample => Bilingual::new(
+                    "程序没有产生结果，原因类别见运行。",
+                    "the program made no result; the run names the class of the failure.",
+                ),
+            });
             ending.counted = execution.mode == Mode::Production;
             ending
         }
