@@ -7,6 +7,9 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export CARGO_TARGET_DIR := $(TARGET_DIR)
 EGRET := $(TARGET_DIR)/debug/egret
+PEERS := $(TARGET_DIR)/peers
+# Newer ones need a newer Rust.
+S3S_FS := 0.14.1
 KEEP ?=
 
 help: ## show this list
@@ -15,8 +18,10 @@ help: ## show this list
 prepare: ## install (as root) or name what building needs
 	@deploy/prepare.sh build
 
-prepare-test: ## the same for the tests, which start a PostgreSQL server of their own
+prepare-test: ## the same for the tests, which start a PostgreSQL and an S3 server of their own
 	@deploy/prepare.sh build test
+	@test -x $(PEERS)/bin/s3s-fs || { $(CARGO) install s3s-fs --locked --version $(S3S_FS) --features binary \
+		--root $(PEERS) --target-dir $(PEERS)/build && rm -rf $(PEERS)/build; }
 
 build: prepare ## build the binary `egret`
 	$(CARGO) build --locked -p portal

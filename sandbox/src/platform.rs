@@ -88,6 +88,7 @@ impl Platform {
             keys.objects.bytes(),
             Arc::clone(&entropy),
         )?;
+        objects.check(&settings.objects).await?;
         let passwords = Passwords::default();
         bootstrap(&store, &passwords, &*clock, &*entropy, &settings.data_dir).await?;
         let idle_max = SignedDuration::from_mins(i64::from(settings.operator_idle_minutes));

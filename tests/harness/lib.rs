@@ -6,10 +6,12 @@
 mod api;
 pub mod people;
 mod postgres;
+mod s3;
 mod server;
 mod world;
 
 pub use api::{Answer, Api};
 pub use postgres::{Postgres, free_port};
-pub use server::{Database, Server, egret, run_egret};
+pub use s3::{Bucket, S3};
+pub use server::{Database, Objects, Server, egret, refused_start, run_egret};
 pub use world::{Ran, Setup, World};

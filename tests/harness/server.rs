@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{api::Api, postgres::free_port};
+use crate::{api::Api, postgres::free_port, s3::Bucket};
 
 /// Where a server keeps its state.
 #[derive(Clone, Debug)]
@@ -17,10 +17,20 @@ pub enum Database {
     Postgres(String),
 }
 
+/// Where a server keeps its objects.
+#[derive(Clone, Debug)]
+pub enum Objects {
+    /// A folder in the data folder.
+    Folder,
+    /// A bucket of an S3 server.
+    S3(Bucket),
+}
+
 /// A running `egret serve`; dropping it kills the process, as a power cut would.
 pub struct Server {
     folder: tempfile::TempDir,
     database: Database,
+    objects: Objects,
     child: Child,
     port: u16,
 }
@@ -48,16 +58,17 @@ impl Server {
     ///
     /// # Panics
     /// When it does not answer within a minute.
-    pub async fn start(database: Database) -> Self {
+    pub async fn start(database: Database, objects: Objects) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("egret-test-")
             .tempdir()
             .expect("a temporary folder");
         let port = free_port();
-        let child = spawn(folder.path(), &database, port);
+        let child = spawn(folder.path(), &database, &objects, port);
         let mut server = Self {
             folder,
             database,
+            objects,
             child,
             port,
         };
@@ -86,7 +97,7 @@ impl Server {
     /// # Panics
     /// When it does not answer within a minute.
     pub async fn restart(&mut self) {
-        self.child = spawn(self.folder.path(), &self.database, self.port);
+        self.child = spawn(self.folder.path(), &self.database, &self.objects, self.port);
         self.wait_until_healthy().await;
     }
 
@@ -159,9 +170,33 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &Path, database: &Database, port: u16) -> Child {
+/// Starts a server that cannot begin, and answers what it says to standard error.
+///
+/// # Panics
+/// When it serves within 30 seconds, or does not end.
+#[must_use]
+pub fn refused_start(database: &Database, objects: &Objects) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut child = spawn(folder.path(), database, objects, free_port());
+    let start = Instant::now();
+    let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            assert!(!status.success(), "it ended well: {}", log());
+            return log();
+        }
+        if start.elapsed() > Duration::from_secs(30) {
+            let _ = child.kill();
+            panic!("it did not end: {}", log());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn spawn(folder: &Path, database: &Database, objects: &Objects, port: u16) -> Child {
     let config = folder.join("egret.toml");
-    std::fs::write(&config, configuration(folder, database, port)).expect("a configuration file");
+    let text = configuration(folder, database, objects, port);
+    std::fs::write(&config, text).expect("a configuration file");
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -177,18 +212,33 @@ fn spawn(folder: &Path, database: &Database, port: u16) -> Child {
         .expect("the server starts")
 }
 
-fn configuration(folder: &Path, database: &Database, port: u16) -> String {
+fn configuration(folder: &Path, database: &Database, objects: &Objects, port: u16) -> String {
+    let secret = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).expect("a file with a secret");
+        restrict(&file);
+        file
+    };
     let database = match database {
         Database::Sqlite => String::new(),
         Database::Postgres(url) => {
-            let file = folder.join("database-url");
-            std::fs::write(&file, url).expect("a file with the database's URL");
-            restrict(&file);
+            let file = secret("database-url", url);
             format!("[database]\nkind = \"postgres\"\nurl_file = {file:?}\n")
         }
     };
+    let objects = match objects {
+        Objects::Folder => String::new(),
+        Objects::S3(at) => format!(
+            "[objects]\nkind = \"s3\"\nendpoint = {:?}\nbucket = {:?}\nregion = \"cn-suite-1\"\n\
+             access_key_id_file = {:?}\nsecret_access_key_file = {:?}\n",
+            at.endpoint,
+            at.bucket,
+            secret("s3-access-key-id", &at.access_key_id),
+            secret("s3-secret-access-key", &at.secret_access_key),
+        ),
+    };
     format!(
-        "listen = \"127.0.0.1:{port}\"\ndata_dir = {:?}\n{database}",
+        "listen = \"127.0.0.1:{port}\"\ndata_dir = {:?}\n{database}{objects}",
         folder.join("data")
     )
 }

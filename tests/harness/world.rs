@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Answer, Api},
     people::{self, Person},
-    server::{Database, Server},
+    server::{Database, Objects, Server},
 };
 
 /// The password of every account that a suite makes.
@@ -17,6 +17,8 @@ const PASSWORD: &str = "egret-tests-9f2c41";
 pub struct Setup {
     /// Where the server keeps its state.
     pub database: Database,
+    /// Where it keeps its objects.
+    pub objects: Objects,
     /// The people of the first version of `residents`.
     pub people: Vec<Person>,
     /// Privacy units that a cell must count at least.
@@ -27,6 +29,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             database: Database::Sqlite,
+            objects: Objects::Folder,
             people: people::people(1_200),
             threshold: 10,
         }
@@ -115,7 +118,7 @@ impl World {
     /// # Panics
     /// When a step of it does not succeed.
     pub async fn with(setup: Setup) -> Self {
-        let server = Server::start(setup.database).await;
+        let server = Server::start(setup.database, setup.objects).await;
         let api = server.api();
         let sign_in = |account: &'static str| {
             let (api, password) = (api.clone(), server.first_password(account));

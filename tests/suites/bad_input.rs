@@ -189,7 +189,7 @@ async fn modules_that_do_not_validate_are_refused() {
 
 #[tokio::test]
 async fn two_servers_do_not_share_a_data_folder() {
-    let server = Server::start(harness::Database::Sqlite).await;
+    let server = Server::start(harness::Database::Sqlite, harness::Objects::Folder).await;
     let config = std::fs::read_to_string(server.config()).unwrap();
     let other = server.data().parent().unwrap().join("other.toml");
     let listen = config
@@ -214,7 +214,7 @@ async fn two_servers_do_not_share_a_data_folder() {
 
 #[tokio::test]
 async fn a_wrong_or_open_key_file_is_named_and_nothing_starts() {
-    let mut server = Server::start(harness::Database::Sqlite).await;
+    let mut server = Server::start(harness::Database::Sqlite, harness::Objects::Folder).await;
     server.kill();
     let keys = server.data().join("keys");
     let files: Vec<_> = std::fs::read_dir(&keys)

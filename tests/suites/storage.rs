@@ -1,20 +1,116 @@
-//! Storage on both databases: the same acts leave the same state and the same kinds of leaves, whatever keeps them.
+//! Storage: the same acts leave the same state and the same kinds of leaves, whatever keeps them.
 
-use harness::{Database, Postgres, Setup, World};
+use std::path::Path;
+
+use harness::{Bucket, Database, Objects, Postgres, S3, Setup, World};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn both_databases_tell_the_same_story() {
     let postgres = Postgres::start();
-    let on_sqlite = story(Database::Sqlite).await;
-    let on_postgres = story(Database::Postgres(postgres.database("story"))).await;
+    let on_sqlite = story(Database::Sqlite, Objects::Folder).await;
+    let database = Database::Postgres(postgres.database("story"));
+    let on_postgres = story(database, Objects::Folder).await;
     assert_eq!(on_sqlite, on_postgres);
 }
 
+#[tokio::test]
+async fn an_s3_store_tells_the_same_story_and_sees_no_plain_text() {
+    let s3 = S3::start();
+    let in_a_folder = story(Database::Sqlite, Objects::Folder).await;
+    let in_a_bucket = story(Database::Sqlite, Objects::S3(s3.bucket())).await;
+    assert_eq!(in_a_folder, in_a_bucket);
+    let (mut areas, mut objects) = (Vec::new(), 0);
+    for area in std::fs::read_dir(s3.objects()).unwrap().map(Result::unwrap) {
+        if area.path().is_dir() {
+            areas.push(area.file_name().into_string().unwrap());
+        }
+    }
+    areas.sort();
+    for area in ["released", "staged", "units", "version"] {
+        assert!(areas.iter().any(|found| found == area), "{area}: {areas:?}");
+    }
+    each_file(&s3.objects(), &mut |file| {
+        objects += 1;
+        let bytes = std::fs::read(file).unwrap();
+        for plain in ["PAR1", "湖里", "district,n", "resident_id"] {
+            assert!(!holds(&bytes, plain.as_bytes()), "`{plain}` in {file:?}");
+        }
+    });
+    assert!(objects >= 4, "{objects} objects");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_away_costs_no_job() {
+    let mut s3 = S3::start();
+    let world = World::with(Setup {
+        objects: Objects::S3(s3.bucket()),
+        ..Setup::default()
+    })
+    .await;
+    s3.stop();
+    let job = world
+        .submit_sql("select district, count(*) as n from residents group by district")
+        .await
+        .ok();
+    let run = format!("/runs/{}", job["run"].as_str().unwrap());
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let state = world.developer.get(&run).await.ok()["state"].clone();
+    assert!(state == "admitted" || state == "running", "{state}");
+    s3.start_again();
+    let ended = world
+        .developer
+        .get(&format!("{run}?wait_ms=30000"))
+        .await
+        .ok();
+    assert_eq!(ended["state"], "released", "{ended}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_let_in_is_named_at_the_start() {
+    let s3 = S3::start();
+    let good = s3.bucket();
+    for (wrong, word) in [
+        (
+            Bucket {
+                secret_access_key: "not-the-secret".to_owned(),
+                ..good.clone()
+            },
+            "secret_access_key_file",
+        ),
+        (
+            Bucket {
+                endpoint: "http://127.0.0.1:1".to_owned(),
+                ..good.clone()
+            },
+            "127.0.0.1:1",
+        ),
+    ] {
+        let said = harness::refused_start(&Database::Sqlite, &Objects::S3(wrong.clone()));
+        assert!(said.contains(word), "no `{word}` in: {said}");
+        assert!(!said.contains(&wrong.secret_access_key), "{said}");
+    }
+}
+
+fn each_file(folder: &Path, visit: &mut impl FnMut(&Path)) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() {
+            each_file(&entry.path(), visit);
+        } else {
+            visit(&entry.path());
+        }
+    }
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
 /// A walk through every aggregate; what can be compared of it.
-async fn story(database: Database) -> Value {
+async fn story(database: Database, objects: Objects) -> Value {
     let world = World::with(Setup {
         database,
+        objects,
         ..Setup::default()
     })
     .await;

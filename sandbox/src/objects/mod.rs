@@ -3,12 +3,12 @@
 mod envelope;
 mod file;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, aws::AmazonS3Builder, buffered::BufWriter,
+    ObjectStore, ObjectStoreExt as _, RetryConfig, aws::AmazonS3Builder, buffered::BufWriter,
     local::LocalFileSystem, path::Path as Key,
 };
 use review::Permit;
@@ -22,6 +22,13 @@ use envelope::{CHUNK_BYTES, HEADER_BYTES, KeyEncryptionKey, Opener, SEALED_CHUNK
 
 /// Bytes that are gathered before a part is uploaded; S3 wants at least 5 MiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// A remote store is asked again this often and this long: a request that waits longer is answered with an error, and
+/// what runs in the background comes back to it.
+const RETRIES_MAX: usize = 4;
+const RETRIES_TIME: Duration = Duration::from_secs(15);
+/// The object that the start writes and deletes.
+const PROBE: &str = "egret-probe";
 
 /// What an object is for. An object of one area is never found in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +145,11 @@ impl ObjectVault {
                     .with_access_key_id(access_key_id)
                     .with_secret_access_key(secret_access_key)
                     .with_allow_http(endpoint.starts_with("http://"))
+                    .with_retry(RetryConfig {
+                        max_retries: RETRIES_MAX,
+                        retry_timeout: RETRIES_TIME,
+                        ..RetryConfig::default()
+                    })
                     .build()
                     .map_err(|source| unavailable(&format!("{endpoint}/{bucket}"), source))?;
                 Arc::new(store)
@@ -152,6 +164,29 @@ impl ObjectVault {
             kek: Arc::new(kek),
             entropy,
         })
+    }
+
+    /// Whether a remote store lets the platform write and delete, before anything depends on it.
+    ///
+    /// # Errors
+    /// The store does not answer, has no such bucket, or does not let in; the message names what to look at.
+    pub(crate) async fn check(&self, backend: &ObjectBackend) -> Result<(), Error> {
+        let ObjectBackend::S3 {
+            endpoint, bucket, ..
+        } = backend
+        else {
+            return Ok(());
+        };
+        let key = path(PROBE)?;
+        let tried = match self
+            .store
+            .put(&key, Bytes::from_static(b"egret").into())
+            .await
+        {
+            Ok(_) => self.store.delete(&key).await,
+            Err(source) => Err(source),
+        };
+        tried.map_err(|source| closed(endpoint, bucket, source))
     }
 
     /// Stores bytes; an object that is there is replaced at once or not at all.
@@ -459,6 +494,36 @@ fn of_store(place: &str, source: object_store::Error) -> Error {
         return Error::internal("read an object", format!("{place} is missing"));
     }
     unavailable(place, source)
+}
+
+/// Why a remote store cannot be used at all.
+fn closed(endpoint: &str, bucket: &str, source: object_store::Error) -> Error {
+    use object_store::Error as Store;
+    let (zh, en, remedy_zh, remedy_en) = match &source {
+        Store::NotFound { .. } => (
+            format!("对象存储 {endpoint} 没有存储桶 {bucket}。"),
+            format!("the object store {endpoint} has no bucket {bucket}."),
+            "创建该存储桶，或更正 [objects] 的 bucket。",
+            "make the bucket, or correct bucket in [objects].",
+        ),
+        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => (
+            format!("对象存储 {endpoint} 不允许写入存储桶 {bucket}。"),
+            format!(
+                "the object store {endpoint} does not let the platform write to the bucket {bucket}."
+            ),
+            "检查 access_key_id_file 与 secret_access_key_file 的内容，以及该密钥的读、写、删权限。",
+            "look at what access_key_id_file and secret_access_key_file hold, and whether that key may read, write and delete.",
+        ),
+        _ => (
+            format!("无法使用对象存储 {endpoint}（存储桶 {bucket}）。"),
+            format!("the object store {endpoint} cannot be used (bucket {bucket})."),
+            "检查 [objects] 的 endpoint、region 与网络。",
+            "look at endpoint and region in [objects], and at the network.",
+        ),
+    };
+    Error::unavailable("objects_unavailable", zh, en)
+        .with_remedy(remedy_zh, remedy_en)
+        .with_source(source)
 }
 
 fn failed(place: &str, source: std::io::Error) -> Error {
