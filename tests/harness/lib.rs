@@ -3,6 +3,15 @@
 //! Nothing here calls into Egret: a suite sees what a client sees. The bodies are plain JSON on purpose, so that a field
 //! that is renamed by accident breaks a suite and not only a user.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::must_use_candidate,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking"
+)]
+
 mod api;
 pub mod people;
 mod postgres;

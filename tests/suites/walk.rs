@@ -14,9 +14,9 @@ fn the_walk_names_functions_that_are_there() {
     let mut checked = 0;
     for pair in quoted.windows(2) {
         let [file, name] = pair else { continue };
-        if !std::path::Path::new(file)
+        if std::path::Path::new(file)
             .extension()
-            .is_some_and(|extension| extension == "rs")
+            .is_none_or(|extension| extension != "rs")
         {
             continue;
         }

@@ -433,7 +433,7 @@ mod tests {
         let g = known(set(0..40), 161, 162_877.0);
         let both = known(set(0..80), 320, 320_200.5);
         let h = known(set(40..80), 160, 161_000.25);
-        assert!(!exposed(&[g.clone()], &both));
+        assert!(!exposed(std::slice::from_ref(&g), &both));
         assert!(exposed(&[g, both.clone()], &h));
         let honest = known(set(0..40), 160, 159_200.25);
         assert!(!exposed(&[honest, both], &h));
@@ -453,6 +453,6 @@ mod tests {
         let other = known(set(0..80), 320, 2.0);
         let h = known(set(40..80), 159, 1.0);
         assert!(!exposed(&[g.clone(), other.clone(), h], &g));
-        assert!(!exposed(&[other.clone()], &other));
+        assert!(!exposed(std::slice::from_ref(&other), &other));
     }
 }
