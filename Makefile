@@ -37,7 +37,7 @@ check: prepare ## formatting, lints, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; \
-	else echo "cargo-deny is missing: cargo install --locked cargo-deny"; exit 1; fi
+	else echo "cargo-deny is missing: cargo install --locked cargo-deny (its advisories need the network: cargo deny check advisories)"; exit 1; fi
 
 bench: prepare-test ## figures into target/bench/results.jsonl (release build)
 	$(CARGO) build --locked --release --workspace --features egret-tests/bench
