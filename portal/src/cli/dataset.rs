@@ -56,7 +56,7 @@ enum Verb {
         /// 文件格式（默认：按扩展名）· format [default: by the file's extension]
         #[arg(long, value_enum)]
         format: Option<FormatName>,
-        /// CSV 字符编码（默认：自动识别）· character encoding of CSV [default: detected]
+        /// CSV 或 JSON 行的字符编码（默认：自动识别）· character encoding of CSV or JSON lines [default: detected]
         #[arg(long, value_name = "utf-8|gb18030|utf-16le|utf-16be")]
         encoding: Option<String>,
         /// 提交后立即返回 · do not wait for the outcome
@@ -123,6 +123,10 @@ pub(crate) enum FormatName {
     Csv,
     /// Apache Parquet
     Parquet,
+    /// JSON 行 · JSON lines
+    Jsonl,
+    /// Apache Arrow IPC
+    Arrow,
 }
 
 impl From<FormatName> for DataFormat {
@@ -130,6 +134,8 @@ impl From<FormatName> for DataFormat {
         match name {
             FormatName::Csv => Self::Csv,
             FormatName::Parquet => Self::Parquet,
+            FormatName::Jsonl => Self::Jsonl,
+            FormatName::Arrow => Self::Arrow,
         }
     }
 }

@@ -132,6 +132,8 @@ pub(super) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
     match extension.to_ascii_lowercase().as_str() {
         "csv" | "txt" => Ok(DataFormat::Csv),
         "parquet" | "pq" => Ok(DataFormat::Parquet),
+        "jsonl" | "ndjson" => Ok(DataFormat::Jsonl),
+        "arrow" | "arrows" | "feather" | "ipc" => Ok(DataFormat::Arrow),
         _ => Err(Failure::new(
             format!("无法从 {} 的扩展名判断格式；请用 --format", file.display()),
             format!(

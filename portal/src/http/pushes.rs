@@ -150,6 +150,8 @@ impl From<dto::DataFormat> for sandbox::DataFormat {
         match format {
             dto::DataFormat::Csv => Self::Csv,
             dto::DataFormat::Parquet => Self::Parquet,
+            dto::DataFormat::Jsonl => Self::Jsonl,
+            dto::DataFormat::Arrow => Self::Arrow,
         }
     }
 }

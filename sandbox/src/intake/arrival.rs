@@ -4,7 +4,6 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 
 use super::push::PushManifest;
-use super::reader::DataFormat;
 use crate::error::Error;
 
 /// Data that arrived whole.
@@ -98,11 +97,11 @@ pub(super) fn check_manifest(manifest: &PushManifest, bytes_max: u64) -> Result<
             format!("a push is at most {bytes_max} bytes."),
         ));
     }
-    if manifest.encoding.is_some() && manifest.format == DataFormat::Parquet {
+    if manifest.encoding.is_some() && !manifest.format.is_text() {
         return Err(Error::invalid(
             "manifest_encoding",
-            "Parquet 没有字符编码，请去掉 encoding。",
-            "Parquet has no character encoding; leave `encoding` out.",
+            "该格式没有字符编码，请去掉 encoding。",
+            "this format has no character encoding; leave `encoding` out.",
         ));
     }
     Ok(())

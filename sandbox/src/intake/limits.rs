@@ -24,6 +24,8 @@ pub struct IntakeLimits {
     pub page_bytes_max: u64,
     /// Bytes of one Parquet row group after decompression, as its pages add up.
     pub row_group_bytes_max: u64,
+    /// Bytes of one record batch of Arrow IPC.
+    pub arrow_body_bytes_max: u64,
     /// Problems of a push that are kept with their place; the rest is counted.
     pub problems_kept_max: u64,
     /// Share of a column's values that may fail to parse before the push is rejected, in percent.
@@ -48,6 +50,7 @@ impl Default for IntakeLimits {
             footer_bytes_max: 16 << 20,
             page_bytes_max: 64 << 20,
             row_group_bytes_max: 4 << 30,
+            arrow_body_bytes_max: 512 << 20,
             problems_kept_max: 10_000,
             failed_percent_max: 20,
             failed_cells_floor: 100,

@@ -6,7 +6,7 @@ use crate::demo::claims;
 use crate::demo::offer::Offer;
 use crate::demo::stage::{Material, Stage};
 use crate::demo::story::{Broken, Played, equal, expect, says};
-use crate::http::dto::{PageQuery, ProblemAction, PushState, PushView, RuleCount};
+use crate::http::dto::{DataFormat, PageQuery, ProblemAction, PushState, PushView, RuleCount};
 use sandbox::Bilingual;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -106,8 +106,10 @@ pub(in crate::demo) async fn push(stage: &mut Stage, place: usize) -> Played {
 
 fn form_of(offer: &Offer) -> String {
     match (offer.format, offer.encoding) {
-        (crate::http::dto::DataFormat::Parquet, _) => "Parquet".to_owned(),
-        (crate::http::dto::DataFormat::Csv, encoding) => {
+        (DataFormat::Parquet, _) => "Parquet".to_owned(),
+        (DataFormat::Jsonl, _) => "JSON lines".to_owned(),
+        (DataFormat::Arrow, _) => "Arrow IPC".to_owned(),
+        (DataFormat::Csv, encoding) => {
             format!("CSV {}", encoding.unwrap_or("utf-8").to_ascii_uppercase())
         }
     }

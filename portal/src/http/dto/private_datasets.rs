@@ -12,6 +12,10 @@ pub enum DataFormat {
     Csv,
     /// Apache Parquet.
     Parquet,
+    /// One JSON object a line.
+    Jsonl,
+    /// Apache Arrow IPC, file or stream, not compressed.
+    Arrow,
 }
 
 /// How the body of an upload is to be read.

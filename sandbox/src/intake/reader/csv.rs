@@ -132,7 +132,7 @@ impl<R: Read> CsvReader<R> {
 
 /// A header cell's column: by name, by name without regard to case, or by its comment, which in
 /// exports of the bureaus is what stands in the header.
-fn find(columns: &[Column], cell: &str) -> Option<usize> {
+pub(super) fn find(columns: &[Column], cell: &str) -> Option<usize> {
     columns
         .iter()
         .position(|column| column.name == cell)

@@ -1,4 +1,4 @@
-//! Reading what was pushed: CSV or Parquet to typed batches, with a place for every fault.
+//! Reading what was pushed: CSV, JSON lines, Parquet or Arrow IPC to typed batches, with a place for every fault.
 //!
 //! Two kinds of trouble are kept apart. A file that is not what its manifest says (wrong
 //! encoding, ragged row, other columns) is a fault of the whole push. A value that is not of its
@@ -7,15 +7,21 @@
 
 mod cell;
 mod column;
+mod columnar;
 mod csv;
 mod encoding;
 mod fault;
+mod ipc;
+mod jsonl;
+mod line;
 mod pages;
 mod parquet;
 mod parquet_fault;
 mod record;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_lines_and_arrow;
 
 use ::parquet::file::reader::ChunkReader;
 use arrow::record_batch::RecordBatch;
@@ -38,6 +44,17 @@ pub enum DataFormat {
     Csv,
     /// Apache Parquet.
     Parquet,
+    /// One JSON object a line.
+    Jsonl,
+    /// Apache Arrow IPC, as a file or a stream.
+    Arrow,
+}
+
+impl DataFormat {
+    /// Whether its bytes are text in some encoding.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl)
+    }
 }
 
 /// Rows of the entry's schema, and what could not be read as its type.
@@ -51,12 +68,14 @@ pub(crate) struct TypedBatch {
     pub problems: Vec<Problem>,
 }
 
-/// A reader of either format.
+/// A reader of any format.
 pub(crate) enum Reader<R: ChunkReader> {
     /// Delimited text.
     Csv(Box<csv::CsvReader<R::T>>, TextEncoding),
-    /// Parquet.
-    Parquet(Box<parquet::ParquetReader>),
+    /// JSON lines.
+    Jsonl(Box<jsonl::JsonReader<R::T>>, TextEncoding),
+    /// Parquet or Arrow.
+    Columnar(Box<columnar::ColumnarReader>),
 }
 
 impl<R: ChunkReader + 'static> Reader<R> {
@@ -71,20 +90,26 @@ impl<R: ChunkReader + 'static> Reader<R> {
         columns: &[Column],
         limits: &IntakeLimits,
     ) -> Result<Self, ReadError> {
-        match format {
+        let text_encoding = || match encoding {
+            Some(encoding) => Ok(encoding),
+            None => encoding::detect(file.get_read(0)?).map_err(ReadError::Source),
+        };
+        Ok(match format {
             DataFormat::Parquet => {
-                let reader = parquet::ParquetReader::open(file, columns, limits)?;
-                Ok(Reader::Parquet(Box::new(reader)))
+                Reader::Columnar(Box::new(parquet::open(file, columns, limits)?))
             }
+            DataFormat::Arrow => Reader::Columnar(Box::new(ipc::open(file, columns, limits)?)),
             DataFormat::Csv => {
-                let encoding = match encoding {
-                    Some(encoding) => encoding,
-                    None => encoding::detect(file.get_read(0)?).map_err(ReadError::Source)?,
-                };
+                let encoding = text_encoding()?;
                 let reader = csv::CsvReader::open(file.get_read(0)?, encoding, columns, limits)?;
-                Ok(Reader::Csv(Box::new(reader), encoding))
+                Reader::Csv(Box::new(reader), encoding)
             }
-        }
+            DataFormat::Jsonl => {
+                let encoding = text_encoding()?;
+                let reader = jsonl::JsonReader::new(file.get_read(0)?, encoding, columns, limits);
+                Reader::Jsonl(Box::new(reader), encoding)
+            }
+        })
     }
 
     /// The next batch; none at the end.
@@ -94,15 +119,16 @@ impl<R: ChunkReader + 'static> Reader<R> {
     pub(crate) fn next_batch(&mut self) -> Result<Option<TypedBatch>, ReadError> {
         match self {
             Reader::Csv(reader, _) => reader.next_batch(),
-            Reader::Parquet(reader) => reader.next_batch(),
+            Reader::Jsonl(reader, _) => reader.next_batch(),
+            Reader::Columnar(reader) => reader.next_batch(),
         }
     }
 
     /// The encoding of a text.
     pub(crate) fn encoding(&self) -> Option<TextEncoding> {
         match self {
-            Reader::Csv(_, encoding) => Some(*encoding),
-            Reader::Parquet(_) => None,
+            Reader::Csv(_, encoding) | Reader::Jsonl(_, encoding) => Some(*encoding),
+            Reader::Columnar(_) => None,
         }
     }
 }

@@ -43,7 +43,7 @@ fn columns() -> Vec<Column> {
     .collect()
 }
 
-fn read_as(
+pub(super) fn read_as(
     bytes: &[u8],
     format: DataFormat,
     encoding: Option<TextEncoding>,
@@ -68,7 +68,10 @@ fn read_as(
     }
 }
 
-fn read(bytes: &[u8], format: DataFormat) -> Result<(Vec<RecordBatch>, Vec<Problem>), IntakeFault> {
+pub(super) fn read(
+    bytes: &[u8],
+    format: DataFormat,
+) -> Result<(Vec<RecordBatch>, Vec<Problem>), IntakeFault> {
     read_as(bytes, format, None, &IntakeLimits::default())
 }
 
@@ -265,7 +268,7 @@ fn write(columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) -> Vec<u8
     bytes
 }
 
-fn good_columns(rows: usize) -> Vec<(&'static str, ArrayRef)> {
+pub(super) fn good_columns(rows: usize) -> Vec<(&'static str, ArrayRef)> {
     let n = i32::try_from(rows).unwrap();
     vec![
         (
