@@ -181,6 +181,32 @@ impl Key {
         &self.bytes
     }
 
+    /// Reads a key that is no key of a platform.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or that others may read. Names the file.
+    pub(crate) fn read_file(file: &Path) -> Result<Self, Error> {
+        let open = File::open(file).map_err(|error| unreadable(file, error))?;
+        Self::read(file, open, "file")
+    }
+
+    /// Makes such a key; never over another file.
+    ///
+    /// # Errors
+    /// A file that is there already or cannot be written. Names the file.
+    pub(crate) fn make_file(file: &Path, entropy: &dyn Entropy) -> Result<(), Error> {
+        if file.exists() {
+            let shown = file.display();
+            return Err(Error::conflict(
+                "key_file_exists",
+                format!("{shown} 已存在，不会被覆盖。"),
+                format!("{shown} is there already and is not written over."),
+            )
+            .with_remedy("换一个文件名。", "name another file."));
+        }
+        Self::make(file, "file", entropy).map(drop)
+    }
+
     fn open(folder: &Path, name: &'static str, entropy: &dyn Entropy) -> Result<Self, Error> {
         let file = file_of(folder, name);
         match File::open(&file) {
@@ -254,9 +280,8 @@ impl Key {
             written?;
             out.sync_all()?;
             std::fs::rename(&new, file)?;
-            if let Some(folder) = file.parent() {
-                File::open(folder)?.sync_all()?;
-            }
+            let folder = file.parent().filter(|above| !above.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(())
         };
         write().map_err(|error| unreadable(file, error))?;

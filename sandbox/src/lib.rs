@@ -32,6 +32,7 @@ mod release;
 mod scenario;
 mod settings;
 mod storage;
+mod table_file;
 mod tasks;
 
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
@@ -59,8 +60,9 @@ pub use ledger::{
     VerifyingKey, leaf_hash, verify_consistency,
 };
 pub use masking::{
-    Action as ProblemAction, Bilingual, Class, ColumnClass, Identifier, Lang, Problem,
-    QualityReport, RiskReport, RuleCount, ValueDomain,
+    Action as ProblemAction, Bilingual, Class, ColumnClass, Fault as MaskFault, Identifier, Lang,
+    Policy as MaskPolicy, PolicyError as MaskPolicyError, Problem, QualityReport, RiskReport,
+    RuleCount, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
@@ -70,6 +72,10 @@ pub use review::{
 };
 pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
 pub use settings::{Database, Objects, Settings};
+pub use table_file::{
+    MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, plan_file,
+    preview_file, risk_file, scan_file, shown_cells,
+};
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{

@@ -116,7 +116,8 @@ impl Failure {
             }
             (Self::Client(error, program), _) => explain(&mut err, error, program.as_deref(), lang),
             (Self::Message(_, message), _) => {
-                writeln!(err, "egret: {}", printable(message.text(lang)))
+                let shown: Vec<String> = message.text(lang).lines().map(printable).collect();
+                writeln!(err, "egret: {}", shown.join("\n"))
             }
             (Self::Output(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             (Self::Output(error), _) => writeln!(err, "egret: {error}"),

@@ -10,6 +10,7 @@ mod failure;
 mod grant;
 mod job;
 mod ledger;
+mod mask;
 mod module;
 mod organisation;
 mod output;
@@ -75,6 +76,8 @@ enum Command {
     Account(account::Account),
     /// 数据目录、脱敏策略、推送 · catalogue, masking policies, pushes
     Dataset(dataset::Dataset),
+    /// 在本机对文件分类、脱敏、度量风险 · classify, mask and measure files on this machine
+    Mask(mask::Mask),
     /// 应用场景 · scenarios
     Scenario(scenario::Scenario),
     /// 申请与授权 · applications and grants
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Organisation(organisation) => organisation.run(lang),
         Command::Account(account) => account.run(lang),
         Command::Dataset(dataset) => dataset.run(lang),
+        Command::Mask(mask) => mask.run(lang),
         Command::Scenario(scenario) => scenario.run(lang),
         Command::Grant(grant) => grant.run(lang),
         Command::Private(private) => private.run(lang),

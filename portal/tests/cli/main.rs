@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod mask;
 mod world;
 
 use serde_json::{Value, json};

@@ -37,6 +37,6 @@ pub use self::reader::{DataFormat, IntakeFault, TextEncoding};
 pub(crate) use self::arrival::bounded;
 pub(crate) use self::pipeline::with_declared;
 pub(crate) use self::process::Intake;
-pub(crate) use self::reader::{ColumnBuilder, ReadError, Reader, both};
+pub(crate) use self::reader::{ColumnBuilder, ReadError, Reader, Spelling, both, columns_of};
 pub(crate) use self::residual::ResidualScan;
 pub(crate) use self::sink::ObjectSink;

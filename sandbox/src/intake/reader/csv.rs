@@ -9,6 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use masking::Problem;
 
 use super::column::{ColumnBuilder, Parsed, Tally, type_problem};
+use super::columns::checked_names;
 use super::encoding::{TextEncoding, TextSource};
 use super::fault::{IntakeFault, ReadError, both};
 use super::record::{Record, Records, sniff_delimiter};
@@ -128,6 +129,29 @@ impl<R: Read> CsvReader<R> {
         }
         Ok(())
     }
+}
+
+/// The names in the first line.
+///
+/// # Errors
+/// An empty file, a name that is missing or there twice, bytes outside the encoding.
+pub(super) fn header_names<R: Read>(
+    source: R,
+    encoding: TextEncoding,
+    limits: &IntakeLimits,
+) -> Result<Vec<String>, ReadError> {
+    let mut records = Records::new(TextSource::new(source, encoding), limits);
+    let delimiter = sniff_delimiter(records.head()?, limits, |cell| !cell.is_empty());
+    records.set_delimiter(delimiter);
+    let mut record = Record::default();
+    if !records.next(&mut record)? {
+        return Err(empty().into());
+    }
+    let names = (0..record.len()).map(|place| {
+        let cell = record.cell(place).map(|(text, _)| text.trim());
+        cell.unwrap_or_default().to_owned()
+    });
+    Ok(checked_names(names.collect())?)
 }
 
 /// A header cell's column: by name, by name without regard to case, or by its comment, which in

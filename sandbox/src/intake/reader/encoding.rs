@@ -37,6 +37,13 @@ impl TextEncoding {
         }
     }
 
+    /// The encoding of a name, as it is written in a manifest.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let quoted = serde_json::Value::String(name.to_ascii_lowercase());
+        serde_json::from_value(quoted).ok()
+    }
+
     fn table(self) -> &'static Encoding {
         match self {
             TextEncoding::Utf8 => UTF_8,

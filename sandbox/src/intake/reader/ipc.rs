@@ -59,6 +59,21 @@ pub(crate) fn open<R: ChunkReader + 'static>(
     ))
 }
 
+/// The schema of a file, its messages checked.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn schema_of<R: ChunkReader + 'static>(
+    file: &R,
+    limits: &IntakeLimits,
+) -> Result<Schema, ReadError> {
+    let start = begin(file)?;
+    check_messages(file, start, limits)?;
+    let source = BufReader::new(file.get_read(start)?);
+    let reader = guarded(|| StreamReader::try_new(source, None))?.map_err(|_| damaged())?;
+    Ok(reader.schema().as_ref().clone())
+}
+
 /// Where the stream begins.
 fn begin<R: ChunkReader>(file: &R) -> Result<u64, ReadError> {
     let size = file.len();

@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::column::{ColumnBuilder, Parsed, Tally, type_problem};
+use super::columns::checked_names;
 use super::csv::find;
 use super::encoding::{TextEncoding, TextSource};
 use super::fault::{IntakeFault, ReadError, both};
@@ -142,6 +143,37 @@ impl<R: Read> JsonReader<R> {
     }
 }
 
+/// Rows whose members make the columns of a file without a catalogue entry.
+const NAMING_ROWS: u64 = 1_000;
+
+/// The members of the first objects, in the order in which they occur.
+///
+/// # Errors
+/// The first of these lines that is no object.
+pub(super) fn member_names<R: Read>(
+    source: R,
+    encoding: TextEncoding,
+    limits: &IntakeLimits,
+) -> Result<Vec<String>, ReadError> {
+    let mut lines = Lines::new(TextSource::new(source, encoding), limits);
+    let (mut line, mut names): (String, Vec<String>) = Default::default();
+    while lines.row() < NAMING_ROWS && lines.next(&mut line)? {
+        let row = lines.row();
+        let Members(members) =
+            serde_json::from_str(&line).map_err(|error| not_an_object(row, error.column()))?;
+        for (name, _) in members {
+            let name = name.trim();
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+            if names.len() > limits.columns_max {
+                return Err(too_many_members(row, limits.columns_max).into());
+            }
+        }
+    }
+    Ok(checked_names(names)?)
+}
+
 /// A value as text, and whether it was a string; none for `null`.
 fn scalar<'a>(
     value: &'a RawValue,
@@ -232,6 +264,18 @@ fn unknown_member(row: u64, name: &str) -> IntakeFault {
     )
     .at_row(row)
     .at_column(name)
+}
+
+fn too_many_members(row: u64, most: usize) -> IntakeFault {
+    IntakeFault::new(
+        "row_too_wide",
+        both(
+            format!("到第 {row} 行已超过 {most} 个成员"),
+            format!("there are more than {most} members up to line {row}"),
+        ),
+        both("减少成员", "use fewer members"),
+    )
+    .at_row(row)
 }
 
 fn member_twice(row: u64, columns: &[Column], index: usize) -> IntakeFault {

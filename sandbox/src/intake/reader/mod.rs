@@ -8,6 +8,7 @@
 mod cell;
 mod column;
 mod columnar;
+mod columns;
 mod csv;
 mod encoding;
 mod fault;
@@ -28,6 +29,7 @@ use arrow::record_batch::RecordBatch;
 use masking::{Problem, find_identifiers};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::columns::{Spelling, columns_of};
 pub use self::encoding::TextEncoding;
 pub use self::fault::IntakeFault;
 pub(crate) use self::fault::ReadError;

@@ -57,6 +57,21 @@ pub(crate) fn open<R: ChunkReader + 'static>(
     ))
 }
 
+/// The schema of a file, its footer checked.
+///
+/// # Errors
+/// A file that is no Parquet or is damaged.
+pub(super) fn schema_of<R: ChunkReader + 'static>(
+    file: R,
+    limits: &IntakeLimits,
+) -> Result<Schema, ReadError> {
+    let file = Shared(Arc::new(file));
+    check_ends(&file, limits)?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = guarded(|| ArrowReaderMetadata::load(&file, options))??;
+    Ok(metadata.schema().as_ref().clone())
+}
+
 /// One file for the footer, the page walk and the decoder.
 struct Shared<R>(Arc<R>);
 

@@ -1,0 +1,83 @@
+//! `egret mask`: classify, mask and measure files on this machine, without a server.
+
+mod apply;
+mod input;
+mod report;
+mod scan;
+
+use super::failure::Failure;
+use super::output::{Format, Printer};
+use sandbox::{Lang, MaskKey, SystemEntropy};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `egret mask`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Mask {
+    /// 输出形式 · form of the output
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// 各列含有什么：标识符、准标识符、敏感信息，及依据 · what the columns give away, and why
+    Scan(input::Input),
+    /// 建议的策略（TOML），或所给策略对每列的处理 · a suggested policy (TOML), or what a policy does to each column
+    Plan(scan::Plan),
+    /// 新建密钥文件，仅属主可读 · make a key file, readable by its owner alone
+    Key {
+        /// 密钥文件 · file of the key
+        file: PathBuf,
+    },
+    /// 前几行脱敏前后的样子 · the first rows before and after
+    Preview(apply::Preview),
+    /// 按策略脱敏，写入新文件 · mask by a policy into a new file
+    Apply(apply::Apply),
+    /// 重识别风险 · risk of re-identification
+    Report(report::Report),
+}
+
+impl Mask {
+    pub(crate) fn run(self, lang: Lang) -> ExitCode {
+        let printer = Printer {
+            format: self.output,
+            lang,
+        };
+        let done = match self.verb {
+            Verb::Scan(input) => scan::scan(&printer, &input),
+            Verb::Plan(plan) => plan.run(&printer),
+            Verb::Key { file } => make_key(&printer, &file),
+            Verb::Preview(preview) => preview.run(&printer),
+            Verb::Apply(apply) => apply.run(&printer),
+            Verb::Report(report) => report.run(&printer),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(self.output, lang),
+        }
+    }
+}
+
+fn make_key(printer: &Printer, file: &std::path::Path) -> Result<(), Failure> {
+    MaskKey::make(file, &SystemEntropy).map_err(|error| of_platform(&error))?;
+    let shown = file.display();
+    printer.say(
+        &format!("密钥已写入 {shown}；妥善备份：没有它，令牌不能再次算出"),
+        &format!("the key is in {shown}; keep a copy safe: without it no token can be made again"),
+    )
+}
+
+/// An error of the platform's parts, on this side.
+fn of_platform(error: &sandbox::Error) -> Failure {
+    let with = |lang: Lang| {
+        let remedy = error.remedy().map(|remedy| remedy.text(lang));
+        match remedy {
+            Some(remedy) => format!("{} {remedy}", error.message().text(lang)),
+            None => error.message().text(lang).to_owned(),
+        }
+    };
+    Failure::new(with(Lang::Zh), with(Lang::En))
+}

@@ -1,0 +1,153 @@
+//! Masking a file, and looking at the first rows before.
+
+use super::super::dataset::FormatName;
+use super::super::failure::{Failure, label};
+use super::super::output::{Column, Format, Printer, column};
+use super::input::{Input, data_format, of_table, with_progress};
+use super::of_platform;
+use super::report::risks;
+use super::scan::{classes, policy_of};
+use sandbox::{MaskKey, mask_file, preview_file, shown_cells};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What masking takes.
+#[derive(Debug, clap::Args)]
+struct How {
+    #[command(flatten)]
+    input: Input,
+    /// 策略文件（TOML）· the policy (TOML)
+    #[arg(long)]
+    policy: PathBuf,
+    /// 密钥文件，见 egret mask key · the key file, see egret mask key
+    #[arg(long)]
+    key: PathBuf,
+    /// 令牌的周期；换周期则所有令牌都变 · epoch of the tokens; another epoch makes other tokens
+    #[arg(long, default_value_t = 1)]
+    epoch: u32,
+}
+
+/// Arguments of `egret mask preview`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Preview {
+    #[command(flatten)]
+    how: How,
+    /// 行数 · rows
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rows: u16,
+}
+
+/// Arguments of `egret mask apply`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    how: How,
+    /// 写入的文件 · file to write
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// 写入的格式（默认：按扩展名）· format to write [default: by the extension]
+    #[arg(long, value_enum)]
+    to_format: Option<FormatName>,
+    /// 报告（JSON）写入的文件 · file for the report (JSON)
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+const OUTCOME: &[Column] = &[
+    column("行数", "rows", "/rows"),
+    column("内容摘要", "sha256", "/sha256"),
+    column("策略摘要", "policy sha256", "/policy_sha256"),
+    column("密钥承诺", "key commitment", "/key_commitment"),
+    column("周期", "epoch", "/epoch"),
+];
+
+impl Preview {
+    pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let How {
+            input,
+            policy,
+            key,
+            epoch,
+        } = self.how;
+        let (policy, key) = (policy_of(&policy)?, read_key(&key)?);
+        let table = input.open()?;
+        let classes = classes(&input.file, &table)?;
+        let count = usize::from(self.rows);
+        let (before, after) = preview_file(&table, &policy, &classes, (&key, epoch), count)
+            .map_err(|error| of_table(&input.file, error))?;
+        let lang = printer.lang;
+        for (batch, zh, en) in [
+            (before, "脱敏前：", "before:"),
+            (after, "脱敏后：", "after:"),
+        ] {
+            printer.say(zh, en)?;
+            let (headings, rows) = shown_cells(&batch);
+            if printer.format == Format::Json {
+                printer.json(&serde_json::json!({ "when": label(lang, zh, en), "columns": headings, "rows": rows }))?;
+            } else {
+                printer.cells(&headings, &rows)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Apply {
+    pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let How {
+            input,
+            policy,
+            key,
+            epoch,
+        } = self.how;
+        let (policy, key) = (policy_of(&policy)?, read_key(&key)?);
+        let format = data_format(&self.to, self.to_format)?;
+        let same = |file: &PathBuf| std::fs::canonicalize(file).ok();
+        if same(&input.file).is_some() && same(&input.file) == same(&self.to) {
+            return Err(Failure::new(
+                "--to 不能是输入文件本身",
+                "--to may not be the input itself",
+            ));
+        }
+        let table = input.open()?;
+        let classes = classes(&input.file, &table)?;
+        let outcome = with_progress(&table, 1, |read| {
+            let to = (self.to.as_path(), format);
+            mask_file(
+                &table,
+                &policy,
+                classes,
+                (&key, epoch),
+                to,
+                Arc::clone(read),
+            )
+        })
+        .map_err(|error| of_table(&input.file, error))?;
+        if let Some(report) = &self.report {
+            let text = serde_json::to_string_pretty(&outcome).map_err(std::io::Error::from)?;
+            std::fs::write(report, text + "\n")
+                .map_err(|error| Failure::unwritable(report, &error))?;
+        }
+        printer.one(&outcome, OUTCOME)?;
+        if printer.format != Format::Table {
+            return Ok(());
+        }
+        for (name, count) in &outcome.nulled {
+            printer.say(
+                &format!("{name} 列有 {count} 个值无法处理，置为空"),
+                &format!("column {name}: {count} values could not be taken and are empty now"),
+            )?;
+        }
+        risks(
+            printer,
+            [
+                ("脱敏前", "before", &outcome.before),
+                ("脱敏后", "after", &outcome.after),
+            ],
+        )
+    }
+}
+
+fn read_key(file: &std::path::Path) -> Result<MaskKey, Failure> {
+    MaskKey::read(file).map_err(|error| of_platform(&error))
+}

@@ -1,0 +1,138 @@
+//! `egret mask` on files alone: no server, no sign-in.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+fn egret(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_egret"))
+        .args(arguments)
+        .env_clear()
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+fn write_visits(file: &Path) {
+    let mut text = "mobile,age,note\n".to_owned();
+    for row in 0..300 {
+        text.push_str(&format!(
+            "138{:08},{},复诊\n",
+            77_000_000 + row * 7,
+            20 + row % 40
+        ));
+    }
+    std::fs::write(file, text).unwrap();
+}
+
+#[test]
+fn scan_plan_apply_report_on_files_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_visits(&at.join("visits.csv"));
+    let ok = |arguments: &[&str]| {
+        let (code, out, err) = egret(at, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        out
+    };
+    let scanned: Value =
+        serde_json::from_str(&ok(&["mask", "scan", "visits.csv", "-o", "json"])).unwrap();
+    assert_eq!(scanned[0]["class"], "direct_identifier");
+    let suggested = ok(&["mask", "plan", "visits.csv"]);
+    std::fs::write(at.join("policy.toml"), &suggested).unwrap();
+    let planned = ok(&[
+        "mask",
+        "plan",
+        "visits.csv",
+        "--policy",
+        "policy.toml",
+        "--lang",
+        "zh",
+    ]);
+    assert!(planned.contains("直接标识符"), "{planned}");
+    ok(&["mask", "key", "key"]);
+    let with = ["--policy", "policy.toml", "--key", "key"];
+    let shown = ok(&[&["mask", "preview", "visits.csv", "--rows", "2"], &with[..]].concat());
+    assert!(
+        shown.contains("before:") && shown.contains("after:"),
+        "{shown}"
+    );
+    let to = ["--to", "masked.parquet", "--report", "report.json"];
+    ok(&[&["mask", "apply", "visits.csv"], &with[..], &to[..]].concat());
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(at.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["rows"], 300);
+    let again: Value = serde_json::from_str(&ok(&[
+        "mask",
+        "report",
+        "masked.parquet",
+        "--quasi",
+        "age",
+        "-o",
+        "json",
+    ]))
+    .unwrap();
+    assert_eq!(
+        again["k"], report["after"]["k"],
+        "measured again on what was written"
+    );
+
+    let fails = |arguments: &[&str], code: i32, word: &str| {
+        let (found, _, err) = egret(at, arguments);
+        assert_eq!(found, code, "{arguments:?}: {err}");
+        assert!(err.contains(word), "no `{word}` in: {err}");
+    };
+    fails(&["mask", "key", "key"], 1, "not written over");
+    fails(&["mask", "scan", "nowhere.csv"], 1, "nowhere.csv");
+    fails(&["mask", "scan", "key"], 1, "--format");
+    fails(
+        &["mask", "scan", "visits.csv", "--type", "agee=string"],
+        6,
+        "agee",
+    );
+    fails(
+        &[
+            &["mask", "apply", "visits.csv"],
+            &with[..],
+            &["--to", "visits.csv"],
+        ]
+        .concat(),
+        1,
+        "the input itself",
+    );
+    std::fs::write(
+        at.join("unsafe.toml"),
+        suggested.replace(
+            "transform = \"token\"\nvalue_domain = \"mobile\"",
+            "transform = \"keep\"",
+        ),
+    )
+    .unwrap();
+    fails(
+        &[
+            "mask",
+            "apply",
+            "visits.csv",
+            "--policy",
+            "unsafe.toml",
+            "--key",
+            "key",
+            "--to",
+            "x.csv",
+        ],
+        6,
+        "mobile",
+    );
+    std::fs::write(at.join("broken.toml"), "version = 1\nnonsense = 2\n").unwrap();
+    fails(
+        &["mask", "plan", "visits.csv", "--policy", "broken.toml"],
+        7,
+        "broken.toml",
+    );
+    assert!(!at.join("x.csv").exists());
+}

@@ -1,0 +1,227 @@
+//! Classify, compile, mask, measure.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::record_batch::RecordBatch;
+use masking::{
+    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport, UnnamedColumns,
+};
+use serde::Serialize;
+
+use super::key::MaskKey;
+use super::source::{TableError, TableFile};
+use super::write::RowWriter;
+use crate::intake::{DataFormat, ResidualScan};
+
+/// What a policy does to a column of a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedColumn {
+    /// The column.
+    pub column: String,
+    /// The type of its values.
+    pub kind: &'static str,
+    /// What it gives away.
+    pub class: Class,
+    /// What is done to it; `drop` where the policy does not name it.
+    pub transform: String,
+    /// Whether it is in the output.
+    pub kept: bool,
+}
+
+/// What came of masking a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MaskOutcome {
+    /// Rows written.
+    pub rows: u64,
+    /// SHA-256 of the file that was written, in hex.
+    pub sha256: String,
+    /// Digest of the policy, in hex.
+    pub policy_sha256: String,
+    /// Commitment to the key, in hex.
+    pub key_commitment: String,
+    /// The epoch of the tokens.
+    pub epoch: u32,
+    /// Values that had to become null, by column.
+    pub nulled: Vec<(String, u64)>,
+    /// What the columns gave away.
+    pub classes: Vec<ColumnClass>,
+    /// Risk of the quasi-identifiers before.
+    pub before: RiskReport,
+    /// Risk of what is left of them after, measured on the rows that were written.
+    pub after: RiskReport,
+}
+
+/// What the columns of a file give away; `read` counts the bytes read.
+///
+/// # Errors
+/// The file's first fault.
+pub fn scan_file(table: &TableFile, read: Arc<AtomicU64>) -> Result<Vec<ColumnClass>, TableError> {
+    let mut classifier = Classifier::new(&table.schema(), &table.hints());
+    let mut rows = table.rows(read)?;
+    while let Some((_, batch)) = rows.next_batch()? {
+        classifier.observe(&batch).map_err(refused)?;
+    }
+    Ok(classifier.finish())
+}
+
+/// What a policy does to each column.
+///
+/// # Errors
+/// Each reason why the policy is not safe for these columns.
+pub fn plan_file(
+    table: &TableFile,
+    policy: &Policy,
+    classes: &[ColumnClass],
+) -> Result<Vec<PlannedColumn>, TableError> {
+    let plan = compile(table, policy, classes)?;
+    let output = plan.output_schema();
+    let planned = table.columns().map(|(name, kind)| PlannedColumn {
+        column: name.to_owned(),
+        kind: kind.name(),
+        class: classes
+            .iter()
+            .find(|class| class.column == name)
+            .map_or(Class::Public, |class| class.class),
+        transform: match (policy.columns().get(name), policy.unnamed()) {
+            (Some(rule), _) => rule.transform.name().to_owned(),
+            (None, UnnamedColumns::Drop) => "drop".to_owned(),
+            (None, UnnamedColumns::Refuse) => String::new(),
+        },
+        kept: output.index_of(name).is_ok(),
+    });
+    Ok(planned.collect())
+}
+
+/// The first rows, as they are and as they would be.
+///
+/// # Errors
+/// As [`mask_file`].
+pub fn preview_file(
+    table: &TableFile,
+    policy: &Policy,
+    classes: &[ColumnClass],
+    (key, epoch): (&MaskKey, u32),
+    count: usize,
+) -> Result<(RecordBatch, RecordBatch), TableError> {
+    let plan = compile(table, policy, classes)?;
+    let first = table.rows(Arc::default())?.next_batch()?;
+    let before = first.map_or_else(
+        || RecordBatch::new_empty(table.schema()),
+        |(_, batch)| batch.slice(0, count.min(batch.num_rows())),
+    );
+    let after = plan.apply(&key.0, epoch, &before).map_err(refused)?;
+    Ok((before, after))
+}
+
+/// Masks a file into another, which is there whole or not at all.
+///
+/// # Errors
+/// The file's first fault; a policy that is not safe for these columns, or that leaves identifiers in what it keeps; a file
+/// that cannot be written.
+pub fn mask_file(
+    table: &TableFile,
+    policy: &Policy,
+    classes: Vec<ColumnClass>,
+    (key, epoch): (&MaskKey, u32),
+    (to, format): (&Path, DataFormat),
+    read: Arc<AtomicU64>,
+) -> Result<MaskOutcome, TableError> {
+    let plan = compile(table, policy, &classes)?;
+    let output = plan.output_schema();
+    let (quasi, sensitive) = of_risk(&classes);
+    let remains = |name: &String| output.index_of(name).is_ok();
+    let left: Vec<String> = quasi.iter().filter(|name| remains(name)).cloned().collect();
+    let mut before = RiskMeter::new(&quasi, sensitive.as_deref());
+    let mut after = RiskMeter::new(
+        &left,
+        sensitive
+            .as_ref()
+            .filter(|name| remains(name))
+            .map(String::as_str),
+    );
+    let mut residual = ResidualScan::new(policy, &table.schema());
+    let mut writer = RowWriter::create(to, format, &output)?;
+    let mut nulled: Vec<(String, u64)> = Vec::new();
+    let mut rows = table.rows(read)?;
+    while let Some((first, batch)) = rows.next_batch()? {
+        let numbers: Vec<u64> = (first..).take(batch.num_rows()).collect();
+        residual.observe(&batch, &numbers);
+        before.observe(&batch).map_err(refused)?;
+        let masked = plan.apply_counted(&key.0, epoch, &batch).map_err(refused)?;
+        for (column, count) in masked.nulled {
+            match nulled.iter_mut().find(|(name, _)| *name == column) {
+                Some((_, total)) => *total += count,
+                None => nulled.push((column, count)),
+            }
+        }
+        after.observe(&masked.batch).map_err(refused)?;
+        writer.write(&masked.batch)?;
+    }
+    let (faults, _) = residual.finish();
+    if !faults.is_empty() {
+        return Err(TableError::Residual(faults));
+    }
+    let (written, sha256) = writer.finish()?;
+    Ok(MaskOutcome {
+        rows: written,
+        sha256,
+        policy_sha256: hex::encode(policy.digest()),
+        key_commitment: key.commitment(),
+        epoch,
+        nulled,
+        classes,
+        before: before.finish(),
+        after: after.finish(),
+    })
+}
+
+/// The risk of a file as it is; without names, over the columns that look like quasi-identifiers.
+///
+/// # Errors
+/// The file's first fault, or a column that it does not have.
+pub fn risk_file(
+    table: &TableFile,
+    named: Option<(Vec<String>, Option<String>)>,
+    read: Arc<AtomicU64>,
+) -> Result<RiskReport, TableError> {
+    let (quasi, sensitive) = match named {
+        Some(named) => named,
+        None => of_risk(&scan_file(table, Arc::clone(&read))?),
+    };
+    let mut meter = RiskMeter::new(&quasi, sensitive.as_deref());
+    let mut rows = table.rows(read)?;
+    while let Some((_, batch)) = rows.next_batch()? {
+        meter.observe(&batch).map_err(refused)?;
+    }
+    Ok(meter.finish())
+}
+
+fn compile(
+    table: &TableFile,
+    policy: &Policy,
+    classes: &[ColumnClass],
+) -> Result<MaskPlan, TableError> {
+    policy
+        .compile(&table.schema(), classes)
+        .map_err(TableError::Refused)
+}
+
+/// Quasi-identifiers, and the first sensitive column.
+fn of_risk(classes: &[ColumnClass]) -> (Vec<String>, Option<String>) {
+    let of = |wanted: Class| {
+        classes
+            .iter()
+            .filter(move |class| class.class == wanted)
+            .map(|class| class.column.clone())
+    };
+    (
+        of(Class::QuasiIdentifier).collect(),
+        of(Class::Sensitive).next(),
+    )
+}
+
+fn refused(fault: Fault) -> TableError {
+    TableError::Refused(vec![fault])
+}
