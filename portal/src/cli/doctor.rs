@@ -1,5 +1,7 @@
 //! `egret doctor`: what isolation this host can give, layer by layer, tried in a real worker.
 
+use super::output::padded;
+use super::words;
 use crate::http::dto::{LayerState, LayerView};
 use sandbox::{Bilingual, Lang};
 use std::io::Write;
@@ -114,12 +116,14 @@ pub(crate) fn line(layer: &LayerView, lang: Lang) -> String {
         (true, Lang::En) => "required",
         (false, _) => "",
     };
-    format!(
-        "{:<20} {state:<24} {required:<9} {}",
-        layer.layer, layer.detail
-    )
-    .trim_end()
-    .to_owned()
+    let name = match lang {
+        Lang::Zh => words::chinese(&layer.layer).unwrap_or(&layer.layer),
+        Lang::En => &layer.layer,
+    };
+    let columns = [padded(name, 20), padded(&state, 24), padded(required, 9)];
+    format!("{} {}", columns.join(" "), layer.detail)
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -267,7 +267,7 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-fn padded(text: &str, width: usize) -> String {
+pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 

@@ -20,6 +20,7 @@ pub(crate) const MEMBERS: &[&str] = &[
     "action",
     "mode",
     "outcome",
+    "layer",
 ];
 
 const WORDS: &[(&str, &str)] = &[
@@ -89,6 +90,27 @@ const WORDS: &[(&str, &str)] = &[
     ("validity", "有效性"),
     ("consistency", "一致性"),
     ("volume", "数据量"),
+    // layers of the jail, and whether they hold
+    ("identity", "独立身份"),
+    ("user_namespace", "用户命名空间"),
+    ("network_namespace", "网络命名空间"),
+    ("mount_namespace", "挂载命名空间"),
+    ("pid_namespace", "进程命名空间"),
+    ("ipc_namespace", "进程间通信命名空间"),
+    ("uts_namespace", "主机名命名空间"),
+    ("empty_root", "空根目录"),
+    ("descriptors", "文件描述符"),
+    ("capabilities", "特权能力"),
+    ("no_new_privileges", "禁止提权"),
+    ("parent_death", "随监管进程终止"),
+    ("resource_limits", "资源限额"),
+    ("landlock", "Landlock 访问控制"),
+    ("seccomp", "系统调用过滤"),
+    ("executable_memory", "禁止新增可执行内存"),
+    ("cgroup", "控制组"),
+    ("enforced", "生效"),
+    ("unavailable", "不可用"),
+    ("off", "关闭"),
     ("production", "生产"),
     ("sample", "样例"),
 ];
@@ -160,6 +182,12 @@ mod tests {
             Role::SystemAdmin,
         ]);
         check(&[Role::SecurityAdmin, Role::Auditor]);
+        for layer in sandbox::Layer::ALL {
+            assert!(
+                chinese(&layer.to_string()).is_some(),
+                "no Chinese word for `{layer}`"
+            );
+        }
         use OrganisationKind as O;
         check(&[O::Operator, O::Tenant, O::Provider, O::ReviewBody]);
     }
