@@ -23,6 +23,7 @@ mod keys;
 mod ledger;
 mod meter;
 mod module;
+mod module_run;
 mod node;
 mod objects;
 mod page;
@@ -84,6 +85,7 @@ pub use job::{
 };
 pub use meter::{Meter, Usage};
 pub use module::{MODULE_BYTES_MAX, ModuleView};
+pub use module_run::{ModuleRan, ModuleRun, ModuleRunError, run_module};
 pub use node::{NodeStatus, worker_main};
 pub use release::{
     Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED,

@@ -5,6 +5,8 @@ mod input;
 mod report;
 mod scan;
 
+pub(super) use input::{of_table, table_of};
+
 use super::failure::Failure;
 use super::output::{Format, Printer};
 use sandbox::{Lang, MaskKey, SystemEntropy};
@@ -71,7 +73,7 @@ fn make_key(printer: &Printer, file: &std::path::Path) -> Result<(), Failure> {
 }
 
 /// An error of the platform's parts, on this side.
-fn of_platform(error: &sandbox::Error) -> Failure {
+pub(super) fn of_platform(error: &sandbox::Error) -> Failure {
     let with = |lang: Lang| {
         let remedy = error.remedy().map(|remedy| remedy.text(lang));
         match remedy {

@@ -1,5 +1,7 @@
 //! `egret module`: WASM modules.
 
+mod local;
+
 use super::failure::Failure;
 use super::output::{Column, column};
 use super::remote::{Paging, Remote};
@@ -33,6 +35,8 @@ enum Verb {
         #[arg(long)]
         name: Option<String>,
     },
+    /// 在本机的隔离环境中对样例文件运行模块，并打印结果 · run a module in the jail on sample files of this machine
+    Run(local::Run),
     /// 在本机检查模块是否符合 ABI · whether a module keeps to the ABI, on this machine
     Inspect {
         /// 模块文件 · file of the module
@@ -68,6 +72,7 @@ impl Module {
                     let name = name.or(stem).unwrap_or_default();
                     printer.one(&client.push_module(&name, bytes).await?, COLUMNS)
                 }
+                Verb::Run(run) => run.perform(printer).await,
                 Verb::Inspect { file } => {
                     let facts = sandbox::inspect_module(&binary(&file)?).map_err(|fault| {
                         let shown = file.display();
@@ -89,7 +94,7 @@ impl Module {
 }
 
 /// The module of a file; text is translated first.
-fn binary(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn binary(file: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);

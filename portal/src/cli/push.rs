@@ -135,9 +135,12 @@ pub(super) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
         "jsonl" | "ndjson" => Ok(DataFormat::Jsonl),
         "arrow" | "arrows" | "feather" | "ipc" => Ok(DataFormat::Arrow),
         _ => Err(Failure::new(
-            format!("无法从 {} 的扩展名判断格式；请用 --format", file.display()),
             format!(
-                "the extension of {} tells no format; use --format",
+                "无法从 {} 的扩展名判断格式（csv、jsonl、parquet、arrow）；请改名，或用 --format",
+                file.display()
+            ),
+            format!(
+                "the extension of {} tells no format (csv, jsonl, parquet, arrow); rename it, or use --format",
                 file.display()
             ),
         )),

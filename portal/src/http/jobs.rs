@@ -148,10 +148,7 @@ fn program(program: dto::Program) -> Result<sandbox::Program, Failure> {
                 .collect(),
             output: output
                 .into_iter()
-                .map(|column| sandbox::OutputColumn {
-                    name: column.name,
-                    data_type: column.data_type.into(),
-                })
+                .map(sandbox::OutputColumn::from)
                 .collect(),
         },
     })
@@ -222,6 +219,15 @@ impl From<sandbox::ResultType> for dto::ResultType {
             sandbox::ResultType::Utf8 => Self::Utf8,
             sandbox::ResultType::Date32 => Self::Date32,
             sandbox::ResultType::TimestampMicros => Self::TimestampMicros,
+        }
+    }
+}
+
+impl From<dto::OutputColumn> for sandbox::OutputColumn {
+    fn from(column: dto::OutputColumn) -> Self {
+        Self {
+            name: column.name,
+            data_type: column.data_type.into(),
         }
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod mask;
+mod module;
 mod world;
 
 use serde_json::{Value, json};

@@ -215,25 +215,7 @@ impl Platform {
         output: &SealedFile,
         stop: watch::Receiver<bool>,
     ) -> Result<Inspected, Error> {
-        let request = serde_json::to_vec(request)
-            .map_err(|source| Error::internal("ask for an inspection", source))?;
-        let order = Order {
-            program: runtime::Program::Task {
-                name: tasks::INSPECT.to_owned(),
-                request,
-            },
-            inputs: vec![Input {
-                name: "output".to_owned(),
-                file: output.file.clone(),
-                bytes: output.bytes,
-                format: InputFormat::Opaque,
-            }],
-            limits: Limits {
-                program_bytes_max: REQUEST_BYTES_MAX,
-                output_bytes_max: ANSWER_BYTES_MAX,
-                ..Limits::default()
-            },
-        };
+        let order = inspection_order(request, output)?;
         let completed = self.node().run(order, stop).await?;
         match (completed.outcome, completed.output) {
             (Outcome::Finished, Some(answer)) => serde_json::from_slice(&answer)
@@ -268,6 +250,32 @@ impl Platform {
         }
         Ok(RunEnd::Ended(ending))
     }
+}
+
+/// The order that has an output inspected.
+pub(crate) fn inspection_order(
+    request: &InspectRequest,
+    output: &SealedFile,
+) -> Result<Order, Error> {
+    let request = serde_json::to_vec(request)
+        .map_err(|source| Error::internal("ask for an inspection", source))?;
+    Ok(Order {
+        program: runtime::Program::Task {
+            name: tasks::INSPECT.to_owned(),
+            request,
+        },
+        inputs: vec![Input {
+            name: "output".to_owned(),
+            file: output.file.clone(),
+            bytes: output.bytes,
+            format: InputFormat::Opaque,
+        }],
+        limits: Limits {
+            program_bytes_max: REQUEST_BYTES_MAX,
+            output_bytes_max: ANSWER_BYTES_MAX,
+            ..Limits::default()
+        },
+    })
 }
 
 /// What came of an inspection.

@@ -22,10 +22,12 @@ pub(crate) mod view;
 
 pub(crate) use cache::StagedCache;
 pub(crate) use drive::{Leased, lease_lost};
+pub(crate) use execute::inspection_order;
 pub(crate) use memfd::SealedFile;
 pub(crate) use rate::RateWindows;
 pub(crate) use read::reach;
 pub(crate) use rows::waiting;
+pub(crate) use sample::rules as sample_rules;
 pub use state::{ReleaseState, RunState};
 pub use view::{
     AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, RunView, Waiting,

@@ -133,7 +133,7 @@ impl TableFile {
         self.format
     }
 
-    pub(super) fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         arrow_schema(&self.columns)
     }
 
@@ -148,7 +148,7 @@ impl TableFile {
     }
 
     /// Reads the file from its begin; `read` counts bytes of it.
-    pub(super) fn rows(&self, read: Arc<AtomicU64>) -> Result<Rows<'_>, TableError> {
+    pub(crate) fn rows(&self, read: Arc<AtomicU64>) -> Result<Rows<'_>, TableError> {
         let io = |source| TableError::Io {
             path: self.path.clone(),
             source,
@@ -170,7 +170,7 @@ impl TableFile {
 }
 
 /// The rows of a file, batch by batch.
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     path: &'a Path,
     reader: Reader<Counted>,
 }
@@ -181,7 +181,7 @@ impl Rows<'_> {
     /// # Errors
     /// The first fault of the file; a value that is not of its column's type is one, since nobody
     /// may lose a value by masking.
-    pub(super) fn next_batch(&mut self) -> Result<Option<(u64, RecordBatch)>, TableError> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<(u64, RecordBatch)>, TableError> {
         let next = self.reader.next_batch();
         let Some(typed) = next.map_err(|error| of_reading(self.path, error))? else {
             return Ok(None);
@@ -194,7 +194,7 @@ impl Rows<'_> {
 }
 
 /// A file that counts what is read of it.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     file: File,
     read: Arc<AtomicU64>,
 }
@@ -233,7 +233,7 @@ impl ChunkReader for Counted {
 }
 
 /// A part of such a file.
-pub(super) struct CountedRead {
+pub(crate) struct CountedRead {
     inner: io::BufReader<File>,
     read: Arc<AtomicU64>,
 }

@@ -43,6 +43,16 @@ impl Input {
     }
 }
 
+/// A file whose extension tells its format.
+pub(in super::super) fn table_of(file: &Path) -> Result<TableFile, Failure> {
+    let reading = Reading {
+        format: data_format(file, None)?,
+        encoding: None,
+        types: Vec::new(),
+    };
+    TableFile::open(file, reading).map_err(|error| of_table(file, error))
+}
+
 /// The format that is named, or that of the file's extension.
 pub(super) fn data_format(file: &Path, named: Option<FormatName>) -> Result<DataFormat, Failure> {
     named
@@ -103,7 +113,7 @@ fn draw(bar: &ProgressBar, read: &AtomicU64, ended: &AtomicBool) {
 }
 
 /// Why a file could not be worked on.
-pub(super) fn of_table(file: &Path, error: TableError) -> Failure {
+pub(in super::super) fn of_table(file: &Path, error: TableError) -> Failure {
     let shown = file.display();
     match error {
         TableError::Fault(fault) => {
