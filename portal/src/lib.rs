@@ -9,6 +9,7 @@ pub mod config;
 mod demo;
 pub mod http;
 mod log;
+mod report;
 pub mod server;
 mod start;
 

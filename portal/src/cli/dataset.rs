@@ -88,6 +88,14 @@ enum Verb {
         /// 推送标识 · identifier of the push
         id: String,
     },
+    /// 可打印的报告（HTML）：质量与风险，附图 · a report that can be printed (HTML): quality and risk, with plots
+    Report {
+        /// 推送标识 · identifier of the push
+        id: String,
+        /// 写入文件（默认：标准输出）· file to write [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
     /// 脱敏前后的重识别风险 · risk of re-identification before and after masking
     Risk {
         /// 推送标识 · identifier of the push
@@ -222,6 +230,7 @@ impl Verb {
                 push::PROBLEMS,
             ),
             Self::Quality { id } => push::quality(session, &id).await,
+            Self::Report { id, to } => push::report(session, &id, to.as_deref()).await,
             Self::Risk { id } => push::risk(session, &id).await,
         }
     }

@@ -4,9 +4,11 @@ use super::failure::{Failure, label};
 use super::output::{Column, Format, column};
 use super::progress;
 use super::remote::{Session, unsent};
+use super::result::keep;
 use super::words;
 use crate::client::Upload;
 use crate::http::dto::{DataFormat, PushCreate, PushState, PushView};
+use crate::report::Report;
 use sandbox::Lang;
 use std::path::Path;
 use std::time::Duration;
@@ -114,6 +116,34 @@ pub(super) async fn risk(session: &Session, id: &str) -> Result<(), Failure> {
     }
     let rows: Vec<_> = std::iter::once(risk.before).chain(risk.after).collect();
     session.printer.rows(&rows, RISK)
+}
+
+/// The report of a push as a page, to a file or standard output.
+pub(super) async fn report(session: &Session, id: &str, to: Option<&Path>) -> Result<(), Failure> {
+    let client = &session.client;
+    let push = client.push(id).await?;
+    let (quality, risk) = (client.push_quality(id).await?, client.push_risk(id).await?);
+    let lang = session.printer.lang;
+    let version = push.version.clone().unwrap_or_default();
+    let page = Report {
+        subject: &push.dataset,
+        facts: vec![
+            (("推送", "push"), push.id.clone()),
+            (("版本", "version"), version),
+            (
+                ("数据摘要", "sha256 of the data"),
+                push.sha256.clone().unwrap_or_default(),
+            ),
+            (("问题记录", "problem records"), push.problems.to_string()),
+        ],
+        columns: Vec::new(),
+        quality: Some(&quality),
+        before: &risk.before,
+        after: risk.after.as_ref(),
+        level: risk.deidentification_level,
+    }
+    .html(lang);
+    keep(session, page.as_bytes(), to)
 }
 
 fn dimension(name: &str, lang: Lang) -> String {

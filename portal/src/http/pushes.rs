@@ -275,6 +275,7 @@ impl From<&sandbox::RiskReport> for dto::RiskView {
             l_distinct: report.l_distinct,
             l_entropy: report.l_entropy,
             t_closeness: report.t_closeness,
+            histogram: report.histogram.clone(),
         }
     }
 }

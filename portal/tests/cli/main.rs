@@ -552,6 +552,18 @@ fn pushes(world: &World) {
         1,
         "no half-made version"
     );
+    let versions = world
+        .as_(
+            "system-admin",
+            &["dataset", "versions", "health_claims", "-o", "json"],
+        )
+        .json();
+    let push = versions["items"][0]["push"].as_str().unwrap_or_default();
+    let page = world.as_("system-admin", &["dataset", "report", push]).ok();
+    assert!(
+        page.contains("<svg") && page.contains("health_claims"),
+        "{page}"
+    );
     let sample = world
         .as_(DEVELOPER, &["dataset", "sample", "vehicle_trips"])
         .ok();

@@ -67,6 +67,20 @@ fn scan_plan_apply_report_on_files_alone() {
     let report: Value =
         serde_json::from_slice(&std::fs::read(at.join("report.json")).unwrap()).unwrap();
     assert_eq!(report["rows"], 300);
+    let page = [
+        "--to",
+        "masked.csv",
+        "--report",
+        "report.html",
+        "--lang",
+        "zh",
+    ];
+    ok(&[&["mask", "apply", "visits.csv"], &with[..], &page[..]].concat());
+    let page = std::fs::read_to_string(at.join("report.html")).unwrap();
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains("重识别风险"),
+        "{page}"
+    );
     let again: Value = serde_json::from_str(&ok(&[
         "mask",
         "report",

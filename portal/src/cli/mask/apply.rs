@@ -7,8 +7,9 @@ use super::input::{Input, data_format, of_table, with_progress};
 use super::of_platform;
 use super::report::risks;
 use super::scan::{classes, policy_of};
-use sandbox::{MaskKey, mask_file, preview_file, shown_cells};
-use std::path::PathBuf;
+use crate::report::{ColumnLine, Report};
+use sandbox::{Lang, MaskKey, MaskOutcome, mask_file, preview_file, shown_cells};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What masking takes.
@@ -48,7 +49,7 @@ pub(crate) struct Apply {
     /// 写入的格式（默认：按扩展名）· format to write [default: by the extension]
     #[arg(long, value_enum)]
     to_format: Option<FormatName>,
-    /// 报告（JSON）写入的文件 · file for the report (JSON)
+    /// 报告写入的文件：.html 可打印，其他为 JSON · file for the report: .html can be printed, others are JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -124,9 +125,15 @@ impl Apply {
         })
         .map_err(|error| of_table(&input.file, error))?;
         if let Some(report) = &self.report {
-            let text = serde_json::to_string_pretty(&outcome).map_err(std::io::Error::from)?;
-            std::fs::write(report, text + "\n")
-                .map_err(|error| Failure::unwritable(report, &error))?;
+            let text = if report
+                .extension()
+                .is_some_and(|extension| extension == "html")
+            {
+                printed(&self.to, &outcome, printer.lang)
+            } else {
+                serde_json::to_string_pretty(&outcome).map_err(std::io::Error::from)? + "\n"
+            };
+            std::fs::write(report, text).map_err(|error| Failure::unwritable(report, &error))?;
         }
         printer.one(&outcome, OUTCOME)?;
         if printer.format != Format::Table {
@@ -146,6 +153,40 @@ impl Apply {
             ],
         )
     }
+}
+
+/// The report that can be printed.
+fn printed(to: &Path, outcome: &MaskOutcome, lang: Lang) -> String {
+    let columns = outcome.classes.iter().map(|class| ColumnLine {
+        column: class.column.clone(),
+        class: serde_json::to_value(class.class)
+            .ok()
+            .and_then(|name| name.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+        confidence: class.confidence,
+        reason: class.evidence.reason.text(lang).to_owned(),
+    });
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let (before, after) = ((&outcome.before).into(), (&outcome.after).into());
+    Report {
+        subject: &name,
+        facts: vec![
+            (("行数", "rows"), outcome.rows.to_string()),
+            (("内容摘要", "sha256"), outcome.sha256.clone()),
+            (("策略摘要", "policy sha256"), outcome.policy_sha256.clone()),
+            (
+                ("密钥承诺", "key commitment"),
+                outcome.key_commitment.clone(),
+            ),
+            (("周期", "epoch"), outcome.epoch.to_string()),
+        ],
+        columns: columns.collect(),
+        quality: None,
+        before: &before,
+        after: Some(&after),
+        level: None,
+    }
+    .html(lang)
 }
 
 fn read_key(file: &std::path::Path) -> Result<MaskKey, Failure> {

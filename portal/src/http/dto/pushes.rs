@@ -2,6 +2,7 @@
 
 use super::{DataFormat, Text};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The manifest of a push.
@@ -213,6 +214,9 @@ pub struct RiskView {
     /// Greatest distance of a class's sensitive distribution from the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub t_closeness: Option<f64>,
+    /// Number of classes by size: `1`, `2`, `3-4`, `5-9`, `10-19`, `20-49`, `50-99`, `100+`.
+    #[serde(default)]
+    pub histogram: BTreeMap<String, u64>,
 }
 
 /// Risk before and after masking.

@@ -1,0 +1,221 @@
+//! The parts of a report.
+
+use super::html::Page;
+use super::plot::{Bars, bars};
+use super::{ColumnLine, Report};
+use crate::cli::chinese;
+use crate::http::dto::{QualityView, RiskView};
+use sandbox::Lang;
+
+/// Sizes of classes in the order of the histogram.
+const SIZES: [&str; 8] = ["1", "2", "3-4", "5-9", "10-19", "20-49", "50-99", "100+"];
+
+pub(super) fn facts(page: &mut Page, report: &Report<'_>) {
+    page.heading(("概要", "summary"));
+    let mut rows: Vec<Vec<String>> = report
+        .facts
+        .iter()
+        .map(|(name, value)| vec![page.word(*name).to_owned(), value.clone()])
+        .collect();
+    if let Some(level) = report.level {
+        let name = page.word((
+            "去标识级别（GB/T 42460）",
+            "level of de-identification (GB/T 42460)",
+        ));
+        rows.push(vec![name.to_owned(), level.to_string()]);
+    }
+    page.table(&[], &rows);
+}
+
+pub(super) fn columns(page: &mut Page, columns: &[ColumnLine]) {
+    if columns.is_empty() {
+        return;
+    }
+    page.heading(("各列含有什么", "what the columns give away"));
+    let rows: Vec<Vec<String>> = columns
+        .iter()
+        .map(|line| {
+            vec![
+                line.column.clone(),
+                named(page.lang, &line.class),
+                percent(line.confidence),
+                line.reason.clone(),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("列", "column"),
+        ("类别", "class"),
+        ("把握", "confidence"),
+        ("依据", "why"),
+    ]
+    .map(|word| page.word(word).to_owned());
+    page.table(&headings.each_ref().map(String::as_str), &rows);
+}
+
+pub(super) fn quality(page: &mut Page, quality: &QualityView) {
+    page.heading(("质量", "quality"));
+    let counts = [
+        (("读入行", "rows read"), quality.rows_in),
+        (("保留行", "rows kept"), quality.rows_kept),
+        (("修复的值", "values repaired"), quality.repaired),
+    ];
+    let mut rows: Vec<Vec<String>> = counts
+        .iter()
+        .map(|(name, count)| vec![page.word(*name).to_owned(), count.to_string()])
+        .collect();
+    rows.extend(quality.rules.iter().map(|rule| {
+        vec![
+            format!("{} ({})", rule.rule, rule.columns.join(", ")),
+            format!("{} / {}", rule.count, rule.checked),
+        ]
+    }));
+    page.table(&[], &rows);
+    let dimensions = quality
+        .dimensions
+        .iter()
+        .map(|each| (named(page.lang, &each.dimension), each.score));
+    let columns = quality
+        .columns
+        .iter()
+        .map(|each| (each.column.clone(), each.score));
+    let groups: Vec<Bars> = dimensions
+        .chain(columns)
+        .map(|(name, score)| Bars {
+            name,
+            values: vec![(score, "after", percent(score))],
+        })
+        .collect();
+    let caption = page.word(("各维度与各列的得分", "score of each dimension and column"));
+    let plot = bars(&groups, Some(1.0), caption);
+    page.raw(&plot);
+}
+
+pub(super) fn risk(page: &mut Page, report: &Report<'_>) {
+    page.heading(("重识别风险", "risk of re-identification"));
+    let risks: Vec<&RiskView> = std::iter::once(report.before).chain(report.after).collect();
+    let quasi = page.word(("准标识符：", "quasi-identifiers: ")).to_owned()
+        + &report.before.quasi_identifiers.join(", ");
+    page.note((&quasi, &quasi));
+    let mut headings = vec![
+        page.word(("指标", "measure")).to_owned(),
+        page.word(("脱敏前", "before")).to_owned(),
+    ];
+    if report.after.is_some() {
+        headings.push(page.word(("脱敏后", "after")).to_owned());
+    }
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let rows: Vec<Vec<String>> = measures()
+        .iter()
+        .map(|(name, show)| {
+            let mut row = vec![page.word(*name).to_owned()];
+            row.extend(risks.iter().map(|risk| show(risk)));
+            row
+        })
+        .collect();
+    page.table(&headings, &rows);
+    let caption = page.word((
+        "等价类按大小的数目（上：脱敏前，下：脱敏后）",
+        "classes by size (above: before masking, below: after)",
+    ));
+    let plot = bars(&sizes(&risks), None, caption);
+    page.raw(&plot);
+    let caption = page.word((
+        "攻击者的成功率（上：脱敏前，下：脱敏后）",
+        "success of an attacker (above: before masking, below: after)",
+    ));
+    let plot = bars(&attackers(page, &risks), Some(1.0), caption);
+    page.raw(&plot);
+}
+
+type Show = fn(&RiskView) -> String;
+type Share = fn(&RiskView) -> f64;
+
+fn measures() -> [((&'static str, &'static str), Show); 9] {
+    [
+        (("行数", "rows"), |risk| risk.rows.to_string()),
+        (("等价类", "equivalence classes"), |risk| {
+            risk.classes.to_string()
+        }),
+        (("k（最小等价类）", "k (smallest class)"), |risk| {
+            risk.k.to_string()
+        }),
+        (("唯一的行", "unique rows"), |risk| {
+            risk.uniques.to_string()
+        }),
+        (
+            ("最高风险（检察官）", "highest risk (prosecutor)"),
+            |risk| percent(risk.prosecutor_max),
+        ),
+        (
+            ("平均风险（检察官）", "mean risk (prosecutor)"),
+            |risk| percent(risk.prosecutor_avg),
+        ),
+        (("营销者风险", "marketer risk"), |risk| {
+            percent(risk.marketer)
+        }),
+        (("l（不同值）", "l (distinct)"), |risk| {
+            optional(risk.l_distinct)
+        }),
+        (("t（接近度）", "t (closeness)"), |risk| {
+            optional(risk.t_closeness.map(|t| format!("{t:.4}")))
+        }),
+    ]
+}
+
+fn sizes(risks: &[&RiskView]) -> Vec<Bars> {
+    #[allow(clippy::cast_precision_loss, reason = "the length of a bar")]
+    let value = |count: u64| count as f64;
+    SIZES
+        .iter()
+        .map(|size| Bars {
+            name: (*size).to_owned(),
+            values: risks
+                .iter()
+                .zip(["before", "after"])
+                .map(|(risk, class)| {
+                    let count = risk.histogram.get(*size).copied().unwrap_or(0);
+                    (value(count), class, count.to_string())
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn attackers(page: &Page, risks: &[&RiskView]) -> Vec<Bars> {
+    let attackers: [((&str, &str), Share); 3] = [
+        (("检察官，最高", "prosecutor, highest"), |risk| {
+            risk.prosecutor_max
+        }),
+        (("检察官，平均", "prosecutor, mean"), |risk| {
+            risk.prosecutor_avg
+        }),
+        (("营销者", "marketer"), |risk| risk.marketer),
+    ];
+    attackers
+        .iter()
+        .map(|(name, of)| Bars {
+            name: page.word(*name).to_owned(),
+            values: risks
+                .iter()
+                .zip(["before", "after"])
+                .map(|(risk, class)| (of(risk), class, percent(of(risk))))
+                .collect(),
+        })
+        .collect()
+}
+
+fn named(lang: Lang, name: &str) -> String {
+    match lang {
+        Lang::Zh => chinese(name).unwrap_or(name).to_owned(),
+        Lang::En => name.replace('_', "-"),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
