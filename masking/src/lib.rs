@@ -8,6 +8,7 @@
 //! | make pseudonyms | [`RootKey`], [`TokenKey`] |
 //! | measure what is left of the risk | [`RiskMeter`] |
 //! | show a few rows | [`sample_rows`] |
+//! | show rows that are nobody's | [`Synthesiser`] |
 //!
 //! Everything is streaming (a batch at a time), null-preserving and deterministic: the same batch
 //! under the same key gives the same bytes. Keys come in as arguments; there is no clock and no
@@ -30,6 +31,7 @@ mod policy;
 mod quality;
 mod risk;
 mod sample;
+mod synthesise;
 mod text;
 mod transform;
 
@@ -45,5 +47,6 @@ pub use quality::{
 };
 pub use risk::{RiskMeter, RiskReport};
 pub use sample::sample_rows;
+pub use synthesise::{COMMON_MIN, Synthesiser};
 pub use text::{Bilingual, Lang};
 pub use transform::{BinOutput, MaskPlan, Masked, Period, Permute, RegionLevel, Transform};
