@@ -38,7 +38,7 @@ pub use classify::{
     find_identifiers,
 };
 pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
-pub use key::{RootKey, TokenKey, ValueDomain, canonical};
+pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
 pub use policy::{ColumnPolicy, Policy, UnnamedColumns};
 pub use quality::{
     Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,

@@ -263,5 +263,5 @@ fn hides(identifier: Option<Identifier>, first: usize, last: usize) -> bool {
         Some(Identifier::Name) => return shown <= 1,
         _ => return shown == 0,
     };
-    values >= DOMAIN_MIN
+    values >= u128::from(DOMAIN_MIN)
 }

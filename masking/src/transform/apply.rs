@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
@@ -173,13 +173,9 @@ impl Step {
                 permute,
                 value_domain,
             } => {
-                let mut permuter = Permuter::new(*permute, root.permutation(value_domain, epoch));
+                let mut permuter = Permuter::new(*permute, &root.permutation(value_domain, epoch));
                 let texts = text_values(values)?;
-                let mut permuted = StringBuilder::new();
-                for text in texts.as_string::<i32>() {
-                    permuted.append_option(text.and_then(|text| permuter.permuted(text)));
-                }
-                Ok(Arc::new(permuted.finish()))
+                Ok(Arc::new(permuter.column(texts.as_string::<i32>())))
             }
             Transform::RedactConstant { text } => Ok(redact::constant(values, text)),
             Transform::RedactMask { first, last } => redact::mask(values, *first, *last),
