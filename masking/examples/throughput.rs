@@ -18,7 +18,7 @@ const ROWS: u64 = 65_536;
 const BATCHES: u32 = 16;
 
 fn main() {
-    let mobiles = texts("mobile", |n| format!("1{}{:08}", 35 + n % 4, n * 15_271));
+    let mobiles = texts("mobile", |n| format!("1{}{:08}", 35 + n % 4, n * 1523));
     let plates = texts("plate", |n| format!("闽D{n:05}"));
     let token = "transform = 'token'\nvalue_domain = 'mobile'";
     let permute = "transform = 'permute'\nkind = 'mobile'";
