@@ -151,6 +151,21 @@ impl RootKey {
         self.token_key("shift", domain, epoch)
     }
 
+    /// The key from which a subject's noise is drawn.
+    pub(crate) fn noise(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
+        self.token_key("noise", domain, epoch)
+    }
+
+    /// The key by which surrogates of one kind (`name`, `address`) are chosen.
+    pub(crate) fn surrogate(&self, kind: &'static str, epoch: u32) -> TokenKey {
+        self.token_key("surrogate", &ValueDomain::known(kind), epoch)
+    }
+
+    /// The key by which rows are shuffled.
+    pub(crate) fn shuffle(&self, epoch: u32) -> TokenKey {
+        self.token_key("shuffle", &ValueDomain::known("row"), epoch)
+    }
+
     fn token_key(&self, purpose: &str, domain: &ValueDomain, epoch: u32) -> TokenKey {
         let key = self.derive(purpose, domain, epoch);
         TokenKey::new(self.suite, key, domain.clone())

@@ -39,11 +39,14 @@ pub use classify::{
 };
 pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
 pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
-pub use policy::{ColumnPolicy, Policy, UnnamedColumns};
+pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
 pub use quality::{
     Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
 };
 pub use risk::{RiskMeter, RiskReport};
 pub use sample::sample_rows;
 pub use text::{Bilingual, Lang};
-pub use transform::{BinOutput, MaskPlan, Masked, Period, Permute, RegionLevel, Transform};
+pub use transform::{
+    BinOutput, DateShift, Datum, Geo, GeoCell, GeoLayout, Hierarchy, MaskPlan, Masked, Measure,
+    Noise, NoiseShape, Period, Permute, RegionLevel, Surrogate, Transform,
+};

@@ -4,64 +4,10 @@ use crate::classify::{Class, ColumnClass, Identifier};
 use crate::error::PolicyFault;
 use crate::policy::ColumnPolicy;
 use crate::text::Bilingual;
-use crate::transform::{DOMAIN_MIN, Permute, Transform, is_too_small};
+use crate::transform::{DOMAIN_MIN, Permute, Surrogate, Transform};
 
 /// Below this confidence a person may state another class, with a reason.
 const CONFIDENT: f64 = 0.9;
-
-/// What holds whatever the column is: unkeyed hashes and small permutations are refused.
-pub(super) fn always(column: &str, transform: &Transform) -> Option<PolicyFault> {
-    match transform {
-        Transform::Hash { algorithm } => Some(PolicyFault::column(
-            "unkeyed_hash",
-            column,
-            Bilingual::new(
-                format!("无密钥散列（{algorithm}）可枚举还原：身份证号、手机号等取值有限"),
-                format!(
-                    "an unkeyed hash ({algorithm}) can be undone by trying all values: identifiers are few enough"
-                ),
-            ),
-            Bilingual::new(
-                "改用 transform = \"token\" 并写明 value_domain",
-                "use transform = \"token\" with its value_domain",
-            ),
-        )),
-        Transform::Permute { permute, .. } if is_too_small(*permute) => Some(PolicyFault::column(
-            "domain_too_small",
-            column,
-            Bilingual::new(
-                format!(
-                    "置换只有 {} 个可能值，少于 NIST SP 800-38G 要求的 {DOMAIN_MIN}",
-                    permute.domain_min()
-                ),
-                format!(
-                    "the permutation is over {} values, fewer than the {DOMAIN_MIN} of NIST SP 800-38G",
-                    permute.domain_min()
-                ),
-            ),
-            Bilingual::new(wider(*permute).0, wider(*permute).1),
-        )),
-        _ => None,
-    }
-}
-
-fn wider(permute: Permute) -> (&'static str, &'static str) {
-    match permute {
-        Permute::ResidentId { .. } => (
-            "将 birth_band_years 增至 6 以上，或改用 token",
-            "raise birth_band_years to 6 or more, or use token",
-        ),
-        Permute::Mobile { .. } => (
-            "将 keep 减至 5 以下，或改用 token",
-            "lower keep to 5 or less, or use token",
-        ),
-        Permute::BankCard { .. } => (
-            "将 keep 减至 9 以下，或改用 token",
-            "lower keep to 9 or less, or use token",
-        ),
-        Permute::CreditCode | Permute::Plate => ("改用 token", "use token"),
-    }
-}
 
 /// The class that counts: the classifier's, unless a person stated a stricter one, or another one
 /// where the classifier is unsure.
@@ -136,6 +82,25 @@ pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<Polic
                     "改用对应的 kind，或 token",
                     "use the kind that fits, or token",
                 ),
+            ),
+            _ => None,
+        },
+        Transform::Surrogate { surrogate } => match found.identifier {
+            Some(identifier) if identifier != invented(surrogate) => fault(
+                "kind_differs",
+                Bilingual::new(
+                    format!(
+                        "该列是{}，替身类型却是 {}",
+                        identifier.title().zh,
+                        surrogate.kind()
+                    ),
+                    format!(
+                        "the column is a {}, the surrogate one of {}",
+                        identifier.title().en,
+                        surrogate.kind()
+                    ),
+                ),
+                remedy(found),
             ),
             _ => None,
         },
@@ -235,6 +200,13 @@ fn kind(permute: Permute) -> Identifier {
         Permute::BankCard { .. } => Identifier::BankCard,
         Permute::CreditCode => Identifier::CreditCode,
         Permute::Plate => Identifier::Plate,
+    }
+}
+
+fn invented(surrogate: &Surrogate) -> Identifier {
+    match surrogate {
+        Surrogate::Name { .. } => Identifier::Name,
+        Surrogate::Address { .. } => Identifier::Address,
     }
 }
 

@@ -2,7 +2,14 @@
 
 use crate::classify::{Class, ColumnClass, Identifier, Meaning};
 use crate::key::ValueDomain;
-use crate::transform::{BinOutput, Period, RegionLevel, Transform};
+use crate::transform::{BinOutput, Measure, Period, RegionLevel, Transform};
+
+/// Level 3 of GB/T 42460 as it is read here: a risk of one in five at most.
+pub(super) const MEASURE: Measure = Measure {
+    k_min: 5,
+    l_min: None,
+    t_max: None,
+};
 
 pub(super) fn transform(class: &ColumnClass) -> Transform {
     match class.class {

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::classify::{Classifier, ColumnHint, Identifier};
 use crate::key::{RootKey, ValueDomain};
+use crate::transform::DateShift;
 
 const IDS: [&str; 4] = [
     "11010519491231002X",
@@ -343,7 +344,7 @@ fn documents_that_cannot_be_read_name_line_column_and_option() {
     assert_eq!(fault("version = 1\nother = 1").code, "document_unreadable");
     assert_eq!(fault("").code, "document_unreadable");
     for (rule, code) in [
-        ("transform = 'shuffle'", "transform_unknown"),
+        ("transform = 'scramble'", "transform_unknown"),
         ("value_domain = 'a'", "option_missing"),
         ("transform = 'token'", "option_missing"),
         (
@@ -447,7 +448,7 @@ fn transforms() -> impl Strategy<Value = Transform> {
         any::<String>().prop_map(|subject| Transform::ShiftDate {
             subject,
             value_domain: ValueDomain::parse("vehicle").unwrap(),
-            days: 7
+            shift: DateShift::Days(7)
         }),
         any::<String>().prop_map(|algorithm| Transform::Hash { algorithm }),
     ]

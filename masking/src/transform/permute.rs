@@ -16,6 +16,7 @@ mod resident;
 mod split;
 
 pub(crate) use column::Permuter;
+pub(crate) use resident::birthday;
 
 use crate::key::{ValueDomain, canonical_form};
 use crate::transform::ff1::DOMAIN_MIN;

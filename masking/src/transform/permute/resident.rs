@@ -25,7 +25,7 @@ fn band(year: i64, years: u32) -> Option<(i64, i64)> {
 }
 
 /// The birth date inside a number of 18 characters, in days after 1970-01-01.
-pub(super) fn birthday(value: &str) -> Option<i64> {
+pub(crate) fn birthday(value: &str) -> Option<i64> {
     let birth = calendar_date(value.get(6..14)?)?;
     let day = Day::new(
         birth.year().into(),
