@@ -15,7 +15,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::classify::{Classifier, ColumnHint, Identifier};
 use crate::key::{RootKey, ValueDomain};
-use crate::transform::DateShift;
+use crate::transform::{DateShift, Datum, Geo, GeoCell, GeoLayout, Noise, NoiseShape, Surrogate};
+
+mod rules;
+mod transforms;
 
 const IDS: [&str; 4] = [
     "11010519491231002X",
@@ -377,6 +380,38 @@ fn documents_that_cannot_be_read_name_line_column_and_option() {
             "transform = 'shift_date'\nsubject = 'a'\ndays = 0",
             "option_value",
         ),
+        (
+            "transform = 'shift_date'\nsubject = 'a'\ndays = 3\nfollow_birthday = true",
+            "option_value",
+        ),
+        ("transform = 'noise'\namount_max = 3", "option_missing"),
+        ("transform = 'noise'\nsubject = 'a'", "option_missing"),
+        (
+            "transform = 'noise'\nsubject = 'a'\namount_max = -1",
+            "option_value",
+        ),
+        (
+            "transform = 'noise'\nsubject = 'a'\namount_max = 1\nscale = 1",
+            "option_unknown",
+        ),
+        ("transform = 'microaggregate'\nrows_min = 0", "option_value"),
+        ("transform = 'shuffle'\nwithin = 'a'", "option_value"),
+        ("transform = 'shuffle'\nwithin = [1]", "option_value"),
+        ("transform = 'geo'\nlayout = 'longitude'", "option_missing"),
+        (
+            "transform = 'geo'\nlayout = 'longitude_latitude'\nfrom = 'wgs72'",
+            "option_value",
+        ),
+        (
+            "transform = 'geo'\nlayout = 'longitude_latitude'\nfrom = 'wgs84'\noutput = 'geohash'",
+            "option_missing",
+        ),
+        ("transform = 'surrogate'", "option_missing"),
+        (
+            "transform = 'surrogate'\nkind = 'address'",
+            "option_missing",
+        ),
+        ("transform = 'hierarchy'", "option_missing"),
     ] {
         let fault = fault(&format!("version = 1\n[columns.\"收 入\"]\n{rule}"));
         assert_eq!(
@@ -417,7 +452,7 @@ fn suggestions_compile_and_hide_every_direct_identifier() {
     }
 }
 
-fn transforms() -> impl Strategy<Value = Transform> {
+fn any_transform() -> impl Strategy<Value = Transform> {
     let domain = "[a-z][a-z0-9-]{1,31}".prop_map(|name| ValueDomain::parse(&name).unwrap());
     prop_oneof![
         Just(Transform::Keep),
@@ -451,12 +486,91 @@ fn transforms() -> impl Strategy<Value = Transform> {
             shift: DateShift::Days(7)
         }),
         any::<String>().prop_map(|algorithm| Transform::Hash { algorithm }),
+        any_newer_transform(),
+    ]
+}
+
+fn any_newer_transform() -> impl Strategy<Value = Transform> {
+    let person = || ValueDomain::parse("person-id").unwrap();
+    let geo = |layout, cell| Transform::Geo {
+        geo: Geo {
+            layout,
+            from: Datum::Gcj02,
+            to: Datum::Wgs84,
+            cell,
+        },
+    };
+    prop_oneof![
+        any::<String>().prop_map(move |subject| Transform::ShiftDate {
+            subject,
+            value_domain: person(),
+            shift: DateShift::Birthday,
+        }),
+        (
+            any::<String>(),
+            0.0..1e9f64,
+            1e-6..1e6f64,
+            0u32..10,
+            any::<bool>()
+        )
+            .prop_map(move |(subject, amount_max, scale, decimals, is_uniform)| {
+                Transform::Noise {
+                    noise: Noise {
+                        shape: if is_uniform {
+                            NoiseShape::Uniform
+                        } else {
+                            NoiseShape::Laplace { scale }
+                        },
+                        amount_max,
+                        bottom: is_uniform.then_some(-scale),
+                        top: None,
+                        decimals,
+                    },
+                    subject,
+                    value_domain: person(),
+                }
+            }),
+        (1u32..=10_000).prop_map(|rows_min| Transform::Microaggregate { rows_min }),
+        (proptest::collection::vec(any::<String>(), 0..3), 1u32..9)
+            .prop_map(|(within, rows_min)| Transform::Shuffle { within, rows_min }),
+        (any::<String>(), 1u32..=12).prop_map(move |(latitude, characters)| geo(
+            GeoLayout::Longitude { latitude },
+            GeoCell::Geohash { characters }
+        )),
+        (any::<String>(), 1e-6..9.0f64).prop_map(move |(longitude, width_degrees)| geo(
+            GeoLayout::Latitude { longitude },
+            GeoCell::Grid { width_degrees }
+        )),
+        Just(geo(
+            GeoLayout::LatitudeLongitude,
+            GeoCell::Geohash { characters: 5 }
+        )),
+        (any::<bool>(), proptest::option::of(any::<String>())).prop_map(|(keep_surname, sex)| {
+            Transform::Surrogate {
+                surrogate: Surrogate::Name { keep_surname, sex },
+            }
+        }),
+        Just(Transform::Surrogate {
+            surrogate: Surrogate::Address {
+                keep: crate::RegionLevel::City,
+            },
+        }),
+        (
+            any::<String>(),
+            1u32..9,
+            proptest::option::of(any::<String>())
+        )
+            .prop_map(|(hierarchy, levels, otherwise)| Transform::Hierarchy {
+                hierarchy,
+                levels,
+                otherwise,
+            }),
     ]
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(columns in proptest::collection::btree_map(any::<String>(), transforms(), 0..6), drop in any::<bool>()) {
+    fn what_is_written_is_read_back(columns in proptest::collection::btree_map(any::<String>(), any_transform(), 0..6), drop in any::<bool>()) {
         let unnamed = if drop { UnnamedColumns::Drop } else { UnnamedColumns::Refuse };
         let columns = columns.into_iter().map(|(name, transform)| (name, ColumnPolicy::new(transform))).collect();
         let policy = Policy::new(columns, unnamed);

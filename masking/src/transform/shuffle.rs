@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt64Array};
-use arrow::compute::take;
+use arrow::array::{Array, ArrayRef, AsArray, MutableArrayData, StringArray, make_array};
+use arrow::error::ArrowError;
 
 use crate::error::{MaskError, internal};
 use crate::key::TokenKey;
@@ -28,31 +28,40 @@ pub(crate) fn shuffled(
 ) -> Result<ArrayRef, MaskError> {
     let texts = text_values(values)?;
     let seed = seed(texts.as_string::<i32>(), key, column);
-    let mut sources: Vec<Option<u64>> = vec![None; values.len()];
+    let mut sources: Vec<Option<usize>> = vec![None; values.len()];
     for rows in groups(values, within)?.into_values() {
         if rows.len() < rows_min {
             continue;
         }
-        let mut order: Vec<(u128, u64)> = rows
+        let mut order: Vec<(u128, usize)> = rows
             .into_iter()
             .map(|row| {
                 let mut message = seed.to_vec();
-                message.extend_from_slice(&row.to_be_bytes());
+                message.extend_from_slice(&u64::try_from(row).unwrap_or(u64::MAX).to_be_bytes());
                 (key.digest(&message), row)
             })
             .collect();
         order.sort_unstable();
         let next = order.iter().cycle().skip(1);
         for ((_, row), (_, source)) in order.iter().zip(next) {
-            if let Some(place) = usize::try_from(*row)
-                .ok()
-                .and_then(|row| sources.get_mut(row))
-            {
-                *place = Some(*source);
-            }
+            sources[*row] = Some(*source);
         }
     }
-    take(values, &UInt64Array::from(sources), None).map_err(|error| internal("shuffle", &error))
+    taken(values, &sources).map_err(|error| internal("shuffle", &error))
+}
+
+/// The values of other rows. Arrow's own kernel would leave a value of the column under a null,
+/// where a file could carry it on.
+fn taken(values: &ArrayRef, sources: &[Option<usize>]) -> Result<ArrayRef, ArrowError> {
+    let data = values.to_data();
+    let mut taken = MutableArrayData::new(vec![&data], true, sources.len());
+    for source in sources {
+        match source {
+            Some(row) => taken.try_extend(0, *row, row + 1)?,
+            None => taken.try_extend_nulls(1)?,
+        }
+    }
+    Ok(make_array(taken.freeze()))
 }
 
 /// What the order is drawn from besides the key: another batch has another order, so that one whose
@@ -77,13 +86,13 @@ fn seed(texts: &StringArray, key: &TokenKey, column: &str) -> [u8; 32] {
 fn groups(
     values: &ArrayRef,
     within: &[&ArrayRef],
-) -> Result<HashMap<Vec<u8>, Vec<u64>>, MaskError> {
+) -> Result<HashMap<Vec<u8>, Vec<usize>>, MaskError> {
     let within = within
         .iter()
         .map(|column| text_values(column))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut groups: HashMap<Vec<u8>, Vec<u64>> = HashMap::new();
-    for (row, number) in (0..values.len()).zip(0u64..) {
+    let mut groups: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+    for row in 0..values.len() {
         if values.is_null(row) {
             continue;
         }
@@ -99,7 +108,7 @@ fn groups(
                 group.extend_from_slice(text.as_bytes());
             }
         }
-        groups.entry(group).or_default().push(number);
+        groups.entry(group).or_default().push(row);
     }
     Ok(groups)
 }
@@ -163,6 +172,9 @@ mod tests {
         let values = [Some(1), Some(2), Some(3), Some(4), None, Some(5)];
         let moved = shuffle(&values, &["a", "a", "a", "b", "a", "b"]);
         assert_eq!(moved[3..], [None, None, None]);
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![7, 8]));
+        let hidden = shuffled(&values, &[], &key(), "income", 3).unwrap();
+        assert_eq!(hidden.as_primitive::<Int64Type>().values()[..], [0, 0]);
         assert!(moved[..3].iter().all(Option::is_some));
     }
 
