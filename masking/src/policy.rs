@@ -250,7 +250,7 @@ impl Policy {
     /// `direct_identifier_kept`, `direct_identifier_coarsened`, `mask_shows_too_much`,
     /// `redaction_incomplete`, `domain_too_small`, `unkeyed_hash`, `kind_differs`,
     /// `noise_does_nothing`, `microaggregation_too_small`, `shuffle_too_small`, `geo_too_fine`,
-    /// `hierarchy_does_not_coarsen`, `hierarchy_missing`,
+    /// `hierarchy_does_not_coarsen`, `hierarchy_missing`, `quasi_identifiers_unmeasured`,
     /// `class_contradicted`, `unclassified`, `column_missing`, `column_unnamed`,
     /// `column_duplicate`, `type_unfit`, `subject_missing`, `subject_not_permuted`,
     /// `other_column_missing`.

@@ -50,6 +50,7 @@ pub(super) fn compile(
         });
     }
     let quasi = quasi(policy, schema, &classes);
+    faults.extend(unmeasured(policy, &quasi));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -79,6 +80,27 @@ fn quasi(policy: &Policy, schema: &Schema, classes: &HashMap<&str, &ColumnClass>
     };
     let names = schema.fields().iter().map(|field| field.name());
     names.filter(stays).cloned().collect()
+}
+
+/// Quasi-identifiers tell together who it is, and how far they do only a measure shows.
+fn unmeasured(policy: &Policy, quasi: &[String]) -> Option<PolicyFault> {
+    if quasi.len() < 2 || policy.measure.is_some() {
+        return None;
+    }
+    let named = quasi.join(", ");
+    Some(PolicyFault::general(
+        "quasi_identifiers_unmeasured",
+        Bilingual::new(
+            format!("准标识符 {named} 合在一起可能识别个人，策略却没有度量要求"),
+            format!(
+                "the quasi-identifiers {named} may tell together who it is, and the policy states no measure"
+            ),
+        ),
+        Bilingual::new(
+            "写明 [measure] k_min = 5，或只保留一个准标识符",
+            "write [measure] with k_min = 5, or keep one of them only",
+        ),
+    ))
 }
 
 /// Columns that are named twice, missing, or without a rule.

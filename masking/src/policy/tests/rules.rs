@@ -114,6 +114,27 @@ fn tables_that_cannot_be_read_are_named() {
     }
 }
 
+/// A data set whose age and birth date stay.
+fn aged(measure: &str) -> Result<MaskPlan, Vec<PolicyFault>> {
+    let ages: ArrayRef = Arc::new(Int64Array::from_iter_values(20..60));
+    let births: ArrayRef = Arc::new(Date32Array::from_iter_values(0..40));
+    let batch = RecordBatch::try_from_iter([("age", ages), ("birth_date", births)]).unwrap();
+    let rules = "[columns.age]\ntransform='age_band'\n[columns.birth_date]\ntransform='generalise_date'\nto='year'";
+    Policy::parse(&format!("version = 1\n{measure}\n{rules}"))
+        .unwrap()
+        .compile(batch.schema_ref(), &classes(&batch))
+}
+
+#[test]
+fn quasi_identifiers_that_stay_need_a_measure() {
+    let faults = aged("").unwrap_err();
+    assert_eq!(faults[0].code, "quasi_identifiers_unmeasured");
+    assert!(faults[0].message.en.contains("age, birth_date"));
+    let plan = aged("[measure]\nk_min = 5").unwrap();
+    assert_eq!(plan.quasi(), ["age", "birth_date"]);
+    assert_eq!(plan.measure().unwrap().k_min, 5);
+}
+
 proptest! {
     #[test]
     fn whole_policies_are_read_back(rules in proptest::collection::btree_map(0usize..16, any_transform(), 0..4), k_min in 2u32..100, t_max in proptest::option::of(0.0..1.0f64), groups in proptest::collection::btree_map(any::<String>(), proptest::collection::btree_set(any::<String>(), 0..4), 0..3), sm in any::<bool>()) {
