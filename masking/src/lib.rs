@@ -5,7 +5,7 @@
 //! | find out what a column holds | [`Classifier`], [`find_identifiers`] |
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
-//! | make pseudonyms | [`RootKey`], [`TokenKey`] |
+//! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
 //! | measure what is left of the risk | [`RiskMeter`] |
 //! | show a few rows | [`sample_rows`] |
 //!

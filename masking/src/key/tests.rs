@@ -146,6 +146,11 @@ fn purposes_domains_and_epochs_have_keys_of_their_own() {
         root().scenario("b", &person, 1),
         root().scenario("a|person-id", &person, 1),
         root().date_shift(&person, 1),
+        root().noise(&person, 1),
+        root().surrogate("name", 1),
+        root().surrogate("name", 2),
+        root().surrogate("address", 1),
+        root().shuffle(1),
     ];
     for (place, key) in keys.iter().enumerate() {
         for other in &keys[place + 1..] {

@@ -18,6 +18,8 @@ pub(crate) const ROWS_MIN: u32 = 3;
 /// A group never reaches beyond its batch, so memory is bounded by it: 24 bytes a row beside the
 /// result. Larger batches lose less information. A batch with fewer numbers than `rows_min` has no
 /// group, and its numbers become null, as does what is no number.
+///
+/// Rows are counted, not persons: where a person has many rows, a group may be one person's.
 pub(crate) fn microaggregated(values: &dyn Array, rows_min: usize) -> Result<ArrayRef, MaskError> {
     if is_whole(values.data_type()) {
         let numbers = whole_numbers(values)?;

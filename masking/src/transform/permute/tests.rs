@@ -114,6 +114,29 @@ fn a_whole_band_is_permuted_one_to_one() {
     assert_eq!(seen.iter().filter(|hit| **hit).count(), 60 * 500);
 }
 
+/// Both suites, from the first to the last number that begins with 13800.
+#[test]
+fn a_whole_domain_of_a_million_numbers_is_permuted_one_to_one() {
+    for suite in [CipherSuite::International, CipherSuite::Sm] {
+        let permute = Permute::Mobile { keep: 5 };
+        let root = RootKey::with_suite([3; 32], suite);
+        let key = root.permutation(&permute.value_domain(), 1);
+        let mut permuter = Permuter::new(permute, &key);
+        let mut seen = vec![false; 1_000_000];
+        for first in (0..1_000_000).step_by(50_000) {
+            let numbers = (first..first + 50_000).map(|number| format!("13800{number:06}"));
+            let images = permuter.column(&StringArray::from_iter_values(numbers));
+            for image in &images {
+                let tail = image.unwrap().strip_prefix("13800").unwrap();
+                let place: usize = tail.parse().unwrap();
+                assert!(!seen[place], "{suite:?} {tail}");
+                seen[place] = true;
+            }
+        }
+        assert!(seen.iter().all(|hit| *hit));
+    }
+}
+
 #[test]
 fn a_region_that_is_not_kept_moves_inside_its_province() {
     let mut permuter = permuter(Permute::ResidentId {

@@ -8,6 +8,9 @@ use crate::fold::{compact, fold};
 use crate::key::TokenKey;
 use crate::transform::surrogate::{Draw, ROUNDS};
 
+/// No name is longer, however it is spaced.
+const TEXT_BYTES_MAX: usize = 256;
+
 /// What names are made of.
 struct Parts {
     /// The hundred most frequent surnames of one character.
@@ -52,6 +55,9 @@ pub(super) fn surrogate(
     keep_surname: bool,
     key: &TokenKey,
 ) -> Option<String> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let name = compact(text);
     let chars: Vec<char> = name.chars().take(5).collect();
     if !(2..=4).contains(&chars.len()) || !chars.iter().all(|char| is_han(*char)) {
