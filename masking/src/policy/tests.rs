@@ -452,6 +452,30 @@ fn suggestions_compile_and_hide_every_direct_identifier() {
     }
 }
 
+#[test]
+fn quasi_identifiers_are_suggested_coarser_whatever_their_type() {
+    let texts = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text; 40])) };
+    let wholes = |number: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![number; 40])) };
+    let ages: ArrayRef = Arc::new(Float64Array::from(vec![33.5; 40]));
+    let cases = [
+        ("birth_date", wholes(19_900_615), "19900000"),
+        ("birth_date", texts("1990-06-15"), "1990-01-01"),
+        ("visit_date", texts("2023年6月15日"), "2023-06-01"),
+        ("age", ages, "30"),
+        ("postcode", texts("361005"), "3610**"),
+        ("postcode", wholes(361_005), "3610**"),
+    ];
+    for (name, column, expected) in cases {
+        let batch = RecordBatch::try_from_iter([(name, column)]).unwrap();
+        let found = classes(&batch);
+        let policy = Policy::suggest(&found);
+        let plan = policy.compile(batch.schema_ref(), &found).unwrap();
+        let masked = plan.apply(&root(), 1, &batch).unwrap();
+        let masked = crate::transform::text_values(masked.column(0)).unwrap();
+        assert_eq!(masked.as_string::<i32>().value(0), expected, "{name}");
+    }
+}
+
 fn any_transform() -> impl Strategy<Value = Transform> {
     let domain = "[a-z][a-z0-9-]{1,31}".prop_map(|name| ValueDomain::parse(&name).unwrap());
     prop_oneof![

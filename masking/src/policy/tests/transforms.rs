@@ -269,3 +269,34 @@ fn the_suite_of_the_policy_is_that_of_the_key() {
         .to_toml();
     assert!(document.contains("# FF1 over SM4 has no published GM/T profile"));
 }
+
+/// Each of them on people, cut anywhere, and on nobody.
+#[test]
+fn nulls_stay_null_and_small_batches_are_taken() {
+    let people = people();
+    let nobody = {
+        let columns = people.columns().iter();
+        let nulls = columns.map(|column| arrow::array::new_null_array(column.data_type(), ROWS));
+        RecordBatch::try_new(people.schema(), nulls.collect()).unwrap()
+    };
+    for rule in [
+        "[columns.born]\ntransform='shift_date'\nsubject='id_card'",
+        "[columns.income]\ntransform='noise'\nsubject='id_card'\namount_max=9",
+        "[columns.income]\ntransform='microaggregate'",
+        "[columns.income]\ntransform='shuffle'\nwithin=['district','retired']",
+        "[columns.lon]\ntransform='geo'\nlayout='longitude'\nlatitude='lat'\nfrom='gcj02'\nto='wgs84'\nwidth_degrees=0.1",
+        "[columns.name]\ntransform='surrogate'\nkind='name'\nkeep_surname=true",
+        "[columns.address]\ntransform='surrogate'\nkind='address'\nkeep='county'",
+        "[hierarchies.s]\n'高'=['本科','硕士']\n[columns.schooling]\ntransform='hierarchy'\nhierarchy='s'\notherwise='低'",
+    ] {
+        let plan = plan(rule).unwrap();
+        let masked = plan.apply(&root(), 1, &nobody).unwrap();
+        assert_eq!(masked.column(0).null_count(), ROWS, "{rule}");
+        for (from, length) in [(0, 0), (5, 1), (58, 2), (7, 31)] {
+            let part = people.slice(from, length);
+            let once = plan.apply(&root(), 1, &part).unwrap();
+            assert_eq!(once.num_rows(), length);
+            assert_eq!(plan.apply(&root(), 1, &part).unwrap(), once, "{rule}");
+        }
+    }
+}
