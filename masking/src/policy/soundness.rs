@@ -9,87 +9,95 @@ use crate::transform::{
     Transform, WIDTH_DEGREES_MIN, is_too_small,
 };
 
-/// Why a transform hides nothing on any column of the field's type.
+/// Why a transform hides too little on any column of the field's type.
 pub(super) fn always(field: &Field, transform: &Transform) -> Option<PolicyFault> {
-    let fault = |code: &str, message: (String, String), remedy: (&str, &str)| {
-        Some(PolicyFault::column(
-            code,
-            field.name(),
-            Bilingual::new(message.0, message.1),
-            Bilingual::new(remedy.0, remedy.1),
-        ))
-    };
     match transform {
-        Transform::Hash { algorithm } => fault(
-            "unkeyed_hash",
-            (
-                format!("无密钥散列（{algorithm}）可枚举还原：身份证号、手机号等取值有限"),
-                format!(
-                    "an unkeyed hash ({algorithm}) can be undone by trying all values: identifiers are few enough"
-                ),
-            ),
-            (
-                "改用 transform = \"token\" 并写明 value_domain",
-                "use transform = \"token\" with its value_domain",
-            ),
-        ),
+        Transform::Hash { algorithm } => Some(unkeyed(field, algorithm)),
         Transform::Permute { permute, .. } if is_too_small(*permute) => {
-            let size = permute.domain_min();
-            fault(
-                "domain_too_small",
-                (
-                    format!("置换只有 {size} 个可能值，少于 NIST SP 800-38G 要求的 {DOMAIN_MIN}"),
-                    format!(
-                        "the permutation is over {size} values, fewer than the {DOMAIN_MIN} of NIST SP 800-38G"
-                    ),
-                ),
-                wider(*permute),
-            )
+            Some(enumerable(field, *permute))
         }
-        Transform::Noise { noise, .. } if noise.does_nothing(field.data_type()) => fault(
-            "noise_does_nothing",
-            (
-                "噪声小于结果的舍入单位，至少半数的值不变".to_owned(),
-                "the noise is below the rounding of its result: half the values or more stay"
-                    .to_owned(),
-            ),
-            (
-                "增大 amount_max 或 scale（整数列至少为 1），或增加 decimals",
-                "raise amount_max or scale (to 1 or more for whole numbers), or decimals",
-            ),
-        ),
+        Transform::Noise { noise, .. } if noise.does_nothing(field.data_type()) => {
+            Some(PolicyFault::column(
+                "noise_does_nothing",
+                field.name(),
+                Bilingual::new(
+                    "噪声小于结果的舍入单位，至少半数的值不变",
+                    "the noise is below the rounding of its result: half the values or more stay",
+                ),
+                Bilingual::new(
+                    "增大 amount_max 或 scale（整数列至少为 1），或增加 decimals",
+                    "raise amount_max or scale (to 1 or more for whole numbers), or decimals",
+                ),
+            ))
+        }
         Transform::Microaggregate { rows_min } if *rows_min < MICROAGGREGATE_ROWS_MIN => {
-            too_few_rows(
+            let code = "microaggregation_too_small";
+            Some(too_few_rows(
                 field,
-                "microaggregation_too_small",
+                code,
                 *rows_min,
                 MICROAGGREGATE_ROWS_MIN,
-            )
+            ))
         }
         Transform::Shuffle { rows_min, .. } if *rows_min < SHUFFLE_ROWS_MIN => {
-            too_few_rows(field, "shuffle_too_small", *rows_min, SHUFFLE_ROWS_MIN)
+            let code = "shuffle_too_small";
+            Some(too_few_rows(field, code, *rows_min, SHUFFLE_ROWS_MIN))
         }
-        Transform::Geo { geo } if geo.is_too_fine() => fault(
+        Transform::Geo { geo } if geo.is_too_fine() => Some(PolicyFault::column(
             "geo_too_fine",
-            (
-                "坐标单元不足一公里，可指向一户人家".to_owned(),
-                "cells below a kilometre can tell a household".to_owned(),
+            field.name(),
+            Bilingual::new(
+                "坐标单元不足一公里，可指向一户人家",
+                "cells below a kilometre can tell a household",
             ),
-            (
-                &format!(
+            Bilingual::new(
+                format!(
                     "characters 不超过 {CHARACTERS_MAX}，width_degrees 不小于 {WIDTH_DEGREES_MIN}"
                 ),
-                &format!(
+                format!(
                     "write characters up to {CHARACTERS_MAX}, width_degrees from {WIDTH_DEGREES_MIN}"
                 ),
             ),
-        ),
+        )),
         _ => None,
     }
 }
 
-fn too_few_rows(field: &Field, code: &str, rows: u32, least: u32) -> Option<PolicyFault> {
-    Some(PolicyFault::column(
+fn unkeyed(field: &Field, algorithm: &str) -> PolicyFault {
+    PolicyFault::column(
+        "unkeyed_hash",
+        field.name(),
+        Bilingual::new(
+            format!("无密钥散列（{algorithm}）可枚举还原：身份证号、手机号等取值有限"),
+            format!(
+                "an unkeyed hash ({algorithm}) can be undone by trying all values: identifiers are few enough"
+            ),
+        ),
+        Bilingual::new(
+            "改用 transform = \"token\" 并写明 value_domain",
+            "use transform = \"token\" with its value_domain",
+        ),
+    )
+}
+
+fn enumerable(field: &Field, permute: Permute) -> PolicyFault {
+    let size = permute.domain_min();
+    let remedy = wider(permute);
+    PolicyFault::column(
+        "domain_too_small",
+        field.name(),
+        Bilingual::new(
+            format!("置换只有 {size} 个可能值，少于 NIST SP 800-38G 要求的 {DOMAIN_MIN}"),
+            format!(
+                "the permutation is over {size} values, fewer than the {DOMAIN_MIN} of NIST SP 800-38G"
+            ),
+        ),
+        Bilingual::new(remedy.0, remedy.1),
+    )
+}
+
+fn too_few_rows(field: &Field, code: &str, rows: u32, least: u32) -> PolicyFault {
+    PolicyFault::column(
         code,
         field.name(),
         Bilingual::new(
@@ -102,7 +110,7 @@ fn too_few_rows(field: &Field, code: &str, rows: u32, least: u32) -> Option<Poli
             format!("rows_min 至少为 {least}"),
             format!("raise rows_min to {least} or more"),
         ),
-    ))
+    )
 }
 
 fn wider(permute: Permute) -> (&'static str, &'static str) {

@@ -510,11 +510,11 @@ fn any_transform() -> impl Strategy<Value = Transform> {
             shift: DateShift::Days(7)
         }),
         any::<String>().prop_map(|algorithm| Transform::Hash { algorithm }),
-        any_newer_transform(),
+        any_transform_across(),
     ]
 }
 
-fn any_newer_transform() -> impl Strategy<Value = Transform> {
+fn any_transform_across() -> impl Strategy<Value = Transform> {
     let person = || ValueDomain::parse("person-id").unwrap();
     let geo = |layout, cell| Transform::Geo {
         geo: Geo {

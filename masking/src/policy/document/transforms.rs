@@ -79,6 +79,16 @@ impl Options {
                 to: self.choice("to", LEVELS, None)?,
                 as_name: self.choice("output", &[("code", false), ("name", true)], Some(false))?,
             },
+            "hash" | "md5" | "sha1" | "sha256" | "sm3" => Transform::Hash {
+                algorithm: self.text("algorithm")?.unwrap_or_else(|| name.to_owned()),
+            },
+            _ => self.across(name)?,
+        })
+    }
+
+    /// Transforms that read other columns, other rows or other tables.
+    fn across(&mut self, name: &str) -> Result<Transform, PolicyError> {
+        Ok(match name {
             "shift_date" => self.shift_date()?,
             "noise" => self.noise()?,
             "microaggregate" => Transform::Microaggregate {
@@ -96,9 +106,6 @@ impl Options {
                     .ok_or_else(|| self.missing("hierarchy", "education"))?,
                 levels: self.whole("levels", 1, 100)?.unwrap_or(1),
                 otherwise: self.text("otherwise")?,
-            },
-            "hash" | "md5" | "sha1" | "sha256" | "sm3" => Transform::Hash {
-                algorithm: self.text("algorithm")?.unwrap_or_else(|| name.to_owned()),
             },
             _ => {
                 return Err(self.fault(

@@ -110,12 +110,12 @@ fn options(transform: &Transform) -> OptionsOf {
             ("output", quoted(if *as_name { "name" } else { "code" })),
         ],
         Transform::Hash { algorithm } => vec![("algorithm", quoted(algorithm))],
-        other => newer_options(other),
+        across => across_options(across),
     }
 }
 
 /// The options of transforms that read other columns, other rows or other tables.
-fn newer_options(transform: &Transform) -> OptionsOf {
+fn across_options(transform: &Transform) -> OptionsOf {
     match transform {
         Transform::ShiftDate {
             subject,
