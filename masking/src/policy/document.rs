@@ -110,8 +110,8 @@ fn unknown_target(name: &str) -> PolicyError {
     Fault::general(
         "rule_unknown",
         Bilingual::new(
-            format!("[rules.{name}] 不是已知的类别或标识符"),
-            format!("[rules.{name}] names no class and no identifier"),
+            format!("[rules.{name}] 不是已知的类别、含义或标识符"),
+            format!("[rules.{name}] names no class, no meaning and no identifier"),
         ),
         Bilingual::new(format!("可写：{known}"), format!("write: {known}")),
     )
