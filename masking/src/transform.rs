@@ -190,6 +190,12 @@ impl Transform {
         }
     }
 
+    /// Whether values reach the result as they are, in their row or another: what looks for
+    /// identifiers left in a masked column has to look there.
+    pub fn passes_values(&self) -> bool {
+        matches!(self, Self::Keep | Self::Shuffle { .. })
+    }
+
     /// The column that names the subject whose values belong together.
     pub(crate) fn subject(&self) -> Option<&str> {
         match self {

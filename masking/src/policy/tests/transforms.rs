@@ -270,6 +270,26 @@ fn the_suite_of_the_policy_is_that_of_the_key() {
     assert!(document.contains("# FF1 over SM4 has no published GM/T profile"));
 }
 
+/// A remark that is exchanged is still a remark.
+#[test]
+fn only_kept_and_exchanged_values_reach_the_result() {
+    let people = people();
+    let remarks = |rule: &str| {
+        let document = format!("version = 1\n[columns.c]\n{rule}");
+        let policy = Policy::parse(&document).unwrap();
+        policy.columns()["c"].transform.passes_values()
+    };
+    assert!(remarks("transform='keep'") && remarks("transform='shuffle'"));
+    assert!(!remarks("transform='drop'") && !remarks("transform='redact'"));
+    let shuffled = masked("[columns.schooling]\ntransform='shuffle'");
+    let known: HashSet<_> = texts(&people, 4).into_iter().collect();
+    assert!(
+        texts(&shuffled, 0)
+            .iter()
+            .all(|value| known.contains(value))
+    );
+}
+
 /// Each of them on people, cut anywhere, and on nobody.
 #[test]
 fn nulls_stay_null_and_small_batches_are_taken() {
