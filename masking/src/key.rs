@@ -1,19 +1,16 @@
 //! Keys, value domains and tokens.
 //!
-//! One root key per platform; every other key is derived from it (HKDF-SHA256, RFC 5869) for one
-//! purpose, one value domain and one epoch. A token is HMAC-SHA256 (RFC 2104) of an identifier's
-//! canonical form, cut to 128 bits and written in base32. Two scenarios have two keys, so their
-//! tokens have nothing in common; two data sets of one scenario share the key of a value domain, so
-//! their tokens join.
+//! One root key per platform; every other key is derived from it (HKDF, RFC 5869) for one purpose,
+//! one value domain and one epoch. A token is HMAC (RFC 2104) of an identifier's canonical form,
+//! cut to 128 bits and written in base32. The algorithms are those of the root key's
+//! [`CipherSuite`]. Two scenarios have two keys, so their tokens have nothing in common; two data
+//! sets of one scenario share the key of a value domain, so their tokens join.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use aes::cipher::KeyInit;
 use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
-use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -22,8 +19,14 @@ use crate::text::Bilingual;
 use crate::transform::text_values;
 
 mod canonical;
+mod suite;
 
 pub use canonical::canonical;
+pub(crate) use canonical::canonical_form;
+pub use suite::CipherSuite;
+pub(crate) use suite::PermutationKey;
+
+use suite::KeyedMac;
 
 /// What kind of thing an identifier names: `person-id`, `mobile`, `enterprise-id`, `vehicle`,
 /// `bank-card`.
@@ -93,89 +96,114 @@ impl From<ValueDomain> for String {
     }
 }
 
-/// The platform's root of all masking keys: 32 secret bytes, wiped when dropped, never shown.
-pub struct RootKey(Zeroizing<[u8; 32]>);
+/// The platform's root of all masking keys: 32 secret bytes, wiped when dropped, never shown, and
+/// the suite of algorithms that all keys below it are used with.
+pub struct RootKey {
+    secret: Zeroizing<[u8; 32]>,
+    suite: CipherSuite,
+}
 
 impl RootKey {
-    /// Takes 32 bytes that must come from a cryptographic source.
+    /// Takes 32 bytes that must come from a cryptographic source, for the international suite.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::with_suite(bytes, CipherSuite::International)
+    }
+
+    /// Takes 32 bytes that must come from a cryptographic source, for a suite of algorithms.
+    /// Another suite gives other tokens.
+    pub fn with_suite(bytes: [u8; 32], suite: CipherSuite) -> Self {
+        Self {
+            secret: Zeroizing::new(bytes),
+            suite,
+        }
+    }
+
+    /// The suite of algorithms.
+    pub fn suite(&self) -> CipherSuite {
+        self.suite
     }
 
     /// A public value that tells two root keys apart and reveals neither.
     pub fn commitment(&self) -> [u8; 32] {
-        commit(b"egret root key commitment v1", &self.0)
+        self.suite
+            .digest(&[b"egret root key commitment v1", self.secret.as_slice()])
     }
 
     /// The key of the tokens that intake writes into a data set version.
     pub fn intake(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
-        TokenKey::new(self.derive("intake", domain, epoch), domain.clone())
+        self.token_key("intake", domain, epoch)
     }
 
     /// The key of the tokens that a run of one scenario may see. A new epoch severs all earlier
     /// tokens.
     pub fn scenario(&self, scenario: &str, domain: &ValueDomain, epoch: u32) -> TokenKey {
         // The prefix keeps a scenario that is called "intake" apart from intake itself.
-        let purpose = format!("scenario/{scenario}");
-        TokenKey::new(self.derive(&purpose, domain, epoch), domain.clone())
+        self.token_key(&format!("scenario/{scenario}"), domain, epoch)
     }
 
-    /// The AES-256 key of format-preserving permutations in a value domain.
-    pub(crate) fn permutation(&self, domain: &ValueDomain, epoch: u32) -> [u8; 32] {
-        self.derive("permute", domain, epoch)
+    /// The key of format-preserving permutations in a value domain.
+    pub(crate) fn permutation(&self, domain: &ValueDomain, epoch: u32) -> PermutationKey {
+        PermutationKey::new(self.suite, self.derive("permute", domain, epoch))
     }
 
     /// The key from which a subject's date shift is drawn.
     pub(crate) fn date_shift(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
-        TokenKey::new(self.derive("shift", domain, epoch), domain.clone())
+        self.token_key("shift", domain, epoch)
+    }
+
+    /// The key from which a subject's noise is drawn.
+    pub(crate) fn noise(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
+        self.token_key("noise", domain, epoch)
+    }
+
+    /// The key by which surrogates of one kind (`name`, `address`) are chosen.
+    pub(crate) fn surrogate(&self, kind: &'static str, epoch: u32) -> TokenKey {
+        self.token_key("surrogate", &ValueDomain::known(kind), epoch)
+    }
+
+    /// The key by which rows are shuffled.
+    pub(crate) fn shuffle(&self, epoch: u32) -> TokenKey {
+        self.token_key("shuffle", &ValueDomain::known("row"), epoch)
+    }
+
+    fn token_key(&self, purpose: &str, domain: &ValueDomain, epoch: u32) -> TokenKey {
+        let key = self.derive(purpose, domain, epoch);
+        TokenKey::new(self.suite, key, domain.clone())
     }
 
     fn derive(&self, purpose: &str, domain: &ValueDomain, epoch: u32) -> [u8; 32] {
         // Domain and epoch hold no '|', so reading from the right makes this text unambiguous.
         let info = format!("mask|{purpose}|{domain}|{epoch}");
-        expand(None, self.0.as_slice(), info.as_bytes())
+        self.suite
+            .expand(None, self.secret.as_slice(), info.as_bytes())
     }
-}
-
-/// HKDF-SHA256 (RFC 5869) to one block of 32 bytes.
-fn expand(salt: Option<&[u8]>, secret: &[u8], info: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    #[expect(
-        clippy::expect_used,
-        reason = "32 bytes are one block; HKDF gives up to 255 blocks"
-    )]
-    Hkdf::<Sha256>::new(salt, secret)
-        .expand(info, &mut key)
-        .expect("one block of HKDF");
-    key
-}
-
-fn commit(label: &[u8], key: &[u8; 32]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(label)
-        .chain_update(key)
-        .finalize()
-        .into()
 }
 
 /// Makes the tokens of one purpose, value domain and epoch.
 #[derive(Clone)]
 pub struct TokenKey {
-    mac: Hmac<Sha256>,
+    mac: KeyedMac,
     commitment: [u8; 32],
     domain: ValueDomain,
+    suite: CipherSuite,
 }
 
 impl TokenKey {
-    fn new(mut key: [u8; 32], domain: ValueDomain) -> Self {
-        let commitment = commit(b"egret token key commitment v1", &key);
-        let mac = keyed(&key);
+    fn new(suite: CipherSuite, mut key: [u8; 32], domain: ValueDomain) -> Self {
+        let commitment = suite.digest(&[b"egret token key commitment v1", &key]);
+        let mac = KeyedMac::new(suite, &key);
         key.zeroize();
         Self {
             mac,
             commitment,
             domain,
+            suite,
         }
+    }
+
+    /// The suite of algorithms that the tokens are made with.
+    pub fn suite(&self) -> CipherSuite {
+        self.suite
     }
 
     /// The token of one canonical identifier: 26 characters `a-z2-7`, 128 bits.
@@ -196,9 +224,9 @@ impl TokenKey {
         let mut tokens = StringBuilder::with_capacity(texts.len(), texts.len().saturating_mul(26));
         let mut token = String::with_capacity(26);
         for value in texts {
-            let canonical = value
-                .map(|value| canonical(&self.domain, value))
-                .unwrap_or_default();
+            let canonical = value.map_or(Cow::Borrowed(""), |value| {
+                canonical_form(&self.domain, value)
+            });
             if canonical.is_empty() {
                 tokens.append_null();
             } else {
@@ -222,11 +250,8 @@ impl TokenKey {
 
     /// The first 128 bits of the keyed digest.
     pub(crate) fn digest(&self, message: &[u8]) -> u128 {
-        let mut mac = self.mac.clone();
-        mac.update(message);
-        let bytes: [u8; 32] = mac.finalize().into_bytes().into();
         let mut head = [0; 16];
-        head.copy_from_slice(&bytes[..16]);
+        head.copy_from_slice(&self.mac.digest(message)[..16]);
         u128::from_be_bytes(head)
     }
 }
@@ -235,16 +260,6 @@ impl fmt::Debug for TokenKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "TokenKey({})", self.domain)
     }
-}
-
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // A key shorter than a block is padded with zeros (RFC 2104), so this is the same key,
-    // infallibly.
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(key);
-    let mac = Hmac::<Sha256>::new(&block.into());
-    block.zeroize();
-    mac
 }
 
 /// Base32 of RFC 4648 in lower case, without padding: 26 characters for 128 bits.

@@ -5,7 +5,7 @@
 //! | find out what a column holds | [`Classifier`], [`find_identifiers`] |
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
-//! | make pseudonyms | [`RootKey`], [`TokenKey`] |
+//! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
 //! | measure what is left of the risk | [`RiskMeter`] |
 //! | show a few rows | [`sample_rows`] |
 //! | show rows that are nobody's | [`Synthesiser`] |
@@ -40,8 +40,8 @@ pub use classify::{
     find_identifiers,
 };
 pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
-pub use key::{RootKey, TokenKey, ValueDomain, canonical};
-pub use policy::{ColumnPolicy, Policy, UnnamedColumns};
+pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
+pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
 pub use quality::{
     Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
 };
@@ -49,4 +49,7 @@ pub use risk::{RiskMeter, RiskReport};
 pub use sample::sample_rows;
 pub use synthesise::{COMMON_MIN, Synthesiser};
 pub use text::{Bilingual, Lang};
-pub use transform::{BinOutput, MaskPlan, Masked, Period, Permute, RegionLevel, Transform};
+pub use transform::{
+    BinOutput, DateShift, Datum, Geo, GeoCell, GeoLayout, Hierarchy, MaskPlan, Masked, Measure,
+    Noise, NoiseShape, Period, Permute, RegionLevel, Surrogate, Transform,
+};

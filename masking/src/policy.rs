@@ -3,7 +3,10 @@
 
 mod compile;
 mod document;
+mod reads;
+mod rule;
 mod safety;
+mod soundness;
 mod suggest;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,10 @@ use sha2::{Digest, Sha256};
 
 use crate::classify::{Class, ColumnClass};
 use crate::error::{PolicyError, PolicyFault};
-use crate::transform::{MaskPlan, Transform};
+use crate::key::CipherSuite;
+use crate::transform::{Hierarchy, MaskPlan, Measure, Transform};
+
+pub use rule::RuleTarget;
 
 /// What happens to a column that the policy does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,23 +72,90 @@ impl ColumnPolicy {
 /// # Ok::<(), masking::PolicyError>(())
 /// ```
 ///
-/// Options by transform: `token` value_domain · `permute` kind (`resident_id` keep_region,
-/// birth_band_years, unassigned_region; `mobile` keep; `bank_card` keep; `credit_code`; `plate`),
-/// value_domain · `redact` style (`constant` text; `mask` first, last; `text`) · `bin` width,
-/// origin, output (`lower`, `middle`, `label`) · `top_bottom` bottom, top · `generalise_date` to
-/// (`month`, `quarter`, `year`) · `age_band` width, top, as_of · `region` to (`province`, `city`,
-/// `county`), output (`code`, `name`) · `shift_date` subject, value_domain, days · `keep` · `drop`.
-/// Every column may state `class` with `reason`.
+/// Tables of a document:
+///
+/// | Table | Holds |
+/// |---|---|
+/// | (top) | `version = 1`, `unnamed_columns` (`refuse`, `drop`), `cipher_suite` (`international`, `sm`; the key's suite must be it) |
+/// | `[columns.NAME]` | the rule of one column; it may state `class` with `reason` |
+/// | `[rules.TARGET]` | the rule of all columns found to be an identifier (`resident_id`, `mobile`, …), named as something (`birth_date`, `age`, `sex`, `region`, …), or of a class (`direct_identifier`, `quasi_identifier`, `sensitive`, `public`) |
+/// | `[hierarchies.NAME]` | coarser values, each with a list of the values that it stands for |
+/// | `[measure]` | what masked data must reach: `k_min` rows, `l_min` values, `t_max` |
+///
+/// A rule of the column wins over one of its identifier, that over one of its meaning, that over one
+/// of its class; what none is for follows `unnamed_columns`.
+///
+/// | `transform` | Options (defaults) |
+/// |---|---|
+/// | `keep`, `drop` | |
+/// | `token` | `value_domain` |
+/// | `permute` | `kind`, `value_domain` (that of the kind); `resident_id`: `keep_region` 2, 4, 6 (6) digits, `birth_band_years` (10), `unassigned_region` (false); `mobile`: `keep` (3) digits; `bank_card`: `keep` (6) digits; `credit_code`; `plate` |
+/// | `redact` | `style` (`constant`): `text`; `mask`: `first`, `last` characters; `text`: identifiers in running text |
+/// | `bin` | `width`, `origin` (0), `output` `lower`, `middle`, `label` (`lower`) |
+/// | `top_bottom` | `bottom`, `top` |
+/// | `generalise_date` | `to` `month`, `quarter`, `year` |
+/// | `age_band` | `width` (10) years, `top` (90) years, `as_of` date |
+/// | `region` | `to` `province`, `city`, `county`, `output` `code`, `name` (`code`) |
+/// | `shift_date` | `subject` column, `value_domain` (`person-id`), `days` (180) or `follow_birthday` |
+/// | `noise` | `subject` column, `value_domain` (`person-id`), `distribution` `uniform`, `laplace` (`uniform`), `amount_max`, `scale` (laplace), `bottom`, `top` in the column's unit, `decimals` (2) |
+/// | `microaggregate` | `rows_min` (5) |
+/// | `shuffle` | `within` list of columns (none), `rows_min` (5) |
+/// | `geo` | `layout` `longitude` with `latitude` column, `latitude` with `longitude` column, `longitude_latitude`, `latitude_longitude` texts; `from`, `to` `wgs84`, `gcj02` (`to` as `from`); `output` `grid`: `width_degrees`; `geohash`: `characters` |
+/// | `surrogate` | `kind` `name`: `keep_surname` (false), `sex` column; `address`: `keep` `province`, `city`, `county` |
+/// | `hierarchy` | `hierarchy` name, `levels` (1), `otherwise` text |
+///
+/// With `cipher_suite = "sm"` permutations are FF1 over SM4, for which no profile of GM/T is
+/// published; see [`CipherSuite`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     columns: BTreeMap<String, ColumnPolicy>,
+    rules: BTreeMap<RuleTarget, ColumnPolicy>,
+    hierarchies: BTreeMap<String, Hierarchy>,
     unnamed: UnnamedColumns,
+    cipher_suite: Option<CipherSuite>,
+    measure: Option<Measure>,
 }
 
 impl Policy {
     /// A policy from rules by column name.
     pub fn new(columns: BTreeMap<String, ColumnPolicy>, unnamed: UnnamedColumns) -> Self {
-        Self { columns, unnamed }
+        Self {
+            columns,
+            unnamed,
+            ..Self::default()
+        }
+    }
+
+    /// The same with rules for classes of columns; a class that they state is left out, as a
+    /// document cannot write it.
+    #[must_use]
+    pub fn with_rules(mut self, rules: BTreeMap<RuleTarget, Transform>) -> Self {
+        self.rules = rules
+            .into_iter()
+            .map(|(target, transform)| (target, ColumnPolicy::new(transform)))
+            .collect();
+        self
+    }
+
+    /// The same with value hierarchies, by the name that rules use.
+    #[must_use]
+    pub fn with_hierarchies(mut self, hierarchies: BTreeMap<String, Hierarchy>) -> Self {
+        self.hierarchies = hierarchies;
+        self
+    }
+
+    /// The same for keys of one suite only.
+    #[must_use]
+    pub fn with_cipher_suite(mut self, suite: CipherSuite) -> Self {
+        self.cipher_suite = Some(suite);
+        self
+    }
+
+    /// The same with what masked data must reach.
+    #[must_use]
+    pub fn with_measure(mut self, measure: Measure) -> Self {
+        self.measure = Some(measure);
+        self
     }
 
     /// Reads a policy document (TOML).
@@ -103,9 +176,14 @@ impl Policy {
         Sha256::digest(self.to_toml().as_bytes()).into()
     }
 
-    /// The rules, by column name.
+    /// The rules that name their column. [`Policy::resolved`] adds those of classes.
     pub fn columns(&self) -> &BTreeMap<String, ColumnPolicy> {
         &self.columns
+    }
+
+    /// The rules for classes of columns.
+    pub fn rules(&self) -> &BTreeMap<RuleTarget, ColumnPolicy> {
+        &self.rules
     }
 
     /// What happens to columns without a rule.
@@ -113,8 +191,37 @@ impl Policy {
         self.unnamed
     }
 
+    /// What masked data must reach.
+    pub fn measure(&self) -> Option<Measure> {
+        self.measure
+    }
+
+    /// The same policy with a rule written out for every classified column that one of its rules is
+    /// for. It does the same to these columns, and [`Policy::columns`] of it tells what.
+    #[must_use]
+    pub fn resolved(&self, classes: &[ColumnClass]) -> Self {
+        self.written_out(classes.iter())
+    }
+
+    fn written_out<'a>(&self, classes: impl Iterator<Item = &'a ColumnClass>) -> Self {
+        let mut resolved = self.clone();
+        for class in classes {
+            if let Some(rule) = RuleTarget::of(class).find_map(|target| self.rules.get(&target)) {
+                resolved
+                    .columns
+                    .entry(class.column.clone())
+                    .or_insert_with(|| rule.clone());
+            }
+        }
+        resolved.rules.clear();
+        resolved
+    }
+
     /// A policy that is safe for what the classifier found, and compiles for the same data; a
     /// person may then relax or tighten it.
+    ///
+    /// Identifiers become tokens and not permuted numbers or invented names, which inspection of
+    /// results could not tell from real ones.
     pub fn suggest(classes: &[ColumnClass]) -> Self {
         let columns = classes
             .iter()
@@ -125,9 +232,14 @@ impl Policy {
                 )
             })
             .collect();
+        let measure = classes
+            .iter()
+            .any(|class| class.class == Class::QuasiIdentifier)
+            .then_some(suggest::MEASURE);
         Self {
             columns,
-            unnamed: UnnamedColumns::Refuse,
+            measure,
+            ..Self::default()
         }
     }
 
@@ -137,8 +249,11 @@ impl Policy {
     /// All reasons why it is unsafe or does not fit, each with its column and a remedy:
     /// `direct_identifier_kept`, `direct_identifier_coarsened`, `mask_shows_too_much`,
     /// `redaction_incomplete`, `domain_too_small`, `unkeyed_hash`, `kind_differs`,
+    /// `noise_does_nothing`, `microaggregation_too_small`, `shuffle_too_small`, `geo_too_fine`,
+    /// `hierarchy_does_not_coarsen`, `hierarchy_missing`, `quasi_identifiers_unmeasured`,
     /// `class_contradicted`, `unclassified`, `column_missing`, `column_unnamed`,
-    /// `column_duplicate`, `type_unfit`, `subject_missing`.
+    /// `column_duplicate`, `type_unfit`, `subject_missing`, `subject_not_permuted`,
+    /// `other_column_missing`.
     pub fn compile(
         &self,
         schema: &Schema,

@@ -3,19 +3,37 @@
 mod apply;
 mod coarsen;
 mod ff1;
+mod geo;
+mod hierarchy;
+mod measure;
+mod microaggregate;
+mod noise;
 mod permute;
 mod redact;
+mod shift;
+mod shuffle;
+mod surrogate;
 mod text;
 
 pub use apply::{MaskPlan, Masked};
 pub use coarsen::{BinOutput, Period, RegionLevel};
+pub use geo::{Datum, Geo, GeoCell, GeoLayout};
+pub use hierarchy::Hierarchy;
+pub use measure::Measure;
+pub use noise::{Noise, NoiseShape};
 pub use permute::Permute;
+pub use shift::DateShift;
+pub use surrogate::Surrogate;
 
-pub(crate) use apply::{Step, output_type};
+pub(crate) use apply::{Reference, Step, output_type};
 pub(crate) use coarsen::is_number;
 pub(crate) use ff1::DOMAIN_MIN;
+pub(crate) use geo::{CHARACTERS_MAX, WIDTH_DEGREES_MIN};
+pub(crate) use hierarchy::HierarchyFault;
+pub(crate) use microaggregate::ROWS_MIN as MICROAGGREGATE_ROWS_MIN;
 pub(crate) use permute::is_too_small;
 pub(crate) use redact::masked;
+pub(crate) use shuffle::ROWS_MIN as SHUFFLE_ROWS_MIN;
 pub(crate) use text::text_values;
 
 use crate::date::Day;
@@ -97,8 +115,48 @@ pub enum Transform {
         subject: String,
         /// The value domain of that column.
         value_domain: ValueDomain,
-        /// Most days back or forth.
-        days: u32,
+        /// By how many days.
+        shift: DateShift,
+    },
+    /// Numbers with noise that belongs to their subject.
+    Noise {
+        /// Kind and amount.
+        noise: Noise,
+        /// The column that names the subject.
+        subject: String,
+        /// The value domain of that column.
+        value_domain: ValueDomain,
+    },
+    /// Numbers replaced by the mean of their neighbours in the batch.
+    Microaggregate {
+        /// The fewest rows of a group (k).
+        rows_min: u32,
+    },
+    /// Values exchanged among the rows of a group in the batch.
+    Shuffle {
+        /// Columns in which rows of a group agree.
+        within: Vec<String>,
+        /// The fewest rows of a group; smaller ones become null.
+        rows_min: u32,
+    },
+    /// Coordinates in another datum, as coarse as asked.
+    Geo {
+        /// Layout, datums and cell.
+        geo: Geo,
+    },
+    /// Invented names or addresses.
+    Surrogate {
+        /// What is invented.
+        surrogate: Surrogate,
+    },
+    /// Values replaced by coarser ones after a table of the policy.
+    Hierarchy {
+        /// Name of the table.
+        hierarchy: String,
+        /// Levels to climb.
+        levels: u32,
+        /// What takes the place of values that the table does not hold; null when none.
+        otherwise: Option<String>,
     },
     /// An unkeyed hash: read so that it can be refused with its reason, never applied.
     Hash {
@@ -122,7 +180,38 @@ impl Transform {
             Self::AgeBand { .. } => "age_band",
             Self::Region { .. } => "region",
             Self::ShiftDate { .. } => "shift_date",
+            Self::Noise { .. } => "noise",
+            Self::Microaggregate { .. } => "microaggregate",
+            Self::Shuffle { .. } => "shuffle",
+            Self::Geo { .. } => "geo",
+            Self::Surrogate { .. } => "surrogate",
+            Self::Hierarchy { .. } => "hierarchy",
             Self::Hash { .. } => "hash",
+        }
+    }
+
+    /// Whether values reach the result as they are, in their row or another: what looks for
+    /// identifiers left in a masked column has to look there.
+    pub fn passes_values(&self) -> bool {
+        matches!(self, Self::Keep | Self::Shuffle { .. })
+    }
+
+    /// The column that names the subject whose values belong together.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        match self {
+            Self::ShiftDate { subject, .. } | Self::Noise { subject, .. } => Some(subject),
+            _ => None,
+        }
+    }
+
+    /// The columns that are read besides the transform's own, in the order in which it takes them.
+    pub(crate) fn others(&self) -> Vec<&str> {
+        match self {
+            Self::ShiftDate { subject, .. } | Self::Noise { subject, .. } => vec![subject],
+            Self::Shuffle { within, .. } => within.iter().map(String::as_str).collect(),
+            Self::Geo { geo } => geo.other().into_iter().collect(),
+            Self::Surrogate { surrogate } => surrogate.other().into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 }

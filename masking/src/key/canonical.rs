@@ -1,5 +1,7 @@
 //! One form per identifier before it is tokenised, so that one thing has one token.
 
+use std::borrow::Cow;
+
 use crate::classify::check::{is_resident_id_15, resident_id_15_to_18};
 use crate::fold::{compact, fold};
 use crate::key::ValueDomain;
@@ -12,15 +14,28 @@ use crate::key::ValueDomain;
 /// `bank-card` and `landline` are digits without separators. A value of any other domain keeps its
 /// letters as they are.
 pub fn canonical(domain: &ValueDomain, raw: &str) -> String {
+    canonical_form(domain, raw).into_owned()
+}
+
+/// [`canonical`], without a copy of what is in that form already.
+pub(crate) fn canonical_form<'a>(domain: &ValueDomain, raw: &'a str) -> Cow<'a, str> {
+    // Digits and capitals are what folding and upper case lead to.
+    let is_plain = raw
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
     match domain.as_str() {
-        "person-id" => person(raw),
-        "mobile" => mobile(raw),
-        "enterprise-id" => compact(raw).to_uppercase(),
-        "vehicle" => vehicle(raw),
-        "bank-card" => compact(raw),
-        "landline" => landline(raw),
-        "email" => fold(raw).to_lowercase(),
-        _ => fold(raw),
+        "person-id" if is_plain && raw.len() != 15 => Cow::Borrowed(raw),
+        "mobile" if is_plain && raw.len() == 11 => Cow::Borrowed(raw),
+        "enterprise-id" | "vehicle" | "bank-card" if is_plain => Cow::Borrowed(raw),
+        "person-id" => Cow::Owned(person(raw)),
+        "mobile" => Cow::Owned(mobile(raw)),
+        "enterprise-id" => Cow::Owned(compact(raw).to_uppercase()),
+        "vehicle" => Cow::Owned(vehicle(raw)),
+        "bank-card" => Cow::Owned(compact(raw)),
+        "landline" => Cow::Owned(landline(raw)),
+        "email" => Cow::Owned(fold(raw).to_lowercase()),
+        _ if is_plain => Cow::Borrowed(raw),
+        _ => Cow::Owned(fold(raw)),
     }
 }
 

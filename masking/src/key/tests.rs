@@ -36,7 +36,7 @@ fn texts(array: &ArrayRef) -> Vec<Option<String>> {
 #[test]
 fn hkdf_gives_the_vectors_of_rfc_5869() {
     // Test case 1, first block.
-    let key = expand(
+    let key = CipherSuite::International.expand(
         Some(&bytes("000102030405060708090a0b0c")),
         &[0x0b; 22],
         &bytes("f0f1f2f3f4f5f6f7f8f9"),
@@ -46,7 +46,7 @@ fn hkdf_gives_the_vectors_of_rfc_5869() {
         bytes("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf")
     );
     // Test case 3: no salt, no info.
-    let key = expand(None, &[0x0b; 22], &[]);
+    let key = CipherSuite::International.expand(None, &[0x0b; 22], &[]);
     assert_eq!(
         key.to_vec(),
         bytes("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d")
@@ -58,7 +58,7 @@ fn hmac_gives_the_vector_of_rfc_4231() {
     // Test case 1 has a key of 20 bytes; padding it with zeros does not change the key (RFC 2104).
     let mut key = [0; 32];
     key[..20].copy_from_slice(&[0x0b; 20]);
-    let token = TokenKey::new(key, domain("person-id"));
+    let token = TokenKey::new(CipherSuite::International, key, domain("person-id"));
     assert_eq!(
         token.digest(b"Hi There").to_be_bytes().to_vec(),
         bytes("b0344c61d8db38535ca8afceaf0bf12b")
@@ -146,6 +146,11 @@ fn purposes_domains_and_epochs_have_keys_of_their_own() {
         root().scenario("b", &person, 1),
         root().scenario("a|person-id", &person, 1),
         root().date_shift(&person, 1),
+        root().noise(&person, 1),
+        root().surrogate("name", 1),
+        root().surrogate("name", 2),
+        root().surrogate("address", 1),
+        root().shuffle(1),
     ];
     for (place, key) in keys.iter().enumerate() {
         for other in &keys[place + 1..] {
@@ -160,20 +165,83 @@ fn purposes_domains_and_epochs_have_keys_of_their_own() {
     assert_eq!(root().commitment(), root().commitment());
 }
 
+/// Tokens that earlier versions of this crate wrote: they are in data sets, and must stay.
 #[test]
-fn tokens_of_two_scenarios_are_disjoint_and_join_inside_one() {
-    let intake = root().intake(&domain("person-id"), 1);
-    let ids = StringArray::from_iter_values((0..5000).map(|n| format!("P{n:06}")));
-    let at_intake = intake.tokenise(&ids).unwrap();
-    let mut seen = std::collections::HashSet::new();
-    for scenario in ["benefits", "transport"] {
-        let key = root().scenario(scenario, &domain("person-id"), 1);
-        let staged = texts(&key.tokenise(&at_intake).unwrap());
-        assert_eq!(staged, texts(&key.tokenise(&at_intake).unwrap()));
-        assert!(
-            staged.into_iter().all(|token| seen.insert(token)),
-            "{scenario}"
-        );
+fn existing_tokens_do_not_change() {
+    let person = domain("person-id");
+    let id = b"11010519491231002X";
+    let cases = [
+        (root().intake(&person, 1), "zqjzmboggkdispdgyeelgni35e"),
+        (root().intake(&person, 2), "qvdrep2gdzuf6zxvsxs23etsj4"),
+        (
+            root().scenario("benefits", &person, 1),
+            "vnzjyay2uhsmxcdwj7qhu5jf6i",
+        ),
+    ];
+    for (key, token) in cases {
+        assert_eq!(key.token(id), token);
+    }
+    assert_eq!(
+        root().intake(&domain("mobile"), 1).token(b"13800138000"),
+        "odphzz5iof6wxztggfclzn4nii"
+    );
+    assert_eq!(
+        root().date_shift(&person, 1).digest(id),
+        0xf976_5749_85ca_9795_4d7a_d23d_9120_8a59
+    );
+    assert_eq!(root().commitment()[..4], [202, 198, 50, 187]);
+    assert_eq!(
+        root().intake(&person, 1).commitment()[..4],
+        [99, 15, 217, 185]
+    );
+    let PermutationKey::Aes256(key) = root().permutation(&person, 1) else {
+        panic!("the default suite permutes with AES");
+    };
+    assert_eq!(key[..4], [240, 23, 121, 139]);
+}
+
+#[test]
+fn the_suites_have_nothing_in_common() {
+    let person = domain("person-id");
+    let sm = RootKey::with_suite([7; 32], CipherSuite::Sm);
+    assert_eq!(
+        (root().suite(), sm.suite()),
+        (CipherSuite::International, CipherSuite::Sm)
+    );
+    assert_eq!(sm.intake(&person, 1).suite(), CipherSuite::Sm);
+    assert_ne!(sm.commitment(), root().commitment());
+    let (ours, theirs) = (sm.intake(&person, 1), root().intake(&person, 1));
+    assert_ne!(ours.token(b"x"), theirs.token(b"x"));
+    assert_ne!(ours.commitment(), theirs.commitment());
+    assert!(matches!(sm.permutation(&person, 1), PermutationKey::Sm4(_)));
+}
+
+/// Tokens of a hundred thousand persons, none of which may meet another set's.
+fn staged(key: &TokenKey, ids: &dyn Array) -> Vec<Option<String>> {
+    texts(&key.tokenise(ids).unwrap())
+}
+
+#[test]
+fn tokens_of_scenarios_and_epochs_are_disjoint_and_join_inside_one() {
+    let ids = StringArray::from_iter_values((0..100_000).map(|n| format!("P{n:06}")));
+    let person = domain("person-id");
+    for suite in [CipherSuite::International, CipherSuite::Sm] {
+        let root = RootKey::with_suite([7; 32], suite);
+        let at_intake = root.intake(&person, 1).tokenise(&ids).unwrap();
+        let mut seen: std::collections::HashSet<_> = texts(&at_intake).into_iter().collect();
+        assert_eq!(seen.len(), 100_000);
+        let sets = [("benefits", 1), ("transport", 1), ("benefits", 2)];
+        for (scenario, epoch) in sets {
+            let key = root.scenario(scenario, &person, epoch);
+            let tokens = staged(&key, &at_intake);
+            assert_eq!(tokens[..100], staged(&key, &at_intake.slice(0, 100)));
+            assert!(
+                tokens.into_iter().all(|token| seen.insert(token)),
+                "{scenario} {epoch}"
+            );
+        }
+        let rotated = staged(&root.intake(&person, 2), &ids);
+        assert!(rotated.into_iter().all(|token| seen.insert(token)));
     }
 }
 

@@ -8,9 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema};
 use crate::classify::{Class, ColumnClass};
 use crate::date::could_hold_days;
 use crate::error::PolicyFault;
-use crate::policy::{ColumnPolicy, Policy, UnnamedColumns, safety};
+use crate::policy::{ColumnPolicy, Policy, UnnamedColumns, reads, safety, soundness};
 use crate::text::Bilingual;
-use crate::transform::{MaskPlan, Step, Transform, is_number, output_type};
+use crate::transform::{GeoLayout, MaskPlan, Step, Transform, is_number, output_type};
 
 pub(super) fn compile(
     policy: &Policy,
@@ -18,11 +18,13 @@ pub(super) fn compile(
     classes: &[ColumnClass],
 ) -> Result<MaskPlan, Vec<PolicyFault>> {
     let mut faults = Vec::new();
-    names(policy, schema, &mut faults);
     let classes: HashMap<&str, &ColumnClass> = classes
         .iter()
+        .filter(|class| schema.index_of(&class.column).is_ok())
         .map(|class| (class.column.as_str(), class))
         .collect();
+    let policy = &policy.written_out(classes.values().copied());
+    names(policy, schema, &mut faults);
     let mut steps = Vec::new();
     let mut fields = Vec::new();
     for (place, field) in schema.fields().iter().enumerate() {
@@ -30,22 +32,75 @@ pub(super) fn compile(
             continue;
         };
         let class = classes.get(field.name().as_str()).copied();
-        faults.extend(column(field, rule, class, schema));
+        faults.extend(column(field, rule, class));
+        faults.extend(reads::others_fit(field, &rule.transform, schema));
+        let reference = reads::reference(field, &rule.transform, policy);
         if rule.transform == Transform::Drop {
             continue;
         }
         fields.push(output_field(field, &rule.transform));
         steps.push(Step {
             column: place,
-            subject: subject(&rule.transform, schema),
+            others: reads::places(&rule.transform, schema),
             transform: rule.transform.clone(),
+            reference: reference.unwrap_or_else(|fault| {
+                faults.push(fault);
+                None
+            }),
         });
     }
+    let quasi = quasi(policy, schema, &classes);
+    faults.extend(unmeasured(policy, &quasi));
     if !faults.is_empty() {
         return Err(faults);
     }
     let output = Arc::new(Schema::new(fields));
-    Ok(MaskPlan::new(Arc::new(schema.clone()), output, steps))
+    let plan = MaskPlan::new(Arc::new(schema.clone()), output, steps);
+    Ok(plan
+        .with_cipher_suite(policy.cipher_suite)
+        .with_measure(quasi, policy.measure))
+}
+
+/// The quasi-identifiers that stay, exact or coarsened.
+fn quasi(policy: &Policy, schema: &Schema, classes: &HashMap<&str, &ColumnClass>) -> Vec<String> {
+    let stays = |name: &&String| {
+        let (Some(rule), Some(class)) = (
+            policy.columns.get(name.as_str()),
+            classes.get(name.as_str()),
+        ) else {
+            return false;
+        };
+        let hidden = matches!(
+            rule.transform,
+            Transform::Drop | Transform::Token { .. } | Transform::RedactConstant { .. }
+        );
+        !hidden
+            && safety::effective_class(class, rule)
+                .is_ok_and(|class| class == Class::QuasiIdentifier)
+    };
+    let names = schema.fields().iter().map(|field| field.name());
+    names.filter(stays).cloned().collect()
+}
+
+/// Quasi-identifiers tell together who it is, and how far they do only a measure shows.
+fn unmeasured(policy: &Policy, quasi: &[String]) -> Option<PolicyFault> {
+    if quasi.len() < 2 || policy.measure.is_some() {
+        return None;
+    }
+    let named = quasi.join(", ");
+    Some(PolicyFault::general(
+        "quasi_identifiers_unmeasured",
+        Bilingual::new(
+            format!("准标识符 {named} 合在一起可能识别个人，策略却没有度量要求"),
+            format!(
+                "the quasi-identifiers {named} may tell together who it is, and the policy states no measure"
+            ),
+        ),
+        Bilingual::new(
+            "写明 [measure] k_min = 5，或只保留一个准标识符",
+            "write [measure] with k_min = 5, or keep one of them only",
+        ),
+    ))
 }
 
 /// Columns that are named twice, missing, or without a rule.
@@ -97,7 +152,8 @@ fn names(policy: &Policy, schema: &Schema, faults: &mut Vec<PolicyFault>) {
     }
 }
 
-fn listed(schema: &Schema) -> String {
+/// The columns of the data, as a remedy names them.
+pub(super) fn listed(schema: &Schema) -> String {
     let mut names: Vec<&str> = schema
         .fields()
         .iter()
@@ -111,14 +167,9 @@ fn listed(schema: &Schema) -> String {
 }
 
 /// Everything that speaks against one column's rule.
-fn column(
-    field: &Field,
-    rule: &ColumnPolicy,
-    class: Option<&ColumnClass>,
-    schema: &Schema,
-) -> Vec<PolicyFault> {
+fn column(field: &Field, rule: &ColumnPolicy, class: Option<&ColumnClass>) -> Vec<PolicyFault> {
     let mut faults = Vec::new();
-    faults.extend(safety::always(field.name(), &rule.transform));
+    faults.extend(soundness::always(field, &rule.transform));
     match class {
         Some(class) => match safety::effective_class(class, rule) {
             Ok(Class::DirectIdentifier) => faults.extend(safety::direct(class, &rule.transform)),
@@ -128,7 +179,6 @@ fn column(
         None => faults.extend(unclassified(field, &rule.transform)),
     }
     faults.extend(fits(field, &rule.transform));
-    faults.extend(has_subject(field, &rule.transform, schema));
     faults
 }
 
@@ -162,9 +212,24 @@ fn fits(field: &Field, transform: &Transform) -> Option<PolicyFault> {
     let data_type = field.data_type();
     let (fits, zh, en) = match transform {
         Transform::Keep | Transform::Drop | Transform::RedactConstant { .. } => return None,
-        Transform::Bin { .. } | Transform::TopBottom { .. } => {
-            (is_number(data_type), "数字", "numbers")
-        }
+        Transform::Bin { .. }
+        | Transform::TopBottom { .. }
+        | Transform::Noise { .. }
+        | Transform::Microaggregate { .. } => (is_number(data_type), "数字", "numbers"),
+        Transform::Shuffle { .. } => (!data_type.is_nested(), "单个值", "single values"),
+        Transform::Geo { geo } => match geo.layout {
+            GeoLayout::Longitude { .. } | GeoLayout::Latitude { .. } => (
+                is_number(data_type),
+                "以度为单位的数字",
+                "numbers of degrees",
+            ),
+            _ => (
+                is_text(data_type),
+                "\"经度,纬度\" 一类的文本",
+                "texts of two coordinates",
+            ),
+        },
+        Transform::Surrogate { .. } => (is_text(data_type), "文本", "texts"),
         Transform::GeneraliseDate { .. } | Transform::ShiftDate { .. } => (
             could_hold_days(data_type),
             "日期或日期文本",
@@ -202,42 +267,21 @@ fn fits(field: &Field, transform: &Transform) -> Option<PolicyFault> {
     })
 }
 
-fn has_text_form(data_type: &DataType) -> bool {
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_text(values),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        _ => false,
+    }
+}
+
+/// Whether values of a type can be read as texts that name something.
+pub(super) fn has_text_form(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => has_text_form(values),
         DataType::Boolean | DataType::Null | DataType::Float16 => false,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        other => other.is_numeric() || other.is_temporal(),
+        other => is_text(other) || other.is_numeric() || other.is_temporal(),
     }
-}
-
-fn subject(transform: &Transform, schema: &Schema) -> Option<usize> {
-    match transform {
-        Transform::ShiftDate { subject, .. } => schema.index_of(subject).ok(),
-        _ => None,
-    }
-}
-
-fn has_subject(field: &Field, transform: &Transform, schema: &Schema) -> Option<PolicyFault> {
-    let Transform::ShiftDate { subject: name, .. } = transform else {
-        return None;
-    };
-    let fits = subject(transform, schema)
-        .is_some_and(|place| has_text_form(schema.field(place).data_type()));
-    (!fits).then(|| {
-        PolicyFault::column(
-            "subject_missing",
-            field.name(),
-            Bilingual::new(
-                format!("日期平移所依据的列 {name:?} 不存在或不能作为标识"),
-                format!("the subject column {name:?} of the date shift is missing or cannot name anybody"),
-            ),
-            Bilingual::new(
-                format!("subject 写为数据中标识人员的列：{}", listed(schema)),
-                format!("set subject to the column that names the person, one of: {}", listed(schema)),
-            ),
-        )
-    })
 }
 
 fn output_field(field: &Field, transform: &Transform) -> Field {

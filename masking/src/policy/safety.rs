@@ -4,64 +4,10 @@ use crate::classify::{Class, ColumnClass, Identifier};
 use crate::error::PolicyFault;
 use crate::policy::ColumnPolicy;
 use crate::text::Bilingual;
-use crate::transform::{DOMAIN_MIN, Permute, Transform, is_too_small};
+use crate::transform::{DOMAIN_MIN, Permute, Surrogate, Transform};
 
 /// Below this confidence a person may state another class, with a reason.
 const CONFIDENT: f64 = 0.9;
-
-/// What holds whatever the column is: unkeyed hashes and small permutations are refused.
-pub(super) fn always(column: &str, transform: &Transform) -> Option<PolicyFault> {
-    match transform {
-        Transform::Hash { algorithm } => Some(PolicyFault::column(
-            "unkeyed_hash",
-            column,
-            Bilingual::new(
-                format!("无密钥散列（{algorithm}）可枚举还原：身份证号、手机号等取值有限"),
-                format!(
-                    "an unkeyed hash ({algorithm}) can be undone by trying all values: identifiers are few enough"
-                ),
-            ),
-            Bilingual::new(
-                "改用 transform = \"token\" 并写明 value_domain",
-                "use transform = \"token\" with its value_domain",
-            ),
-        )),
-        Transform::Permute { permute, .. } if is_too_small(*permute) => Some(PolicyFault::column(
-            "domain_too_small",
-            column,
-            Bilingual::new(
-                format!(
-                    "置换只有 {} 个可能值，少于 NIST SP 800-38G 要求的 {DOMAIN_MIN}",
-                    permute.domain_min()
-                ),
-                format!(
-                    "the permutation is over {} values, fewer than the {DOMAIN_MIN} of NIST SP 800-38G",
-                    permute.domain_min()
-                ),
-            ),
-            Bilingual::new(wider(*permute).0, wider(*permute).1),
-        )),
-        _ => None,
-    }
-}
-
-fn wider(permute: Permute) -> (&'static str, &'static str) {
-    match permute {
-        Permute::ResidentId { .. } => (
-            "将 birth_band_years 增至 6 以上，或改用 token",
-            "raise birth_band_years to 6 or more, or use token",
-        ),
-        Permute::Mobile { .. } => (
-            "将 keep 减至 5 以下，或改用 token",
-            "lower keep to 5 or less, or use token",
-        ),
-        Permute::BankCard { .. } => (
-            "将 keep 减至 9 以下，或改用 token",
-            "lower keep to 9 or less, or use token",
-        ),
-        Permute::CreditCode | Permute::Plate => ("改用 token", "use token"),
-    }
-}
 
 /// The class that counts: the classifier's, unless a person stated a stricter one, or another one
 /// where the classifier is unsure.
@@ -109,36 +55,23 @@ fn name(class: Class) -> (&'static str, &'static str) {
 
 /// Why a transform does not hide a direct identifier, if it does not.
 pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<PolicyFault> {
-    let fault = |code: &str, message: Bilingual, remedy: Bilingual| {
-        Some(PolicyFault::column(code, &found.column, message, remedy))
-    };
     match transform {
         Transform::Drop
         | Transform::Token { .. }
         | Transform::RedactConstant { .. }
         | Transform::Hash { .. } => None,
-        Transform::Permute { permute, .. } => match found.identifier {
-            Some(identifier) if identifier != kind(*permute) => fault(
-                "kind_differs",
-                Bilingual::new(
-                    format!(
-                        "该列是{}，置换类型却是 {}",
-                        identifier.title().zh,
-                        permute.name()
-                    ),
-                    format!(
-                        "the column is a {}, the permutation one of {}",
-                        identifier.title().en,
-                        permute.name()
-                    ),
-                ),
-                Bilingual::new(
-                    "改用对应的 kind，或 token",
-                    "use the kind that fits, or token",
-                ),
-            ),
-            _ => None,
-        },
+        Transform::Permute { permute, .. } => other_kind(
+            found,
+            kind(*permute),
+            ("置换", "permutation"),
+            permute.name(),
+        ),
+        Transform::Surrogate { surrogate } => other_kind(
+            found,
+            invented(surrogate),
+            ("替身", "surrogate"),
+            surrogate.kind(),
+        ),
         Transform::Region { .. }
             if matches!(
                 found.identifier,
@@ -147,38 +80,11 @@ pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<Polic
         {
             None
         }
-        Transform::RedactMask { first, last } if hides(found.identifier, *first, *last) => None,
-        Transform::RedactMask { first, last } => fault(
-            "mask_shows_too_much",
-            Bilingual::new(
-                format!("保留前 {first} 位、后 {last} 位后，余下的可能值太少，可以枚举"),
-                format!(
-                    "with the first {first} and last {last} characters shown, few enough values remain to try them all"
-                ),
-            ),
-            Bilingual::new(
-                "至少隐藏一百万种可能（例如手机号隐藏 6 位以上），或改用 token",
-                "hide at least a million possibilities (of a mobile number six digits or more), or use token",
-            ),
-        ),
-        Transform::RedactText
-            if found.identifier.is_none() && !found.evidence.inside_text.is_empty() =>
-        {
-            None
-        }
-        Transform::RedactText => fault(
-            "redaction_incomplete",
-            Bilingual::new(
-                "该列的值本身就是标识符，按文本查找会漏掉写错的值",
-                "the values themselves are identifiers; looking for them as in text would miss mistyped ones",
-            ),
-            Bilingual::new(
-                "改用 token、permute 或 redact（constant）",
-                "use token, permute, or redact (constant)",
-            ),
-        ),
-        Transform::Keep => fault(
+        Transform::RedactMask { first, last } => shows_too_much(found, *first, *last),
+        Transform::RedactText => incomplete(found),
+        Transform::Keep => Some(PolicyFault::column(
             "direct_identifier_kept",
+            &found.column,
             Bilingual::new(
                 format!("直接标识符不得原样保留：{}", found.evidence.reason.zh),
                 format!(
@@ -187,9 +93,10 @@ pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<Polic
                 ),
             ),
             remedy(found),
-        ),
-        _ => fault(
+        )),
+        _ => Some(PolicyFault::column(
             "direct_identifier_coarsened",
+            &found.column,
             Bilingual::new(
                 format!(
                     "变换 {} 不能隐藏直接标识符：{}",
@@ -203,8 +110,76 @@ pub(super) fn direct(found: &ColumnClass, transform: &Transform) -> Option<Polic
                 ),
             ),
             remedy(found),
-        ),
+        )),
     }
+}
+
+/// What takes the place of one kind of identifier is asked for another.
+fn other_kind(
+    found: &ColumnClass,
+    asked: Identifier,
+    transform: (&str, &str),
+    name: &str,
+) -> Option<PolicyFault> {
+    let identifier = found.identifier.filter(|identifier| *identifier != asked)?;
+    Some(PolicyFault::column(
+        "kind_differs",
+        &found.column,
+        Bilingual::new(
+            format!(
+                "该列是{}，{}类型却是 {name}",
+                identifier.title().zh,
+                transform.0
+            ),
+            format!(
+                "the column is a {}, the {} one of {name}",
+                identifier.title().en,
+                transform.1
+            ),
+        ),
+        Bilingual::new(
+            "改用对应的 kind，或 token",
+            "use the kind that fits, or token",
+        ),
+    ))
+}
+
+fn shows_too_much(found: &ColumnClass, first: usize, last: usize) -> Option<PolicyFault> {
+    if hides(found.identifier, first, last) {
+        return None;
+    }
+    Some(PolicyFault::column(
+        "mask_shows_too_much",
+        &found.column,
+        Bilingual::new(
+            format!("保留前 {first} 位、后 {last} 位后，余下的可能值太少，可以枚举"),
+            format!(
+                "with the first {first} and last {last} characters shown, few enough values remain to try them all"
+            ),
+        ),
+        Bilingual::new(
+            "至少隐藏一百万种可能（例如手机号隐藏 6 位以上），或改用 token",
+            "hide at least a million possibilities (of a mobile number six digits or more), or use token",
+        ),
+    ))
+}
+
+fn incomplete(found: &ColumnClass) -> Option<PolicyFault> {
+    if found.identifier.is_none() && !found.evidence.inside_text.is_empty() {
+        return None;
+    }
+    Some(PolicyFault::column(
+        "redaction_incomplete",
+        &found.column,
+        Bilingual::new(
+            "该列的值本身就是标识符，按文本查找会漏掉写错的值",
+            "the values themselves are identifiers; looking for them as in text would miss mistyped ones",
+        ),
+        Bilingual::new(
+            "改用 token、permute 或 redact（constant）",
+            "use token, permute, or redact (constant)",
+        ),
+    ))
 }
 
 fn remedy(found: &ColumnClass) -> Bilingual {
@@ -238,6 +213,13 @@ fn kind(permute: Permute) -> Identifier {
     }
 }
 
+fn invented(surrogate: &Surrogate) -> Identifier {
+    match surrogate {
+        Surrogate::Name { .. } => Identifier::Name,
+        Surrogate::Address { .. } => Identifier::Address,
+    }
+}
+
 /// Whether at least a million identifiers fit what a mask leaves visible.
 fn hides(identifier: Option<Identifier>, first: usize, last: usize) -> bool {
     let shown = first.saturating_add(last);
@@ -263,5 +245,5 @@ fn hides(identifier: Option<Identifier>, first: usize, last: usize) -> bool {
         Some(Identifier::Name) => return shown <= 1,
         _ => return shown == 0,
     };
-    values >= DOMAIN_MIN
+    values >= u128::from(DOMAIN_MIN)
 }

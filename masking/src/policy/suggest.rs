@@ -2,7 +2,14 @@
 
 use crate::classify::{Class, ColumnClass, Identifier, Meaning};
 use crate::key::ValueDomain;
-use crate::transform::{BinOutput, Period, RegionLevel, Transform};
+use crate::transform::{BinOutput, Measure, Period, RegionLevel, Transform};
+
+/// Level 3 of GB/T 42460 as it is read here: a risk of one in five at most.
+pub(super) const MEASURE: Measure = Measure {
+    k_min: 5,
+    l_min: None,
+    t_max: None,
+};
 
 pub(super) fn transform(class: &ColumnClass) -> Transform {
     match class.class {
@@ -43,29 +50,40 @@ fn direct(class: &ColumnClass) -> Transform {
 fn quasi(class: &ColumnClass) -> Transform {
     let data_type = class.evidence.data_type.as_str();
     let is_date = data_type.starts_with("Date") || data_type.starts_with("Timestamp");
+    let is_text = data_type.contains("Utf8");
     let is_whole = data_type.starts_with("Int") || data_type.starts_with("UInt");
     match (class.identifier, class.evidence.meaning) {
-        (Some(Identifier::Coordinates), _) if data_type.starts_with("Float") => {
-            // About a kilometre.
-            Transform::Bin {
-                width: 0.01,
-                origin: 0.0,
-                output: BinOutput::Lower,
-            }
-        }
+        // About a kilometre.
+        (Some(Identifier::Coordinates), _) if data_type.starts_with("Float") => bin(0.01),
         (Some(_), _) => Transform::Drop,
-        (_, Some(Meaning::BirthDate)) if is_date || data_type.contains("Utf8") => {
+        (_, Some(Meaning::BirthDate)) if is_date || is_text => {
             Transform::GeneraliseDate { to: Period::Year }
         }
+        // 19900615 is the year 1990 and four digits more.
+        (_, Some(Meaning::BirthDate)) => bin(10_000.0),
+        (_, Some(Meaning::EventDate)) if is_text => Transform::GeneraliseDate { to: Period::Month },
         (_, Some(Meaning::Age)) if is_whole => Transform::AgeBand {
             width: 5,
             top: 90,
             as_of: None,
         },
+        (_, Some(Meaning::Age)) if data_type.starts_with("Float") => bin(5.0),
+        // Four of six digits are the delivery district, about a county.
+        (_, Some(Meaning::Postcode)) if is_text || is_whole => {
+            Transform::RedactMask { first: 4, last: 0 }
+        }
         // What looks like old resident numbers is masked until somebody says what it is.
         (None, None) if !is_date => Transform::Drop,
         _ if is_date => Transform::GeneraliseDate { to: Period::Month },
         _ => Transform::Keep,
+    }
+}
+
+fn bin(width: f64) -> Transform {
+    Transform::Bin {
+        width,
+        origin: 0.0,
+        output: BinOutput::Lower,
     }
 }
 

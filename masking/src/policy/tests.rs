@@ -15,6 +15,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::classify::{Classifier, ColumnHint, Identifier};
 use crate::key::{RootKey, ValueDomain};
+use crate::transform::{DateShift, Datum, Geo, GeoCell, GeoLayout, Noise, NoiseShape, Surrogate};
+
+mod rules;
+mod transforms;
 
 const IDS: [&str; 4] = [
     "11010519491231002X",
@@ -343,7 +347,7 @@ fn documents_that_cannot_be_read_name_line_column_and_option() {
     assert_eq!(fault("version = 1\nother = 1").code, "document_unreadable");
     assert_eq!(fault("").code, "document_unreadable");
     for (rule, code) in [
-        ("transform = 'shuffle'", "transform_unknown"),
+        ("transform = 'scramble'", "transform_unknown"),
         ("value_domain = 'a'", "option_missing"),
         ("transform = 'token'", "option_missing"),
         (
@@ -376,6 +380,38 @@ fn documents_that_cannot_be_read_name_line_column_and_option() {
             "transform = 'shift_date'\nsubject = 'a'\ndays = 0",
             "option_value",
         ),
+        (
+            "transform = 'shift_date'\nsubject = 'a'\ndays = 3\nfollow_birthday = true",
+            "option_value",
+        ),
+        ("transform = 'noise'\namount_max = 3", "option_missing"),
+        ("transform = 'noise'\nsubject = 'a'", "option_missing"),
+        (
+            "transform = 'noise'\nsubject = 'a'\namount_max = -1",
+            "option_value",
+        ),
+        (
+            "transform = 'noise'\nsubject = 'a'\namount_max = 1\nscale = 1",
+            "option_unknown",
+        ),
+        ("transform = 'microaggregate'\nrows_min = 0", "option_value"),
+        ("transform = 'shuffle'\nwithin = 'a'", "option_value"),
+        ("transform = 'shuffle'\nwithin = [1]", "option_value"),
+        ("transform = 'geo'\nlayout = 'longitude'", "option_missing"),
+        (
+            "transform = 'geo'\nlayout = 'longitude_latitude'\nfrom = 'wgs72'",
+            "option_value",
+        ),
+        (
+            "transform = 'geo'\nlayout = 'longitude_latitude'\nfrom = 'wgs84'\noutput = 'geohash'",
+            "option_missing",
+        ),
+        ("transform = 'surrogate'", "option_missing"),
+        (
+            "transform = 'surrogate'\nkind = 'address'",
+            "option_missing",
+        ),
+        ("transform = 'hierarchy'", "option_missing"),
     ] {
         let fault = fault(&format!("version = 1\n[columns.\"收 入\"]\n{rule}"));
         assert_eq!(
@@ -416,7 +452,31 @@ fn suggestions_compile_and_hide_every_direct_identifier() {
     }
 }
 
-fn transforms() -> impl Strategy<Value = Transform> {
+#[test]
+fn quasi_identifiers_are_suggested_coarser_whatever_their_type() {
+    let texts = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text; 40])) };
+    let wholes = |number: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![number; 40])) };
+    let ages: ArrayRef = Arc::new(Float64Array::from(vec![33.5; 40]));
+    let cases = [
+        ("birth_date", wholes(19_900_615), "19900000"),
+        ("birth_date", texts("1990-06-15"), "1990-01-01"),
+        ("visit_date", texts("2023年6月15日"), "2023-06-01"),
+        ("age", ages, "30"),
+        ("postcode", texts("361005"), "3610**"),
+        ("postcode", wholes(361_005), "3610**"),
+    ];
+    for (name, column, expected) in cases {
+        let batch = RecordBatch::try_from_iter([(name, column)]).unwrap();
+        let found = classes(&batch);
+        let policy = Policy::suggest(&found);
+        let plan = policy.compile(batch.schema_ref(), &found).unwrap();
+        let masked = plan.apply(&root(), 1, &batch).unwrap();
+        let masked = crate::transform::text_values(masked.column(0)).unwrap();
+        assert_eq!(masked.as_string::<i32>().value(0), expected, "{name}");
+    }
+}
+
+fn any_transform() -> impl Strategy<Value = Transform> {
     let domain = "[a-z][a-z0-9-]{1,31}".prop_map(|name| ValueDomain::parse(&name).unwrap());
     prop_oneof![
         Just(Transform::Keep),
@@ -447,15 +507,94 @@ fn transforms() -> impl Strategy<Value = Transform> {
         any::<String>().prop_map(|subject| Transform::ShiftDate {
             subject,
             value_domain: ValueDomain::parse("vehicle").unwrap(),
-            days: 7
+            shift: DateShift::Days(7)
         }),
         any::<String>().prop_map(|algorithm| Transform::Hash { algorithm }),
+        any_transform_across(),
+    ]
+}
+
+fn any_transform_across() -> impl Strategy<Value = Transform> {
+    let person = || ValueDomain::parse("person-id").unwrap();
+    let geo = |layout, cell| Transform::Geo {
+        geo: Geo {
+            layout,
+            from: Datum::Gcj02,
+            to: Datum::Wgs84,
+            cell,
+        },
+    };
+    prop_oneof![
+        any::<String>().prop_map(move |subject| Transform::ShiftDate {
+            subject,
+            value_domain: person(),
+            shift: DateShift::Birthday,
+        }),
+        (
+            any::<String>(),
+            0.0..1e9f64,
+            1e-6..1e6f64,
+            0u32..10,
+            any::<bool>()
+        )
+            .prop_map(move |(subject, amount_max, scale, decimals, is_uniform)| {
+                Transform::Noise {
+                    noise: Noise {
+                        shape: if is_uniform {
+                            NoiseShape::Uniform
+                        } else {
+                            NoiseShape::Laplace { scale }
+                        },
+                        amount_max,
+                        bottom: is_uniform.then_some(-scale),
+                        top: None,
+                        decimals,
+                    },
+                    subject,
+                    value_domain: person(),
+                }
+            }),
+        (1u32..=10_000).prop_map(|rows_min| Transform::Microaggregate { rows_min }),
+        (proptest::collection::vec(any::<String>(), 0..3), 1u32..9)
+            .prop_map(|(within, rows_min)| Transform::Shuffle { within, rows_min }),
+        (any::<String>(), 1u32..=12).prop_map(move |(latitude, characters)| geo(
+            GeoLayout::Longitude { latitude },
+            GeoCell::Geohash { characters }
+        )),
+        (any::<String>(), 1e-6..9.0f64).prop_map(move |(longitude, width_degrees)| geo(
+            GeoLayout::Latitude { longitude },
+            GeoCell::Grid { width_degrees }
+        )),
+        Just(geo(
+            GeoLayout::LatitudeLongitude,
+            GeoCell::Geohash { characters: 5 }
+        )),
+        (any::<bool>(), proptest::option::of(any::<String>())).prop_map(|(keep_surname, sex)| {
+            Transform::Surrogate {
+                surrogate: Surrogate::Name { keep_surname, sex },
+            }
+        }),
+        Just(Transform::Surrogate {
+            surrogate: Surrogate::Address {
+                keep: crate::RegionLevel::City,
+            },
+        }),
+        (
+            any::<String>(),
+            1u32..9,
+            proptest::option::of(any::<String>())
+        )
+            .prop_map(|(hierarchy, levels, otherwise)| Transform::Hierarchy {
+                hierarchy,
+                levels,
+                otherwise,
+            }),
     ]
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(columns in proptest::collection::btree_map(any::<String>(), transforms(), 0..6), drop in any::<bool>()) {
+    fn what_is_written_is_read_back(columns in proptest::collection::btree_map(any::<String>(), any_transform(), 0..6), drop in any::<bool>()) {
         let unnamed = if drop { UnnamedColumns::Drop } else { UnnamedColumns::Refuse };
         let columns = columns.into_iter().map(|(name, transform)| (name, ColumnPolicy::new(transform))).collect();
         let policy = Policy::new(columns, unnamed);

@@ -1,16 +1,20 @@
 //! A checked plan over batches.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::error::{Fault, MaskError, internal};
-use crate::key::{RootKey, ValueDomain};
+use crate::key::{CipherSuite, RootKey, ValueDomain};
 use crate::text::Bilingual;
-use crate::transform::permute::Permuter;
-use crate::transform::{Transform, coarsen, day, redact, text_values};
+use crate::transform::permute::{Permute, Permuter};
+use crate::transform::{
+    DateShift, Measure, Transform, coarsen, day, hierarchy, microaggregate, noise, redact, shift,
+    shuffle, text_values,
+};
 
 /// A masked batch and what could not be masked as asked.
 #[derive(Clone, Debug)]
@@ -30,6 +34,9 @@ pub struct MaskPlan {
     input: SchemaRef,
     output: SchemaRef,
     steps: Vec<Step>,
+    cipher_suite: Option<CipherSuite>,
+    quasi: Vec<String>,
+    measure: Option<Measure>,
 }
 
 /// One column of the output.
@@ -37,9 +44,20 @@ pub struct MaskPlan {
 pub(crate) struct Step {
     /// Place of the column in the input.
     pub(crate) column: usize,
-    /// Place of the subject's column, for date shifts.
-    pub(crate) subject: Option<usize>,
+    /// Places of the other columns that the transform reads.
+    pub(crate) others: Vec<usize>,
     pub(crate) transform: Transform,
+    /// What the transform refers to elsewhere in the policy.
+    pub(crate) reference: Option<Reference>,
+}
+
+/// A part of the policy that another one refers to.
+#[derive(Clone, Debug)]
+pub(crate) enum Reference {
+    /// The permutation of the subject's column, whose birthdays dates follow.
+    Permutation(Permute, ValueDomain),
+    /// A hierarchy, climbed.
+    Climbed(Arc<HashMap<String, String>>),
 }
 
 impl MaskPlan {
@@ -48,7 +66,44 @@ impl MaskPlan {
             input,
             output,
             steps,
+            cipher_suite: None,
+            quasi: Vec::new(),
+            measure: None,
         }
+    }
+
+    pub(crate) fn with_cipher_suite(mut self, suite: Option<CipherSuite>) -> Self {
+        self.cipher_suite = suite;
+        self
+    }
+
+    pub(crate) fn with_measure(mut self, quasi: Vec<String>, measure: Option<Measure>) -> Self {
+        self.quasi = quasi;
+        self.measure = measure;
+        self
+    }
+
+    /// The quasi-identifiers that stay in masked batches, exact or coarsened.
+    pub fn quasi(&self) -> &[String] {
+        &self.quasi
+    }
+
+    /// What the masked data must reach over them; the caller measures.
+    pub fn measure(&self) -> Option<Measure> {
+        self.measure
+    }
+
+    /// What must be said about the plan when it is used with keys of a suite: that FF1 over SM4 has
+    /// no published GM/T profile.
+    pub fn notes(&self, suite: CipherSuite) -> Vec<Bilingual> {
+        let permutes = |step: &Step| {
+            matches!(step.transform, Transform::Permute { .. })
+                || matches!(step.reference, Some(Reference::Permutation(..)))
+        };
+        let note = suite.permutation_note();
+        note.filter(|_| self.steps.iter().any(permutes))
+            .into_iter()
+            .collect()
     }
 
     /// The schema of masked batches: the kept columns in the order of the input.
@@ -72,10 +127,14 @@ impl MaskPlan {
     }
 
     /// Masks one batch. Null stays null; the same value gives the same result in every batch under
-    /// one root key and epoch. A value that the transform cannot take (no valid identifier, no
-    /// date) becomes null and is never passed on.
+    /// one root key and epoch, but for `microaggregate` and `shuffle`, which work on the rows of one
+    /// batch and give the same result for the same batch. A value that the transform cannot take (no
+    /// valid identifier, no date) becomes null and is never passed on.
+    ///
+    /// Memory: the batch, its result, and at most about 100 bytes a row of the batch.
     ///
     /// # Errors
+    /// `cipher_suite_differs` when the policy names another suite than the root key's, and
     /// `schema_changed` when the batch does not have the schema that the plan was made for.
     pub fn apply(
         &self,
@@ -98,6 +157,7 @@ impl MaskPlan {
         batch: &RecordBatch,
     ) -> Result<Masked, MaskError> {
         self.check_schema(batch.schema_ref())?;
+        self.check_suite(root.suite())?;
         let mut columns = Vec::with_capacity(self.steps.len());
         let mut nulled = Vec::new();
         for (step, field) in self.steps.iter().zip(self.output.fields()) {
@@ -119,6 +179,31 @@ impl MaskPlan {
         let batch = RecordBatch::try_new_with_options(self.output_schema(), columns, &options)
             .map_err(|error| internal("apply", &error))?;
         Ok(Masked { batch, nulled })
+    }
+
+    fn check_suite(&self, given: CipherSuite) -> Result<(), MaskError> {
+        match self.cipher_suite {
+            Some(asked) if asked != given => Err(Fault::general(
+                "cipher_suite_differs",
+                Bilingual::new(
+                    format!(
+                        "策略要求 {} 套件，密钥属于 {}",
+                        asked.as_str(),
+                        given.as_str()
+                    ),
+                    format!(
+                        "the policy asks for suite {}, the root key is of {}",
+                        asked.as_str(),
+                        given.as_str()
+                    ),
+                ),
+                Bilingual::new(
+                    "改用该套件的根密钥，或删去策略中的 cipher_suite",
+                    "use a root key of that suite, or remove cipher_suite from the policy",
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_schema(&self, schema: &Schema) -> Result<(), MaskError> {
@@ -168,19 +253,6 @@ impl Step {
         let values = batch.column(self.column);
         match &self.transform {
             Transform::Keep => Ok(Arc::clone(values)),
-            Transform::Token { value_domain } => root.intake(value_domain, epoch).tokenise(values),
-            Transform::Permute {
-                permute,
-                value_domain,
-            } => {
-                let mut permuter = Permuter::new(*permute, root.permutation(value_domain, epoch));
-                let texts = text_values(values)?;
-                let mut permuted = StringBuilder::new();
-                for text in texts.as_string::<i32>() {
-                    permuted.append_option(text.and_then(|text| permuter.permuted(text)));
-                }
-                Ok(Arc::new(permuted.finish()))
-            }
             Transform::RedactConstant { text } => Ok(redact::constant(values, text)),
             Transform::RedactMask { first, last } => redact::mask(values, *first, *last),
             Transform::RedactText => redact::text(values),
@@ -199,22 +271,106 @@ impl Step {
                 coarsen::age_band(values, *width, *top, as_of.and_then(day))
             }
             Transform::Region { to, as_name } => coarsen::region(values, *to, *as_name),
-            Transform::ShiftDate {
-                value_domain, days, ..
-            } => match self.subject {
-                Some(subject) => {
-                    let key = root.date_shift(value_domain, epoch);
-                    coarsen::shift_date(values, batch.column(subject), &key, *days)
+            Transform::Microaggregate { rows_min } => {
+                microaggregate::microaggregated(values, rows(*rows_min))
+            }
+            Transform::Geo { geo } => {
+                let other = self.others(batch).next();
+                geo.cells(values, other.map(AsRef::as_ref))
+            }
+            Transform::Hierarchy { otherwise, .. } => match &self.reference {
+                Some(Reference::Climbed(climbed)) => {
+                    hierarchy::generalised(values, climbed, otherwise.as_deref())
                 }
-                None => Ok(nulls(
-                    &coarsen::shift_type(values.data_type()),
-                    values.len(),
-                )),
+                _ => Ok(nulls(&DataType::Utf8, values.len())),
             },
-            // A plan never holds these; nothing of the column is passed on.
-            Transform::Drop | Transform::Hash { .. } => Ok(nulls(&DataType::Utf8, values.len())),
+            _ => self.apply_keyed(root, epoch, batch),
         }
     }
+
+    /// The transforms that take a key.
+    fn apply_keyed(
+        &self,
+        root: &RootKey,
+        epoch: u32,
+        batch: &RecordBatch,
+    ) -> Result<ArrayRef, MaskError> {
+        let values = batch.column(self.column);
+        let schema = batch.schema_ref();
+        let name = schema.field(self.column).name();
+        let mut others = self.others(batch);
+        match &self.transform {
+            Transform::Token { value_domain } => root.intake(value_domain, epoch).tokenise(values),
+            Transform::Permute {
+                permute,
+                value_domain,
+            } => {
+                let mut permuter = Permuter::new(*permute, &root.permutation(value_domain, epoch));
+                let texts = text_values(values)?;
+                Ok(Arc::new(permuter.column(texts.as_string::<i32>())))
+            }
+            Transform::ShiftDate {
+                value_domain,
+                shift,
+                ..
+            } => {
+                let shifts = match others.next() {
+                    Some(subjects) => self.shifts(root, epoch, (subjects, value_domain), *shift)?,
+                    None => vec![None; values.len()],
+                };
+                Ok(shift::moved(values, &shifts))
+            }
+            Transform::Noise {
+                noise,
+                value_domain,
+                ..
+            } => match others.next() {
+                Some(subjects) => {
+                    let key = root.noise(value_domain, epoch);
+                    noise::noisy(values, subjects, &key, name, noise)
+                }
+                None => Ok(nulls(&noise::noise_type(values.data_type()), values.len())),
+            },
+            Transform::Shuffle { rows_min, .. } => {
+                let within: Vec<&ArrayRef> = others.collect();
+                let key = root.shuffle(epoch);
+                shuffle::shuffled(values, &within, &key, name, rows(*rows_min))
+            }
+            Transform::Surrogate { surrogate } => {
+                let key = root.surrogate(surrogate.kind(), epoch);
+                surrogate.invented(values, others.next().map(AsRef::as_ref), &key)
+            }
+            // A plan never holds these; nothing of the column is passed on.
+            _ => Ok(nulls(&DataType::Utf8, values.len())),
+        }
+    }
+
+    fn shifts(
+        &self,
+        root: &RootKey,
+        epoch: u32,
+        (subjects, value_domain): (&ArrayRef, &ValueDomain),
+        shift: DateShift,
+    ) -> Result<Vec<Option<i64>>, MaskError> {
+        match (shift, &self.reference) {
+            (DateShift::Days(days), _) => {
+                shift::drawn(subjects, &root.date_shift(value_domain, epoch), days)
+            }
+            (DateShift::Birthday, Some(Reference::Permutation(permute, domain))) => {
+                let mut permuter = Permuter::new(*permute, &root.permutation(domain, epoch));
+                shift::of_birthdays(subjects, &mut permuter)
+            }
+            (DateShift::Birthday, _) => Ok(vec![None; subjects.len()]),
+        }
+    }
+
+    fn others<'a>(&'a self, batch: &'a RecordBatch) -> impl Iterator<Item = &'a ArrayRef> {
+        self.others.iter().map(|place| batch.column(*place))
+    }
+}
+
+fn rows(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn nulls(data_type: &DataType, length: usize) -> ArrayRef {
@@ -232,7 +388,11 @@ pub(crate) fn output_type(transform: &Transform, input: &DataType) -> DataType {
         } => coarsen::bin_type(input, *width, *origin, *output),
         Transform::TopBottom { bottom, top } => coarsen::top_bottom_type(input, *bottom, *top),
         Transform::GeneraliseDate { .. } => DataType::Date32,
-        Transform::ShiftDate { .. } => coarsen::shift_type(input),
+        Transform::ShiftDate { .. } => shift::shift_type(input),
+        Transform::Noise { .. } => noise::noise_type(input),
+        Transform::Microaggregate { .. } => microaggregate::mean_type(input),
+        Transform::Shuffle { .. } => input.clone(),
+        Transform::Geo { geo } => geo.output_type(),
         _ => DataType::Utf8,
     }
 }

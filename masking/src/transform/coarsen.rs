@@ -1,4 +1,4 @@
-//! Less exact values: bins, bounds, periods, age bands, regions, shifted dates.
+//! Less exact values: bins, bounds, periods, age bands, regions.
 
 use std::sync::Arc;
 
@@ -6,16 +6,13 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, StringArray, StringBuilder,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Date64Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use crate::classify::check::is_resident_id;
 use crate::classify::region::{RegionLevel as Level, regions};
 use crate::date::{Day, days};
 use crate::error::{MaskError, internal};
-use crate::key::{TokenKey, ValueDomain, canonical};
+use crate::key::{ValueDomain, canonical};
 use crate::transform::text_values;
 
 /// What a bin is written as.
@@ -50,6 +47,18 @@ pub enum RegionLevel {
     City,
     /// County or district.
     County,
+}
+
+impl RegionLevel {
+    /// Digits of a six-digit code that this level keeps.
+    pub(crate) fn digits(self) -> usize {
+        let level = match self {
+            Self::Province => Level::Province,
+            Self::City => Level::City,
+            Self::County => Level::County,
+        };
+        level.digits()
+    }
 }
 
 /// Whether a type holds whole numbers, as opposed to fractions.
@@ -214,11 +223,6 @@ pub(crate) fn region(
     as_name: bool,
 ) -> Result<ArrayRef, MaskError> {
     let texts = text_values(values)?;
-    let level = match level {
-        RegionLevel::Province => Level::Province,
-        RegionLevel::City => Level::City,
-        RegionLevel::County => Level::County,
-    };
     Ok(labels(texts.as_string::<i32>().iter().map(|text| {
         let code = region_code(text?)?;
         let code = format!("{:0<6}", code.get(..level.digits())?);
@@ -246,91 +250,6 @@ fn region_code(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Each date moved by its subject's own number of days, from 1 to `days` back or forth. The same
-/// subject moves by the same number everywhere. A row without a subject, or without a date, becomes
-/// null.
-pub(crate) fn shift_date(
-    values: &dyn Array,
-    subjects: &dyn Array,
-    key: &TokenKey,
-    days_max: u32,
-) -> Result<ArrayRef, MaskError> {
-    let subjects = text_values(subjects)?;
-    let shifts: Vec<Option<i64>> = subjects
-        .as_string::<i32>()
-        .iter()
-        .map(|subject| shift(subject?, key, days_max))
-        .collect();
-    macro_rules! shift_ticks {
-        ($type:ty, $ticks_a_day:expr, $timezone:expr) => {{
-            let column = values.as_primitive::<$type>();
-            let moved = column
-                .iter()
-                .zip(&shifts)
-                .map(|(ticks, shift)| ticks?.checked_add((*shift)?.checked_mul($ticks_a_day)?));
-            let moved: arrow::array::PrimitiveArray<$type> = moved.collect();
-            Ok(Arc::new(moved.with_timezone_opt($timezone)) as ArrayRef)
-        }};
-    }
-    match values.data_type() {
-        DataType::Timestamp(TimeUnit::Second, zone) => {
-            shift_ticks!(TimestampSecondType, 86_400, zone.clone())
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, zone) => {
-            shift_ticks!(TimestampMillisecondType, 86_400_000, zone.clone())
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
-            shift_ticks!(TimestampMicrosecondType, 86_400_000_000, zone.clone())
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
-            shift_ticks!(TimestampNanosecondType, 86_400_000_000_000, zone.clone())
-        }
-        DataType::Date64 => {
-            let moved: arrow::array::PrimitiveArray<Date64Type> = values
-                .as_primitive::<Date64Type>()
-                .iter()
-                .zip(&shifts)
-                .map(|(ticks, shift)| ticks?.checked_add((*shift)?.checked_mul(86_400_000)?))
-                .collect();
-            Ok(Arc::new(moved))
-        }
-        _ => {
-            let dates = days(values).unwrap_or_else(|| Date32Array::new_null(values.len()));
-            let moved: Date32Array = dates
-                .iter()
-                .zip(&shifts)
-                .map(|(date, shift)| i32::try_from(i64::from(date?).checked_add((*shift)?)?).ok())
-                .collect();
-            Ok(Arc::new(moved))
-        }
-    }
-}
-
-/// The type of [`shift_date`]'s result: that of the column, or a date for written dates.
-pub(crate) fn shift_type(input: &DataType) -> DataType {
-    match input {
-        DataType::Timestamp(_, _) | DataType::Date64 => input.clone(),
-        _ => DataType::Date32,
-    }
-}
-
-/// Days of a subject, never 0, so that nobody's dates stay as they are.
-fn shift(subject: &str, key: &TokenKey, days_max: u32) -> Option<i64> {
-    let subject = canonical(key.value_domain(), subject);
-    if subject.is_empty() || days_max == 0 {
-        return None;
-    }
-    // A remainder of 128 bits by at most 2·36500 is uniform to within 2^-111.
-    let drawn = key.digest(subject.as_bytes()) % (2 * u128::from(days_max));
-    let drawn = i64::try_from(drawn).ok()?;
-    let days = i64::from(days_max);
-    Some(if drawn < days {
-        drawn - days
-    } else {
-        drawn - days + 1
-    })
-}
-
 fn labels(labels: impl Iterator<Item = Option<String>>) -> ArrayRef {
     let mut builder = StringBuilder::new();
     for label in labels {
@@ -340,12 +259,14 @@ fn labels(labels: impl Iterator<Item = Option<String>>) -> ArrayRef {
     Arc::new(array)
 }
 
-fn numbers(values: &dyn Array) -> Result<Float64Array, MaskError> {
+/// The numbers of a column as floating-point numbers.
+pub(crate) fn numbers(values: &dyn Array) -> Result<Float64Array, MaskError> {
     let cast = cast(values, &DataType::Float64).map_err(|error| internal("cast", &error))?;
     Ok(cast.as_primitive::<Float64Type>().clone())
 }
 
-fn whole_numbers(values: &dyn Array) -> Result<Int64Array, MaskError> {
+/// The numbers of a column as whole numbers.
+pub(crate) fn whole_numbers(values: &dyn Array) -> Result<Int64Array, MaskError> {
     let cast = cast(values, &DataType::Int64).map_err(|error| internal("cast", &error))?;
     Ok(cast.as_primitive::<Int64Type>().clone())
 }

@@ -110,6 +110,58 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_identifier_is_covered() {
+        let cases = [
+            (
+                Identifier::ResidentId,
+                "证件11010519491231002X。",
+                "11010519491231002X",
+            ),
+            (
+                Identifier::CreditCode,
+                "单位91350200MA31ABCD0D开票",
+                "91350200MA31ABCD0D",
+            ),
+            (
+                Identifier::BankCard,
+                "卡号6222020000000000000，",
+                "6222020000000000000",
+            ),
+            (
+                Identifier::OrganisationCode,
+                "组织机构代码12345678-8。",
+                "12345678",
+            ),
+            (Identifier::Mobile, "电话13800138000晚上", "13800138000"),
+            (Identifier::Plate, "车牌闽DA1B2C停在门口", "闽DA1B2C"),
+            (
+                Identifier::Email,
+                "发到 li.ming@example.com 即可",
+                "li.ming@example.com",
+            ),
+            (Identifier::Ipv4, "来自192.168.10.25的请求", "192.168.10.25"),
+            (Identifier::LandLine, "座机0592-2123456转3", "2123456"),
+            (Identifier::Name, "患者王小明，复诊", "王小明"),
+            (
+                Identifier::Address,
+                "住福建省厦门市思明区湖滨南路15号，",
+                "湖滨南路15号",
+            ),
+            (
+                Identifier::Coordinates,
+                "位于118.0894,24.4798附近",
+                "118.0894",
+            ),
+        ];
+        for (identifier, text, secret) in cases {
+            let redacted = redacted(text);
+            assert!(!redacted.contains(secret), "{text} {redacted}");
+            assert!(redacted.contains(label(identifier)), "{text} {redacted}");
+        }
+        assert_eq!(cases.len(), Identifier::ALL.len());
+    }
+
+    #[test]
     fn stars_hide_all_but_the_ends() {
         assert_eq!(masked("王小明", 1, 0), "王**");
         assert_eq!(masked("13800138000", 3, 2), "138******00");

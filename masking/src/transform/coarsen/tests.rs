@@ -6,11 +6,9 @@
 )]
 
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};
-use arrow::datatypes::Date32Type;
 use proptest::prelude::*;
 
 use super::*;
-use crate::key::RootKey;
 
 fn texts(array: &ArrayRef) -> Vec<Option<&str>> {
     array.as_string::<i32>().iter().collect()
@@ -176,47 +174,6 @@ fn regions_from_codes_resident_numbers_and_addresses() {
     );
 }
 
-#[test]
-fn a_subjects_dates_move_together_and_never_stay() {
-    let key = RootKey::from_bytes([1; 32]).date_shift(&ValueDomain::known("person-id"), 1);
-    let subjects = StringArray::from_iter_values((0..2000).map(|n| format!("P{}", n / 2)));
-    let dates = Date32Array::from_iter_values((0..2000).map(|n| n % 2 * 10));
-    let moved = shift_date(&dates, &subjects, &key, 30).unwrap();
-    let moved = moved.as_primitive::<Date32Type>();
-    let mut drawn = std::collections::HashSet::new();
-    for pair in 0..1000 {
-        let (birth, event) = (moved.value(pair * 2), moved.value(pair * 2 + 1));
-        assert_eq!(event - birth, 10);
-        assert!((-30..=30).contains(&birth) && birth != 0);
-        drawn.insert(birth);
-    }
-    assert_eq!(drawn.len(), 60);
-}
-
-#[test]
-fn shifted_times_keep_type_and_time_of_day_and_the_subjects_spelling_does_not_matter() {
-    let key = RootKey::from_bytes([1; 32]).date_shift(&ValueDomain::known("person-id"), 1);
-    let times = TimestampMicrosecondArray::from(vec![
-        Some(3_600_000_000),
-        Some(3_600_000_000),
-        Some(1),
-        None,
-    ])
-    .with_timezone("+08:00");
-    let subjects = StringArray::from(vec![
-        Some("11010519491231002X"),
-        Some("110105491231002"),
-        None,
-        Some("a"),
-    ]);
-    let moved = shift_date(&times, &subjects, &key, 365).unwrap();
-    assert_eq!(moved.data_type(), times.data_type());
-    let moved = moved.as_primitive::<TimestampMicrosecondType>();
-    assert_eq!(moved.value(0), moved.value(1));
-    assert_eq!(moved.value(0).rem_euclid(86_400_000_000), 3_600_000_000);
-    assert!(moved.is_null(2) && moved.is_null(3));
-}
-
 proptest! {
     #[test]
     fn a_number_lies_in_its_bin(value in any::<i32>(), width in 1u32..10_000, origin in -1000i32..1000) {
@@ -239,7 +196,5 @@ proptest! {
         let days = Date32Array::from(days);
         let _ = generalise_date(&days, Period::Month).unwrap();
         let _ = age_band(&days, 5, 90, Day::new(2025, 1, 1)).unwrap();
-        let key = RootKey::from_bytes([1; 32]).date_shift(&ValueDomain::known("person-id"), 1);
-        let _ = shift_date(&days, &days, &key, 36_500).unwrap();
     }
 }

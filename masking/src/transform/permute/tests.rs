@@ -9,7 +9,18 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
+use super::resident::unassigned_image;
 use super::*;
+use crate::classify::check::{
+    calendar_date, credit_check, is_credit_code, is_luhn, is_resident_id, luhn_check,
+    organisation_check, resident_check,
+};
+use crate::classify::is_plate;
+use crate::classify::region::regions;
+use crate::classify::table::is_mobile;
+use crate::date::Day;
+use crate::key::{CipherSuite, PermutationKey, RootKey};
+use arrow::array::{Array, StringArray};
 
 /// A kind, the n-th identifier of it, its check, and how many characters stay.
 type Case = (Permute, fn(u64) -> String, fn(&str) -> bool, usize);
@@ -21,7 +32,19 @@ const RESIDENT: Permute = Permute::ResidentId {
 };
 
 fn permuter(permute: Permute) -> Permuter {
-    Permuter::new(permute, [3; 32])
+    with_key(permute, 3)
+}
+
+fn with_key(permute: Permute, key: u8) -> Permuter {
+    Permuter::new(permute, &PermutationKey::Aes256([key; 32].into()))
+}
+
+impl Permuter {
+    /// The image of one value.
+    fn permuted(&mut self, value: &str) -> Option<String> {
+        let images = self.column(&StringArray::from(vec![value]));
+        images.is_valid(0).then(|| images.value(0).to_owned())
+    }
 }
 
 fn resident_id(region: &str, days: i64, order: u32) -> String {
@@ -89,6 +112,29 @@ fn a_whole_band_is_permuted_one_to_one() {
         }
     }
     assert_eq!(seen.iter().filter(|hit| **hit).count(), 60 * 500);
+}
+
+/// Both suites, from the first to the last number that begins with 13800.
+#[test]
+fn a_whole_domain_of_a_million_numbers_is_permuted_one_to_one() {
+    for suite in [CipherSuite::International, CipherSuite::Sm] {
+        let permute = Permute::Mobile { keep: 5 };
+        let root = RootKey::with_suite([3; 32], suite);
+        let key = root.permutation(&permute.value_domain(), 1);
+        let mut permuter = Permuter::new(permute, &key);
+        let mut seen = vec![false; 1_000_000];
+        for first in (0..1_000_000).step_by(50_000) {
+            let numbers = (first..first + 50_000).map(|number| format!("13800{number:06}"));
+            let images = permuter.column(&StringArray::from_iter_values(numbers));
+            for image in &images {
+                let tail = image.unwrap().strip_prefix("13800").unwrap();
+                let place: usize = tail.parse().unwrap();
+                assert!(!seen[place], "{suite:?} {tail}");
+                seen[place] = true;
+            }
+        }
+        assert!(seen.iter().all(|hit| *hit));
+    }
 }
 
 #[test]
@@ -262,7 +308,7 @@ fn what_is_no_identifier_has_no_image() {
 fn keys_and_kept_parts_make_different_permutations() {
     let images: HashSet<String> = (0..20)
         .map(|key| {
-            Permuter::new(Permute::Mobile { keep: 3 }, [key; 32])
+            with_key(Permute::Mobile { keep: 3 }, key)
                 .permuted("13800138000")
                 .unwrap()
         })
@@ -274,6 +320,76 @@ fn keys_and_kept_parts_make_different_permutations() {
         .map(|head| permuter.permuted(&format!("{head}00138000")).unwrap()[3..].to_owned())
         .collect();
     assert_eq!(tails.len(), 4);
+}
+
+/// Images that earlier versions of this crate wrote: they are in data sets, and must stay.
+#[test]
+fn existing_images_do_not_change() {
+    let resident = |keep_region, unassigned_region| Permute::ResidentId {
+        keep_region,
+        birth_band_years: 10,
+        unassigned_region,
+    };
+    let mobile = |keep| Permute::Mobile { keep };
+    let card = Permute::BankCard { keep: 6 };
+    for (permute, value, image) in [
+        (RESIDENT, "11010519491231002X", "110105194011047981"),
+        (
+            resident(2, false),
+            "11010519491231002X",
+            "11011519411122946X",
+        ),
+        (
+            resident(6, true),
+            "11010519491231002X",
+            "117104194011047981",
+        ),
+        (mobile(3), "13800138000", "13842655435"),
+        (mobile(5), "13800138000", "13800629802"),
+        (mobile(3), "17400138000", "17490381837"),
+        (card, "4111111111111111", "4111114071608548"),
+        (card, "6222020000000000000", "6222026064081482887"),
+        (Permute::Plate, "闽D12345", "闽DA2EHD"),
+        (Permute::Plate, "闽DF12345", "闽DC35341"),
+        (Permute::Plate, "闽D12345F", "闽D76292C"),
+        (Permute::Plate, "粤Z1A34港", "粤Z72RQ港"),
+    ] {
+        assert_eq!(permuter(permute).permuted(value).unwrap(), image);
+    }
+}
+
+#[test]
+fn a_column_is_permuted_as_its_values_are() {
+    let values = StringArray::from_iter((0..3000u64).map(|n| match n % 7 {
+        0 => None,
+        1 => Some("no number".to_owned()),
+        _ => Some(format!("1{}{:08}", 35 + n % 4, n * 7919)),
+    }));
+    let images = permuter(Permute::Mobile { keep: 3 }).column(&values);
+    let mut one_by_one = permuter(Permute::Mobile { keep: 3 });
+    for (value, image) in values.iter().zip(&images) {
+        let expected = value.and_then(|value| one_by_one.permuted(value));
+        assert_eq!(image, expected.as_deref());
+    }
+}
+
+#[test]
+fn the_sm_suite_permutes_validly_and_otherwise() {
+    let root = RootKey::with_suite([3; 32], CipherSuite::Sm);
+    let mobile = Permute::Mobile { keep: 3 };
+    let key = root.permutation(&mobile.value_domain(), 1);
+    let mut sm = Permuter::new(mobile, &key);
+    let mut seen = HashSet::new();
+    for n in 0..2000u64 {
+        let number = format!("138{:08}", n * 7919);
+        let image = sm.permuted(&number).unwrap();
+        assert!(is_mobile(&image) && seen.insert(image));
+    }
+    let international = RootKey::from_bytes([3; 32]).permutation(&mobile.value_domain(), 1);
+    assert_ne!(
+        Permuter::new(mobile, &international).permuted("13800138000"),
+        sm.permuted("13800138000")
+    );
 }
 
 #[test]
