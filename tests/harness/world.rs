@@ -353,12 +353,18 @@ value_domain = "person-id"
 
 [columns.district]
 transform = "keep"
+class = "public"
+reason = "invented people"
 
 [columns.sex]
 transform = "keep"
+class = "public"
+reason = "invented people"
 
 [columns.age_band]
 transform = "keep"
+class = "public"
+reason = "invented people"
 
 [columns.occupation]
 transform = "keep"

@@ -19,6 +19,9 @@ use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
 use crate::storage::{is_unique_violation, storage_error};
 
+/// Rows of a sample that are shown; jobs on samples see all of them.
+const SHOWN_ROWS: usize = 20;
+
 /// A data set as the catalogue shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatasetView {
@@ -272,7 +275,8 @@ impl Platform {
                 Box::pin(async move {
                     let dataset = dataset_facts(conn, &name).await?;
                     if dataset.version_number > 0 {
-                        let rows = newest_sample(conn, dataset.id).await?;
+                        let mut rows = newest_sample(conn, dataset.id).await?;
+                        rows.truncate(SHOWN_ROWS);
                         return Ok(shown(rows, &dataset, &root));
                     }
                     // Before the first version only what went through the policy may be shown.
@@ -286,7 +290,7 @@ impl Platform {
                     sample::masked_rows(
                         &dataset.entry,
                         rows,
-                        &policy.policy,
+                        (&policy.policy, &plan::known_classes(&dataset)),
                         &plan,
                         &root,
                         plan::INTAKE_EPOCH,

@@ -25,4 +25,4 @@ pub(crate) use self::entry::{is_name, sample_finding, shortened};
 pub(crate) use self::facts::{version_columns, version_schema};
 pub(crate) use self::plan::INTAKE_EPOCH;
 pub(crate) use self::policy::{PolicyInForce, policy_in_force};
-pub(crate) use self::sample::{masked_rows, shown_rows};
+pub(crate) use self::sample::{invented_token, masked_rows, rows_of};

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::json::ArrayWriter;
 use arrow::json::writer::{JsonArray, WriterBuilder};
-use masking::{MaskPlan, Policy, RootKey, ValueDomain};
+use masking::{ColumnClass, MaskPlan, Policy, RootKey, ValueDomain};
 use serde_json::Value;
 
 use super::entry::{CatalogueEntry, SampleRow, arrow_schema};
@@ -31,13 +31,13 @@ pub(crate) enum SampleError {
 pub(crate) fn masked_rows(
     entry: &CatalogueEntry,
     rows: &[SampleRow],
-    policy: &Policy,
+    (policy, classes): (&Policy, &[ColumnClass]),
     plan: &MaskPlan,
     root: &RootKey,
     epoch: u32,
 ) -> Result<Vec<SampleRow>, SampleError> {
     let masked = plan.apply(root, epoch, &batch_of(entry, rows)?)?;
-    let mut residual = ResidualScan::new(policy, &masked.schema());
+    let mut residual = ResidualScan::new(policy, &masked.schema(), classes);
     let numbers: Vec<u64> = (1..).take(masked.num_rows()).collect();
     residual.observe(&masked, &numbers);
     if !residual.finish().0.is_empty() {
@@ -47,7 +47,7 @@ pub(crate) fn masked_rows(
 }
 
 /// Rows of a masked batch as they may be shown.
-pub(crate) fn shown_rows(
+fn shown_rows(
     dataset: &str,
     masked: &RecordBatch,
     tokens: &[(String, ValueDomain)],
@@ -64,6 +64,12 @@ pub(crate) fn shown_rows(
         }
     }
     rows_of(&RecordBatch::try_new(schema, columns)?)
+}
+
+/// The token of an invented subject: the same one in the samples of all data sets, so that samples join.
+pub(crate) fn invented_token(root: &RootKey, domain: &ValueDomain, subject: u64) -> String {
+    root.scenario("samples", domain, super::INTAKE_EPOCH)
+        .token(format!("subject {subject}").as_bytes())
 }
 
 /// A batch as rows of column → value; nulls are written.

@@ -54,7 +54,7 @@ impl Default for IntakeLimits {
             problems_kept_max: 10_000,
             failed_percent_max: 20,
             failed_cells_floor: 100,
-            sample_rows: 20,
+            sample_rows: 200,
         }
     }
 }

@@ -9,15 +9,14 @@ use ::parquet::file::properties::WriterProperties;
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use masking::{MaskPlan, RiskMeter, RiskReport, TokenKey, sample_rows};
+use masking::{MaskPlan, RiskMeter, RiskReport, Synthesiser, TokenKey, ValueDomain};
 
 use super::pipeline::{Order, Report, Stop, Verdict};
 use super::units::Numbering;
+use crate::catalogue::invented_token;
 
 /// Rows of a row group of a version file.
 const ROW_GROUP_ROWS: usize = 131_072;
-/// Batches that the sample is drawn from.
-const SAMPLE_BATCHES: usize = 8;
 /// Highest prosecutor risk of level 3 of GB/T 42460 (k = 5).
 const ACCEPTABLE_RISK: f64 = 0.2;
 
@@ -29,20 +28,18 @@ pub(super) struct Masking<W: Write + Send> {
     after: RiskMeter,
     writer: ArrowWriter<W>,
     schema: SchemaRef,
-    samples: Vec<RecordBatch>,
+    sample: Synthesiser,
 }
 
 impl<W: Write + Send> Masking<W> {
     pub(super) fn new(
         order: &Order<'_>,
         plan: MaskPlan,
-        quasi: &[String],
         sensitive: Option<&str>,
         sink: W,
     ) -> Result<Self, Stop> {
         let output = plan.output_schema();
         let remains = |name: &str| output.index_of(name).is_ok();
-        let quasi: Vec<String> = quasi.iter().filter(|name| remains(name)).cloned().collect();
         let mut fields: Vec<Field> = output.fields().iter().map(|f| f.as_ref().clone()).collect();
         let unit = match &order.entry.unit {
             None => None,
@@ -59,10 +56,10 @@ impl<W: Write + Send> Masking<W> {
             .build();
         Ok(Masking {
             unit,
-            after: RiskMeter::new(&quasi, sensitive.filter(|name| remains(name))),
+            after: RiskMeter::new(plan.quasi(), sensitive.filter(|name| remains(name))),
             writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
             schema,
-            samples: Vec::new(),
+            sample: Synthesiser::new(output, &plan.tokens(), order.seed),
             plan,
         })
     }
@@ -78,10 +75,7 @@ impl<W: Write + Send> Masking<W> {
         }
         let masked = self.plan.apply(order.root, order.epoch, kept)?;
         self.after.observe(&masked)?;
-        if self.samples.len() < SAMPLE_BATCHES {
-            self.samples
-                .push(sample_rows(&masked, order.limits.sample_rows, order.seed));
-        }
+        self.sample.observe(&masked)?;
         let mut columns: Vec<ArrayRef> = masked.columns().to_vec();
         if let Some((index, key)) = &self.unit {
             let tokens = key.tokenise(kept.column(*index))?;
@@ -95,16 +89,22 @@ impl<W: Write + Send> Masking<W> {
     pub(super) fn finish(self, order: &Order<'_>, report: &mut Report) -> Result<Verdict, Stop> {
         let after = self.after.finish();
         let level = level(&after);
+        if let Some(measure) = self.plan.measure() {
+            let unmet = measure.unmet(&after).into_iter();
+            report
+                .faults
+                .extend(unmet.map(super::pipeline::masking_fault));
+        }
         report.risk_after = Some(after);
         if !report.faults.is_empty() {
             return Ok(Verdict::Quarantined);
         }
         self.writer.close()?;
-        let output = self.plan.output_schema();
-        let drawn = arrow::compute::concat_batches(&output, &self.samples)?;
+        let root = order.root;
+        let token = |domain: &ValueDomain, subject| invented_token(root, domain, subject);
         Ok(Verdict::Version {
             level,
-            sample: sample_rows(&drawn, order.limits.sample_rows, order.seed),
+            sample: self.sample.finish(order.limits.sample_rows, &token)?,
             plan: Box::new(self.plan),
         })
     }

@@ -269,13 +269,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             )))
         })?;
         let masked = match plan {
-            Ok(plan) => Ok(Masking::new(
-                order,
-                plan,
-                &quasi,
-                sensitive.as_deref(),
-                sink,
-            )?),
+            Ok(plan) => Ok(Masking::new(order, plan, sensitive.as_deref(), sink)?),
             Err(faults) => Err(faults),
         };
         Ok(Pass {
@@ -287,6 +281,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             residual: ResidualScan::new(
                 order.policy.unwrap_or(&Policy::default()),
                 &order.entry.schema(),
+                classes,
             ),
             masked,
         })
@@ -402,7 +397,7 @@ fn rows_of(batch: &RecordBatch) -> u64 {
     u64::try_from(batch.num_rows()).unwrap_or(0)
 }
 
-fn masking_fault(fault: masking::Fault) -> IntakeFault {
+pub(super) fn masking_fault(fault: masking::Fault) -> IntakeFault {
     let mut converted = IntakeFault::new(&fault.code, fault.message, fault.remedy);
     converted.column = fault.column;
     converted

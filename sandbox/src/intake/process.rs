@@ -20,7 +20,7 @@ use super::sink::ObjectSink;
 use super::store::{self, Claim};
 use super::units::Numbering;
 use crate::catalogue::{
-    CatalogueEntry, DatasetFacts, INTAKE_EPOCH, SampleRow, masked_rows, shown_rows,
+    CatalogueEntry, DatasetFacts, INTAKE_EPOCH, SampleRow, masked_rows, rows_of,
 };
 use crate::error::Error;
 use crate::id::{PushId, VersionId};
@@ -388,7 +388,7 @@ impl Work {
             rows = masked_rows(
                 order.entry,
                 &manifest.sample,
-                policy,
+                (policy, &report.classes),
                 &plan,
                 &self.root,
                 INTAKE_EPOCH,
@@ -396,14 +396,7 @@ impl Work {
             .map_err(failed)?;
         }
         if rows.is_empty() {
-            rows = shown_rows(
-                &order.entry.name,
-                &sample,
-                &tokens,
-                &self.root,
-                INTAKE_EPOCH,
-            )
-            .map_err(failed)?;
+            rows = rows_of(&sample).map_err(failed)?;
         }
         let columns = crate::catalogue::version_columns(
             order.entry,

@@ -7,7 +7,7 @@
 use arrow::array::{AsArray, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::record_batch::RecordBatch;
-use masking::{Action, Class, Identifier, Policy, Problem, Transform, find_identifiers};
+use masking::{Action, Class, ColumnClass, Identifier, Policy, Problem, find_identifiers};
 
 use super::reader::{IntakeFault, both, shape};
 
@@ -36,9 +36,14 @@ pub(crate) struct ResidualScan {
 }
 
 impl ResidualScan {
-    /// A scan of the columns that `policy` keeps, unless a person stated with a reason that a
-    /// column is public.
-    pub(crate) fn new(policy: &Policy, schema: &arrow::datatypes::Schema) -> Self {
+    /// A scan of the columns whose values `policy` lets through for columns of these classes, unless a person stated with a
+    /// reason that a column is public.
+    pub(crate) fn new(
+        policy: &Policy,
+        schema: &arrow::datatypes::Schema,
+        classes: &[ColumnClass],
+    ) -> Self {
+        let policy = policy.resolved(classes);
         let mut columns = Vec::new();
         for (index, field) in schema.fields().iter().enumerate() {
             let Some(rule) = policy.columns().get(field.name()) else {
@@ -46,7 +51,7 @@ impl ResidualScan {
             };
             let stated_public = rule.class == Some(Class::Public) && rule.reason.is_some();
             let scanned = matches!(field.data_type(), DataType::Utf8 | DataType::Int64);
-            if scanned && rule.transform == Transform::Keep && !stated_public {
+            if scanned && rule.transform.passes_values() && !stated_public {
                 columns.push(KeptColumn {
                     name: field.name().clone(),
                     index,
@@ -237,7 +242,7 @@ mod tests {
     fn scan(policy: &str, cells: ArrayRef) -> Vec<(Option<u64>, u64)> {
         let batch = RecordBatch::try_from_iter_with_nullable([("c", cells, true)]).unwrap();
         let policy = Policy::parse(policy).unwrap();
-        let mut scan = ResidualScan::new(&policy, &batch.schema());
+        let mut scan = ResidualScan::new(&policy, &batch.schema(), &[]);
         let rows: Vec<u64> = (1..).take(batch.num_rows()).collect();
         scan.observe(&batch, &rows);
         let (faults, problems) = scan.finish();

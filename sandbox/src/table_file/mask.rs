@@ -76,7 +76,7 @@ pub fn plan_file(
     classes: &[ColumnClass],
 ) -> Result<Vec<PlannedColumn>, TableError> {
     let plan = compile(table, policy, classes)?;
-    let output = plan.output_schema();
+    let (output, resolved) = (plan.output_schema(), policy.resolved(classes));
     let planned = table.columns().map(|(name, kind)| PlannedColumn {
         column: name.to_owned(),
         kind: kind.name(),
@@ -84,7 +84,7 @@ pub fn plan_file(
             .iter()
             .find(|class| class.column == name)
             .map_or(Class::Public, |class| class.class),
-        transform: match (policy.columns().get(name), policy.unnamed()) {
+        transform: match (resolved.columns().get(name), policy.unnamed()) {
             (Some(rule), _) => rule.transform.name().to_owned(),
             (None, UnnamedColumns::Drop) => "drop".to_owned(),
             (None, UnnamedColumns::Refuse) => String::new(),
@@ -131,17 +131,17 @@ pub fn mask_file(
     let plan = compile(table, policy, &classes)?;
     let output = plan.output_schema();
     let (quasi, sensitive) = of_risk(&classes);
+    let left = plan.quasi();
     let remains = |name: &String| output.index_of(name).is_ok();
-    let left: Vec<String> = quasi.iter().filter(|name| remains(name)).cloned().collect();
     let mut before = RiskMeter::new(&quasi, sensitive.as_deref());
     let mut after = RiskMeter::new(
-        &left,
+        left,
         sensitive
             .as_ref()
             .filter(|name| remains(name))
             .map(String::as_str),
     );
-    let mut residual = ResidualScan::new(policy, &table.schema());
+    let mut residual = ResidualScan::new(policy, &table.schema(), &classes);
     let mut writer = RowWriter::create(to, format, &output)?;
     let mut nulled: Vec<(String, u64)> = Vec::new();
     let mut rows = table.rows(read)?;
@@ -163,6 +163,11 @@ pub fn mask_file(
     if !faults.is_empty() {
         return Err(TableError::Residual(faults));
     }
+    let after = after.finish();
+    let unmet = plan.measure().map(|measure| measure.unmet(&after));
+    if let Some(unmet) = unmet.filter(|unmet| !unmet.is_empty()) {
+        return Err(TableError::Refused(unmet));
+    }
     let (written, sha256) = writer.finish()?;
     Ok(MaskOutcome {
         rows: written,
@@ -173,7 +178,7 @@ pub fn mask_file(
         nulled,
         classes,
         before: before.finish(),
-        after: after.finish(),
+        after,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::catalogue::ColumnType;
 use crate::clock::SystemEntropy;
 use crate::intake::DataFormat;
 
-const POLICY: &str = "version = 1\n\
+const POLICY: &str = "version = 1\n[measure]\nk_min = 2\n\
     [columns.id]\ntransform = \"token\"\nvalue_domain = \"person-id\"\n\
     [columns.age]\ntransform = \"age_band\"\nwidth = 10\ntop = 90\n\
     [columns.visits]\ntransform = \"keep\"\n\

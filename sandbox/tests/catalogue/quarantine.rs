@@ -149,3 +149,30 @@ async fn an_unsafe_policy_is_refused_with_the_column() {
     assert_eq!(denied.kind(), sandbox::ErrorKind::Denied);
     world.platform.close().await;
 }
+
+#[tokio::test]
+async fn rows_that_can_be_told_apart_after_masking_wait_for_a_coarser_policy() {
+    let world = World::new().await;
+    let measured =
+        |policy: String| policy.replace("version = 1\n", "version = 1\n\n[measure]\nk_min = 5\n");
+    world.set_policy(&measured(policy("keep"))).await.unwrap();
+    // One visitor was born in a year of her own.
+    let odd = format!("{},女,1921-03-04,7.5,复诊\n", resident_id(500));
+    let view = world.pushed(&(visits(0..100) + &odd)).await;
+    assert_eq!(view.state, PushState::Quarantined, "{view:?}");
+    assert_eq!(view.faults[0].rule, "k_below");
+    let risk = world
+        .platform
+        .push_risk(&world.admin, view.id)
+        .await
+        .unwrap();
+    assert_eq!(risk.after.unwrap().k, 1);
+    let coarser = policy("keep").replace(
+        "transform = \"generalise_date\"\nto = \"year\"",
+        "transform = \"drop\"",
+    );
+    world.set_policy(&measured(coarser)).await.unwrap();
+    let view = world.commit(view.id).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    world.platform.close().await;
+}

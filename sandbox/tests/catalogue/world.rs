@@ -349,6 +349,8 @@ value_domain = "person-id"
 
 [columns.sex]
 transform = "keep"
+class = "public"
+reason = "invented people"
 
 [columns.born]
 transform = "generalise_date"

@@ -58,7 +58,7 @@ pub(crate) async fn samples_are_seen_at_once_and_never_released() {
         .skip(1)
         .map(|line| line.split(',').nth(1).unwrap().parse::<u64>().unwrap())
         .sum();
-    assert_eq!(counted, 20, "the sample has twenty rows: {csv}");
+    assert_eq!(counted, 200, "the sample has two hundred rows: {csv}");
     let releases = world
         .platform
         .releases(&world.developer, None, sandbox::PageRequest::default());

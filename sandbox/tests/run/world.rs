@@ -353,6 +353,8 @@ value_domain = "person-id"
 
 [columns.district]
 transform = "keep"
+class = "public"
+reason = "invented people"
 
 [columns.occupation]
 transform = "keep"

@@ -39,7 +39,7 @@ fn pair(district: &str) -> [String; 2] {
          WHERE year = {} AND district = '{district}'",
         truth::PAIR_YEAR
     );
-    let without = format!("{all} AND family_size <> 9");
+    let without = format!("{all} AND (coinsurance_percent <> 95 OR family_size <> 1)");
     [all, without]
 }
 
@@ -261,7 +261,7 @@ pub(in crate::demo) async fn differencing(stage: &mut Stage) -> Played {
     let claims = &stage.material()?.claims;
     let mut lines = Vec::new();
     for (district, due) in [
-        ("翔安区", RunState::Released),
+        ("湖里区", RunState::Released),
         ("同安区", RunState::Refused),
     ] {
         let (all, without) = truth::pair(claims, district);
