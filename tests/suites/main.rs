@@ -12,6 +12,7 @@ mod api_walk;
 mod attacks;
 mod bad_input;
 mod crash;
+mod examples;
 mod ledger;
 mod storage;
 mod walk;

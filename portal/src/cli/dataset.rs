@@ -1,6 +1,7 @@
 //! `egret dataset`: the catalogue, masking policies, pushes and their reports.
 
 use super::failure::Failure;
+use super::organisation;
 use super::output::{Column, column};
 use super::push::{self, format_of};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
@@ -41,8 +42,11 @@ enum Verb {
     },
     /// 登记数据集 · register a data set
     Register {
-        /// 目录条目（JSON），`-` 为标准输入 · the catalogue entry (JSON), `-` for standard input
+        /// 目录条目（JSON），`-` 为标准输入；见 egret example entry · the catalogue entry (JSON), `-` for standard input; see egret example entry
         file: PathBuf,
+        /// 质量规则（TOML）；见 egret example rules · quality rules (TOML); see egret example rules
+        #[arg(long, value_name = "FILE")]
+        rules: Option<PathBuf>,
     },
     /// 脱敏策略 · masking policy
     #[command(subcommand)]
@@ -199,8 +203,12 @@ impl Verb {
                 &client.dataset_versions(&name, &paging.query()).await?,
                 VERSIONS,
             ),
-            Self::Register { file } => {
-                let entry: DatasetCreate = json_of(&file)?;
+            Self::Register { file, rules } => {
+                let mut entry: DatasetCreate = json_of(&file)?;
+                entry.provider = organisation::identifier(session, entry.provider).await?;
+                if let Some(rules) = rules {
+                    entry.quality_rules = Some(text_of(&rules)?);
+                }
                 printer.one(&client.register_dataset(&entry).await?, ENTRIES)
             }
             Self::Policy(policy) => policy.perform(session).await,

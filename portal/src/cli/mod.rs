@@ -6,6 +6,7 @@ mod completions;
 mod credentials;
 mod dataset;
 pub mod doctor;
+mod example;
 mod failure;
 mod grant;
 mod job;
@@ -76,6 +77,8 @@ enum Command {
     Account(account::Account),
     /// 数据目录、脱敏策略、推送 · catalogue, masking policies, pushes
     Dataset(dataset::Dataset),
+    /// 各种文件的完整示例 · whole examples of every file that Egret takes
+    Example(example::Example),
     /// 在本机对文件分类、脱敏、度量风险 · classify, mask and measure files on this machine
     Mask(mask::Mask),
     /// 应用场景 · scenarios
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Organisation(organisation) => organisation.run(lang),
         Command::Account(account) => account.run(lang),
         Command::Dataset(dataset) => dataset.run(lang),
+        Command::Example(example) => example.run(lang),
         Command::Mask(mask) => mask.run(lang),
         Command::Scenario(scenario) => scenario.run(lang),
         Command::Grant(grant) => grant.run(lang),

@@ -30,7 +30,7 @@ enum Verb {
     Propose {
         /// 简称，唯一 · short unique name
         name: String,
-        /// 场景合约（JSON），`-` 为标准输入 · the contract (JSON), `-` for standard input
+        /// 场景合约（JSON），`-` 为标准输入；见 egret example contract · the contract (JSON), `-` for standard input; see egret example contract
         file: PathBuf,
         /// 同时提交审查 · hand it to the reviewers at once
         #[arg(long)]
