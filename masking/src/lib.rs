@@ -45,7 +45,7 @@ pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
 pub use quality::{
     Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
 };
-pub use risk::{RiskMeter, RiskReport};
+pub use risk::{ClassCounter, RiskMeter, RiskReport, Suppression};
 pub use sample::sample_rows;
 pub use synthesise::{COMMON_MIN, Synthesiser};
 pub use text::{Bilingual, Lang};

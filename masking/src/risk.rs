@@ -1,5 +1,7 @@
 //! How well rows can still be told apart: k-anonymity and its relatives.
 
+mod suppress;
+
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -12,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{MeasureError, internal};
 use crate::text::Bilingual;
+
+pub use suppress::{ClassCounter, Suppression};
 
 /// Re-identification risk of a table, measured over its quasi-identifiers. Null is a category of
 /// its own.

@@ -130,8 +130,17 @@ fn measure(table: Table) -> Result<Measure, PolicyError> {
             }
             t_max => t_max,
         },
+        suppress_percent_max: match options.number("suppress_percent_max")? {
+            Some(most) if !(0.0..=10.0).contains(&most) => {
+                return Err(options.value("suppress_percent_max", "0 … 10"));
+            }
+            most => most,
+        },
     };
-    options.finish(("度量", "the measure"), "k_min, l_min, t_max")?;
+    options.finish(
+        ("度量", "the measure"),
+        "k_min, l_min, t_max, suppress_percent_max",
+    )?;
     Ok(measure)
 }
 

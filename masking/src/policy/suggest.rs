@@ -9,6 +9,7 @@ pub(super) const MEASURE: Measure = Measure {
     k_min: 5,
     l_min: None,
     t_max: None,
+    suppress_percent_max: Some(1.0),
 };
 
 pub(super) fn transform(class: &ColumnClass) -> Transform {

@@ -13,6 +13,8 @@ pub struct Measure {
     pub l_min: Option<u32>,
     /// The largest distance between their sensitive values and all (t-closeness), 0 to 1.
     pub t_max: Option<f64>,
+    /// The greatest share of rows, in percent, that may be left out because too few others agree with them.
+    pub suppress_percent_max: Option<f64>,
 }
 
 impl Measure {
@@ -70,6 +72,7 @@ mod tests {
             k_min: 5,
             l_min: Some(2),
             t_max: Some(0.3),
+            suppress_percent_max: None,
         };
         let codes = |report: &RiskReport| -> Vec<String> {
             let unmet = measure.unmet(report);

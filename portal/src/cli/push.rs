@@ -135,6 +135,10 @@ pub(super) async fn report(session: &Session, id: &str, to: Option<&Path>) -> Re
                 push.sha256.clone().unwrap_or_default(),
             ),
             (("问题记录", "problem records"), push.problems.to_string()),
+            (
+                ("因同类过少剔除的行", "rows left out: too few others agree"),
+                risk.suppressed_rows.to_string(),
+            ),
         ],
         columns: Vec::new(),
         quality: Some(&quality),

@@ -286,6 +286,7 @@ impl From<&sandbox::PushRisk> for PushRiskView {
             before: (&risk.before).into(),
             after: risk.after.as_ref().map(Into::into),
             deidentification_level: risk.deidentification_level,
+            suppressed_rows: risk.suppressed_rows,
         }
     }
 }

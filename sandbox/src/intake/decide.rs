@@ -332,6 +332,7 @@ async fn update_push(
             &PushRisk {
                 before: before.clone(),
                 after: report.risk_after.clone(),
+                suppressed_rows: report.rows_suppressed,
                 deidentification_level: level,
             },
         )?,

@@ -7,9 +7,10 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use masking::{MaskPlan, RiskMeter, RiskReport, Synthesiser, TokenKey, ValueDomain};
+use masking::{MaskPlan, RiskMeter, RiskReport, Suppression, Synthesiser, TokenKey, ValueDomain};
 
 use super::pipeline::{Order, Report, Stop, Verdict};
 use super::units::Numbering;
@@ -29,6 +30,7 @@ pub(super) struct Masking<W: Write + Send> {
     writer: ArrowWriter<W>,
     schema: SchemaRef,
     sample: Synthesiser,
+    suppression: Option<Suppression>,
 }
 
 impl<W: Write + Send> Masking<W> {
@@ -60,20 +62,34 @@ impl<W: Write + Send> Masking<W> {
             writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
             schema,
             sample: Synthesiser::new(output, &plan.tokens(), order.seed),
+            suppression: None,
             plan,
         })
     }
 
+    /// Sets what is left out from now on.
+    pub(super) fn suppress(&mut self, suppression: Option<Suppression>) {
+        self.suppression = suppression;
+    }
+
+    /// Masks and writes rows; says how many were written.
     pub(super) fn take(
         &mut self,
         order: &Order<'_>,
         numbering: &mut Numbering,
         kept: &RecordBatch,
-    ) -> Result<(), Stop> {
-        if kept.num_rows() == 0 {
-            return Ok(());
+    ) -> Result<u64, Stop> {
+        let mut masked = self.plan.apply(order.root, order.epoch, kept)?;
+        let mut kept = kept.clone();
+        if let Some(suppression) = &mut self.suppression {
+            let stays = suppression.stays(&masked)?;
+            masked = filter_record_batch(&masked, &stays)?;
+            kept = filter_record_batch(&kept, &stays)?;
         }
-        let masked = self.plan.apply(order.root, order.epoch, kept)?;
+        let rows = u64::try_from(kept.num_rows()).unwrap_or(0);
+        if rows == 0 {
+            return Ok(0);
+        }
         self.after.observe(&masked)?;
         self.sample.observe(&masked)?;
         let mut columns: Vec<ArrayRef> = masked.columns().to_vec();
@@ -83,7 +99,7 @@ impl<W: Write + Send> Masking<W> {
         }
         self.writer
             .write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
-        Ok(())
+        Ok(rows)
     }
 
     pub(super) fn finish(self, order: &Order<'_>, report: &mut Report) -> Result<Verdict, Stop> {

@@ -13,8 +13,8 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Action, Class, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
-    RiskReport, RootKey,
+    Action, Class, ClassCounter, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport,
+    RiskMeter, RiskReport, RootKey, Suppression,
 };
 
 use super::limits::IntakeLimits;
@@ -73,6 +73,8 @@ pub(crate) struct Report {
     pub(crate) classes: Vec<ColumnClass>,
     pub(crate) risk_before: Option<RiskReport>,
     pub(crate) risk_after: Option<RiskReport>,
+    /// Rows left out because too few others agree with them.
+    pub(crate) rows_suppressed: u64,
     pub(crate) encoding: Option<TextEncoding>,
     /// Why it is rejected or in quarantine.
     pub(crate) faults: Vec<IntakeFault>,
@@ -179,7 +181,14 @@ fn attempt<B: Batches, W: Write + Send>(
     let plan = compile(order, &looked);
     let mut reader = open()?;
     report.encoding = reader.encoding();
+    let suppression = match &plan {
+        Ok(plan) => suppression(order, plan, open, progress)?,
+        Err(_) => None,
+    };
     let mut pass = Pass::new(order, &looked, plan, numbering, sink)?;
+    if let Ok(masked) = &mut pass.masked {
+        masked.suppress(suppression);
+    }
     while let Some(typed) = reader.next_batch()? {
         report.rows_in += rows_of(&typed.batch);
         pass.take(typed, report)?;
@@ -189,6 +198,65 @@ fn attempt<B: Batches, W: Write + Send>(
         }
     }
     pass.finish(report)
+}
+
+/// What has to be left out for the policy's k, where it lets rows be left out and so few suffice. Costs a pass of its own.
+fn suppression<B: Batches>(
+    order: &Order<'_>,
+    plan: &MaskPlan,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    progress: &Progress,
+) -> Result<Option<Suppression>, Stop> {
+    let Some(measure) = plan.measure() else {
+        return Ok(None);
+    };
+    let Some(most) = measure.suppress_percent_max.filter(|most| *most > 0.0) else {
+        return Ok(None);
+    };
+    let mut reader = open()?;
+    let mut checker = quality_checker(order)?;
+    let mut counter = ClassCounter::new(plan.quasi());
+    while let Some(typed) = reader.next_batch()? {
+        let kept = checker.check(typed.first_row, &typed.batch)?.kept;
+        let (kept, _) = with_units(order, kept)?;
+        counter.observe(&plan.apply(order.root, order.epoch, &kept)?)?;
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped.into());
+        }
+    }
+    let suppression = counter.below(u64::from(measure.k_min));
+    Ok((suppression.percent() <= most).then_some(suppression))
+}
+
+fn quality_checker(order: &Order<'_>) -> Result<masking::QualityChecker, Stop> {
+    order.entry.quality_checker().map_err(|finding| {
+        Stop::Fault(Box::new(IntakeFault::new(
+            &finding.rule,
+            finding.reason,
+            finding.remedy,
+        )))
+    })
+}
+
+/// The rows that speak of somebody, and which of the given rows they are; none where all are.
+fn with_units(
+    order: &Order<'_>,
+    kept: RecordBatch,
+) -> Result<(RecordBatch, Option<BooleanArray>), Stop> {
+    let Some(unit) = &order.entry.unit else {
+        return Ok((kept, None));
+    };
+    let key = order.root.intake(&unit.value_domain, order.epoch);
+    let index = kept.schema().index_of(&unit.column)?;
+    // The key decides what is blank, so that it and the numbering never disagree.
+    let tokens = key.tokenise(kept.column(index))?;
+    if tokens.null_count() == 0 {
+        return Ok((kept, None));
+    }
+    let named: BooleanArray = (0..tokens.len())
+        .map(|row| Some(tokens.is_valid(row)))
+        .collect();
+    Ok((filter_record_batch(&kept, &named)?, Some(named)))
 }
 
 /// Classes from the first rows, so that the full pass knows what to measure and to refuse.
@@ -261,13 +329,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         };
         let quasi: Vec<String> = of(Class::QuasiIdentifier).collect();
         let sensitive = of(Class::Sensitive).next();
-        let checker = order.entry.quality_checker().map_err(|finding| {
-            Stop::Fault(Box::new(IntakeFault::new(
-                &finding.rule,
-                finding.reason,
-                finding.remedy,
-            )))
-        })?;
+        let checker = quality_checker(order)?;
         let masked = match plan {
             Ok(plan) => Ok(Masking::new(order, plan, sensitive.as_deref(), sink)?),
             Err(faults) => Err(faults),
@@ -298,7 +360,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         self.before.observe(&kept)?;
         self.residual.observe(&kept, &rows);
         if let Ok(masked) = &mut self.masked {
-            masked.take(self.order, self.numbering, &kept)?;
+            let written = masked.take(self.order, self.numbering, &kept)?;
+            let left_out = rows_of(&kept) - written;
+            report.rows_kept -= left_out;
+            report.rows_suppressed += left_out;
         }
         Ok(())
     }
@@ -313,16 +378,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         let Some(unit) = &self.order.entry.unit else {
             return Ok((kept, rows));
         };
-        let key = self.order.root.intake(&unit.value_domain, self.order.epoch);
-        let index = kept.schema().index_of(&unit.column)?;
-        // The key decides what is blank, so that it and the numbering never disagree.
-        let tokens = key.tokenise(kept.column(index))?;
-        if tokens.null_count() == 0 {
+        let (kept, named) = with_units(self.order, kept)?;
+        let Some(named) = named else {
             return Ok((kept, rows));
-        }
-        let named: BooleanArray = (0..tokens.len())
-            .map(|row| Some(tokens.is_valid(row)))
-            .collect();
+        };
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for (row, named) in rows.into_iter().zip(&named) {
             if named == Some(true) {
@@ -332,7 +391,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             }
         }
         report.note(without, self.order.limits);
-        Ok((filter_record_batch(&kept, &named)?, with))
+        Ok((kept, with))
     }
 
     fn finish(self, report: &mut Report) -> Result<Verdict, Stop> {

@@ -130,6 +130,9 @@ pub struct PushRisk {
     pub after: Option<RiskReport>,
     /// Level of GB/T 42460 that the measures support.
     pub deidentification_level: Option<u8>,
+    /// Rows left out of the version because too few others agree with them.
+    #[serde(default)]
+    pub suppressed_rows: u64,
 }
 
 impl Platform {

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport, UnnamedColumns,
+    Class, ClassCounter, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport,
+    Suppression, UnnamedColumns,
 };
 use serde::Serialize;
 
 use super::key::MaskKey;
 use super::source::{TableError, TableFile};
 use super::write::RowWriter;
-use crate::intake::{DataFormat, ResidualScan};
+use crate::intake::{DataFormat, IntakeFault, ResidualScan, both};
 
 /// What a policy does to a column of a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,6 +37,8 @@ pub struct PlannedColumn {
 pub struct MaskOutcome {
     /// Rows written.
     pub rows: u64,
+    /// Rows left out because too few others agree with them.
+    pub suppressed_rows: u64,
     /// SHA-256 of the file that was written, in hex.
     pub sha256: String,
     /// Digest of the policy, in hex.
@@ -142,6 +146,8 @@ pub fn mask_file(
             .map(String::as_str),
     );
     let mut residual = ResidualScan::new(policy, &table.schema(), &classes);
+    let mut suppression = suppression(table, &plan, (key, epoch))?;
+    let suppressed = suppression.as_ref().map_or(0, Suppression::suppressed);
     let mut writer = RowWriter::create(to, format, &output)?;
     let mut nulled: Vec<(String, u64)> = Vec::new();
     let mut rows = table.rows(read)?;
@@ -149,7 +155,11 @@ pub fn mask_file(
         let numbers: Vec<u64> = (first..).take(batch.num_rows()).collect();
         residual.observe(&batch, &numbers);
         before.observe(&batch).map_err(refused)?;
-        let masked = plan.apply_counted(&key.0, epoch, &batch).map_err(refused)?;
+        let mut masked = plan.apply_counted(&key.0, epoch, &batch).map_err(refused)?;
+        if let Some(suppression) = &mut suppression {
+            let stays = suppression.stays(&masked.batch).map_err(refused)?;
+            masked.batch = filter_record_batch(&masked.batch, &stays).map_err(failed)?;
+        }
         for (column, count) in masked.nulled {
             match nulled.iter_mut().find(|(name, _)| *name == column) {
                 Some((_, total)) => *total += count,
@@ -171,6 +181,7 @@ pub fn mask_file(
     let (written, sha256) = writer.finish()?;
     Ok(MaskOutcome {
         rows: written,
+        suppressed_rows: suppressed,
         sha256,
         policy_sha256: hex::encode(policy.digest()),
         key_commitment: key.commitment(),
@@ -201,6 +212,39 @@ pub fn risk_file(
         meter.observe(&batch).map_err(refused)?;
     }
     Ok(meter.finish())
+}
+
+/// What has to be left out for the policy's k, where it lets rows be left out and so few suffice.
+fn suppression(
+    table: &TableFile,
+    plan: &MaskPlan,
+    (key, epoch): (&MaskKey, u32),
+) -> Result<Option<Suppression>, TableError> {
+    let Some(measure) = plan.measure() else {
+        return Ok(None);
+    };
+    let Some(most) = measure.suppress_percent_max.filter(|most| *most > 0.0) else {
+        return Ok(None);
+    };
+    let mut counter = ClassCounter::new(plan.quasi());
+    let mut rows = table.rows(Arc::default())?;
+    while let Some((_, batch)) = rows.next_batch()? {
+        let masked = plan.apply(&key.0, epoch, &batch).map_err(refused)?;
+        counter.observe(&masked).map_err(refused)?;
+    }
+    let suppression = counter.below(u64::from(measure.k_min));
+    Ok((suppression.percent() <= most).then_some(suppression))
+}
+
+fn failed(error: arrow::error::ArrowError) -> TableError {
+    TableError::Fault(Box::new(IntakeFault::new(
+        "batch_operation",
+        both(
+            format!("无法处理一批数据：{error}"),
+            format!("a batch cannot be processed: {error}"),
+        ),
+        both("报告此问题", "report this"),
+    )))
 }
 
 fn compile(

@@ -167,6 +167,31 @@ async fn rows_that_can_be_told_apart_after_masking_wait_for_a_coarser_policy() {
         .await
         .unwrap();
     assert_eq!(risk.after.unwrap().k, 1);
+    // Where the policy lets a few rows be left out, the odd one is.
+    let lenient =
+        measured(policy("keep")).replace("k_min = 5", "k_min = 5\nsuppress_percent_max = 1");
+    world.set_policy(&lenient).await.unwrap();
+    let view = world.commit(view.id).await;
+    assert_eq!(
+        (view.state, view.rows_kept),
+        (PushState::Version, 100),
+        "{view:?}"
+    );
+    let risk = world
+        .platform
+        .push_risk(&world.admin, view.id)
+        .await
+        .unwrap();
+    assert_eq!(risk.suppressed_rows, 1);
+    let after = risk.after.unwrap();
+    assert_eq!(after.rows, 100);
+    assert!(after.k >= 5, "{after:?}");
+
+    let view = world.pushed(&(visits(0..100) + &odd)).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    world.set_policy(&measured(policy("keep"))).await.unwrap();
+    let view = world.pushed(&(visits(0..100) + &odd)).await;
+    assert_eq!(view.state, PushState::Quarantined, "{view:?}");
     let coarser = policy("keep").replace(
         "transform = \"generalise_date\"\nto = \"year\"",
         "transform = \"drop\"",

@@ -34,6 +34,9 @@ pub(in crate::policy) fn write(policy: &Policy) -> String {
         if let Some(t_max) = measure.t_max {
             let _ = writeln!(text, "t_max = {}", float(t_max));
         }
+        if let Some(most) = measure.suppress_percent_max {
+            let _ = writeln!(text, "suppress_percent_max = {}", float(most));
+        }
     }
     for (name, hierarchy) in &policy.hierarchies {
         let _ = writeln!(text, "\n[hierarchies.{}]", quoted(name));

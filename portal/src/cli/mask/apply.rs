@@ -139,6 +139,13 @@ impl Apply {
         if printer.format != Format::Table {
             return Ok(());
         }
+        let left_out = outcome.suppressed_rows;
+        if left_out > 0 {
+            printer.say(
+                &format!("{left_out} 行因同类过少而被剔除"),
+                &format!("{left_out} rows were left out: too few others agree with them"),
+            )?;
+        }
         for (name, count) in &outcome.nulled {
             printer.say(
                 &format!("{name} 列有 {count} 个值无法处理，置为空"),
@@ -172,6 +179,10 @@ fn printed(to: &Path, outcome: &MaskOutcome, lang: Lang) -> String {
         subject: &name,
         facts: vec![
             (("行数", "rows"), outcome.rows.to_string()),
+            (
+                ("剔除的行", "rows left out"),
+                outcome.suppressed_rows.to_string(),
+            ),
             (("内容摘要", "sha256"), outcome.sha256.clone()),
             (("策略摘要", "policy sha256"), outcome.policy_sha256.clone()),
             (

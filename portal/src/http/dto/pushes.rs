@@ -230,4 +230,7 @@ pub struct PushRiskView {
     /// Measured level of de-identification (GB/T 42460), 1 to 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deidentification_level: Option<u8>,
+    /// Rows left out of the version because too few others agree with them in what could tell who it is.
+    #[serde(default)]
+    pub suppressed_rows: u64,
 }

@@ -1,0 +1,151 @@
+//! Rows that too few others agree with, left out.
+//!
+//! One odd row in a million would keep a whole table below its k. Two passes over the masked rows: count the classes, then
+//! leave out the rows of the small ones.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::record_batch::RecordBatch;
+use arrow::row::RowConverter;
+
+use super::{column, count, digest, float, keys};
+use crate::error::MeasureError;
+
+/// The first pass: counts the classes of masked rows.
+#[derive(Debug)]
+pub struct ClassCounter {
+    quasi: Vec<String>,
+    rows: Option<RowConverter>,
+    classes: HashMap<u128, u64>,
+    total: u64,
+}
+
+impl ClassCounter {
+    /// Starts to count over columns by name.
+    pub fn new(quasi: &[String]) -> Self {
+        Self {
+            quasi: quasi.to_vec(),
+            rows: None,
+            classes: HashMap::new(),
+            total: 0,
+        }
+    }
+
+    /// Counts one batch.
+    ///
+    /// # Errors
+    /// `column_missing`, naming the column.
+    pub fn observe(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
+        for class in classes(&self.quasi, &mut self.rows, batch)? {
+            *self.classes.entry(class).or_default() += 1;
+        }
+        self.total += count(batch.num_rows());
+        Ok(())
+    }
+
+    /// What to leave out so that every class that stays has `k_min` rows.
+    pub fn below(self, k_min: u64) -> Suppression {
+        let small = self.classes.iter().filter(|(_, rows)| **rows < k_min);
+        let suppressed = small.clone().map(|(_, rows)| rows).sum();
+        Suppression {
+            small: small.map(|(class, _)| *class).collect(),
+            quasi: self.quasi,
+            rows: self.rows,
+            suppressed,
+            total: self.total,
+        }
+    }
+}
+
+/// The second pass: tells which rows stay.
+#[derive(Debug)]
+pub struct Suppression {
+    quasi: Vec<String>,
+    rows: Option<RowConverter>,
+    small: HashSet<u128>,
+    suppressed: u64,
+    total: u64,
+}
+
+impl Suppression {
+    /// Rows that are left out.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+
+    /// Their share of all rows, in percent; 0 of an empty table.
+    pub fn percent(&self) -> f64 {
+        if self.total == 0 {
+            0.0
+        } else {
+            float(self.suppressed) / float(self.total) * 100.0
+        }
+    }
+
+    /// Which rows of a batch stay.
+    ///
+    /// # Errors
+    /// `column_missing`, naming the column.
+    pub fn stays(&mut self, batch: &RecordBatch) -> Result<BooleanArray, MeasureError> {
+        let classes = classes(&self.quasi, &mut self.rows, batch)?;
+        let stays = classes.iter().map(|class| !self.small.contains(class));
+        Ok(stays.map(Some).collect())
+    }
+}
+
+fn classes(
+    quasi: &[String],
+    converter: &mut Option<RowConverter>,
+    batch: &RecordBatch,
+) -> Result<Vec<u128>, MeasureError> {
+    let columns = quasi
+        .iter()
+        .map(|name| column(batch, name))
+        .collect::<Result<Vec<ArrayRef>, _>>()?;
+    let keys = keys(converter, &columns, batch.num_rows())?;
+    Ok(keys.iter().map(|key| digest(key)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use std::sync::Arc;
+
+    use arrow::array::{Array, StringArray};
+    use arrow::compute::filter_record_batch;
+
+    use super::super::RiskMeter;
+    use super::*;
+
+    fn batch(values: &[Option<&str>]) -> RecordBatch {
+        let column: ArrayRef = Arc::new(StringArray::from(values.to_vec()));
+        RecordBatch::try_from_iter_with_nullable([("q", column, true)]).unwrap()
+    }
+
+    #[test]
+    fn what_stays_measures_as_asked() {
+        let quasi = ["q".to_owned()];
+        let batches = [
+            batch(&[Some("a"), Some("a"), None, Some("b")]),
+            batch(&[Some("a"), Some("c"), None, Some("c"), Some("c")]),
+        ];
+        let mut counter = ClassCounter::new(&quasi);
+        for batch in &batches {
+            counter.observe(batch).unwrap();
+        }
+        let mut suppression = counter.below(3);
+        assert_eq!(suppression.suppressed(), 3, "two gaps and one b");
+        assert!((suppression.percent() - 100.0 / 3.0).abs() < 1e-9);
+        let mut meter = RiskMeter::new(&quasi, None);
+        for batch in &batches {
+            let stays = suppression.stays(batch).unwrap();
+            assert_eq!(stays.null_count(), 0);
+            meter
+                .observe(&filter_record_batch(batch, &stays).unwrap())
+                .unwrap();
+        }
+        let report = meter.finish();
+        assert_eq!((report.rows, report.k, report.classes), (6, 3, 2));
+    }
+}
