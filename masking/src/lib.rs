@@ -6,7 +6,8 @@
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
 //! | make pseudonyms | [`RootKey`], [`TokenKey`] |
-//! | measure what is left of the risk | [`RiskMeter`] |
+//! | measure what is left of the risk | [`RiskMeter`], [`SpecialMeter`] |
+//! | coarsen until the risk is low enough | [`Generaliser`] over [`Hierarchy`], [`Mondrian`] |
 //! | show a few rows | [`sample_rows`] |
 //!
 //! Everything is streaming (a batch at a time), null-preserving and deterministic: the same batch
@@ -25,6 +26,7 @@ mod classify;
 mod date;
 mod error;
 mod fold;
+mod generalise;
 mod key;
 mod policy;
 mod quality;
@@ -38,12 +40,19 @@ pub use classify::{
     find_identifiers,
 };
 pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
+pub use generalise::{
+    DateLevel, Generalised, Generaliser, Goal, Hierarchy, InformationLoss, LocalRecoding, Mondrian,
+    Requirement, Solution,
+};
 pub use key::{RootKey, TokenKey, ValueDomain, canonical};
 pub use policy::{ColumnPolicy, Policy, UnnamedColumns};
 pub use quality::{
     Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
 };
-pub use risk::{RiskMeter, RiskReport};
+pub use risk::{
+    ClosenessDistance, PopulationRisk, RiskMeter, RiskReport, SpecialMeter, SpecialScores,
+    SpecialUniques,
+};
 pub use sample::sample_rows;
 pub use text::{Bilingual, Lang};
 pub use transform::{BinOutput, MaskPlan, Masked, Period, Permute, RegionLevel, Transform};

@@ -5,9 +5,11 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::record_batch::RecordBatch;
 use proptest::prelude::*;
 
 use super::*;
@@ -112,13 +114,9 @@ fn ordered_closeness_is_that_of_the_paper() {
     close(report.t_closeness.unwrap(), 0.375);
     assert_eq!(report.l_distinct, Some(3));
     close(report.l_entropy.unwrap(), 3.0);
-    let second = measure(&[salaries()], &["zip"], Some("s"));
-    assert_eq!(second.k, 3);
-    let only: HashMap<u32, u64> = HashMap::from([(3, 1), (5, 1), (8, 1)]);
-    close(
-        ordered_distance(&only, &[1; 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8], 9),
-        1.0 / 6.0,
-    );
+    let only = [3, 5, 8].map(|value| Cell { value, rows: 1 });
+    let spread = Scale::Ordered.spread(vec![1; 9], &[]);
+    close(spread.closeness(&only), 1.0 / 6.0);
 }
 
 #[test]
