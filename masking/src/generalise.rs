@@ -32,7 +32,7 @@ use crate::generalise::checker::Checker;
 use crate::generalise::classes::Combinations;
 use crate::generalise::domain::Domain;
 use crate::generalise::loss::{CellLoss, LossColumn};
-use crate::risk::{Cell, Scale, column, first_rows, index};
+use crate::risk::{Cell, Scale, column, count, first_rows, index};
 use crate::text::Bilingual;
 
 /// Quasi-identifiers of one search.
@@ -145,9 +145,9 @@ impl Generaliser {
             let loss = with_loss.then(|| self.cell_loss(goal.loss, &combinations, &domains));
             Checker::new(&combinations, &domains, &scale, goal, loss.flatten())
         };
-        let result = flash::search(checker(true), is_expired);
-        let Some(found) = result.best.clone() else {
-            return Err(unmet(result.is_proved));
+        let mut verdict = flash::search(checker(true), is_expired);
+        let Some(found) = verdict.best.take() else {
+            return Err(unmet(verdict.is_proved));
         };
         let mut checker = checker(false);
         let release = checker.release(&found.levels);
@@ -156,6 +156,8 @@ impl Generaliser {
         let decisions = plan::decisions(&combinations, &domains, &found.levels, &release);
         let rows = checker.rows();
         drop(checker);
+        let heights = domains.iter().map(|domain| count(domain.levels.len()));
+        let nodes = heights.fold(1, u64::saturating_mul);
         let levels = domains.into_iter().zip(&found.levels);
         let recoded = self
             .quasi
@@ -166,12 +168,12 @@ impl Generaliser {
             columns: recoded.collect(),
             table: self.table,
             decisions,
+            nodes,
             found,
+            verdict,
             report,
             rows,
             suppressed: release.suppressed,
-            is_optimal: result.is_proved,
-            checks: result.checks,
         }))
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Verdict {
     /// No node has less loss than `best`; if there is none, no node satisfies the goal.
     pub(crate) is_proved: bool,
     pub(crate) checks: u64,
+    /// Nodes that satisfy the goal, if the search had to tell of each.
+    pub(crate) satisfying: Option<u64>,
 }
 
 /// Searches the lattice of the checker's domains until `is_expired` says so.
@@ -44,14 +46,19 @@ pub(crate) fn search(checker: Checker<'_>, is_expired: &mut dyn FnMut() -> bool)
         is_proved: true,
         checks: 0,
     };
-    match Lattice::new(&radixes).filter(|lattice| lattice.nodes() <= NODES_MAX) {
-        Some(lattice) => Flash::new(&lattice, &mut search).run(),
-        None => search.descend(&radixes),
-    }
+    let lattice = Lattice::new(&radixes).filter(|lattice| lattice.nodes() <= NODES_MAX);
+    let satisfying = match &lattice {
+        Some(lattice) => Flash::new(lattice, &mut search).run(),
+        None => {
+            search.descend(&radixes);
+            None
+        }
+    };
     Verdict {
         best: search.best,
         is_proved: search.is_proved,
         checks: search.checks,
+        satisfying,
     }
 }
 
@@ -158,11 +165,16 @@ impl<'l, 's, 'a, 'b> Flash<'l, 's, 'a, 'b> {
         }
     }
 
-    fn run(&mut self) {
+    /// Searches; gives the number of nodes that satisfy the goal where tags tell it.
+    fn run(&mut self) -> Option<u64> {
         self.tag_all();
         if !self.search.checker.is_monotone() {
             self.branch_and_bound();
+            return None;
         }
+        let is_told = |tag: &u8| tag & (ENOUGH | LACKING) != 0;
+        let enough = self.tags.iter().filter(|tag| **tag & ENOUGH != 0).count();
+        self.tags.iter().all(is_told).then(|| count(enough))
     }
 
     /// Flash's outer loop: paths from each open node, and from above each lacking node of a path.

@@ -13,14 +13,13 @@ use crate::generalise::CodeTable;
 use crate::generalise::checker::{Checker, Release};
 use crate::generalise::classes::Combinations;
 use crate::generalise::domain::{Domain, Level};
-use crate::generalise::flash::Found;
+use crate::generalise::flash::{Found, Verdict};
 use crate::risk::{RiskReport, index, measure};
 use crate::text::Bilingual;
 
 /// A generalisation that satisfies its goal, for the batches that were observed.
 #[derive(Debug)]
 pub struct Solution {
-    levels: Vec<usize>,
     parts: Parts,
 }
 
@@ -31,11 +30,11 @@ pub(crate) struct Parts {
     pub(crate) table: CodeTable,
     pub(crate) decisions: HashMap<Box<[u32]>, bool>,
     pub(crate) found: Found,
+    pub(crate) verdict: Verdict,
+    pub(crate) nodes: u64,
     pub(crate) report: RiskReport,
     pub(crate) rows: u64,
     pub(crate) suppressed: u64,
-    pub(crate) is_optimal: bool,
-    pub(crate) checks: u64,
 }
 
 /// A column at its level of the solution.
@@ -58,15 +57,12 @@ pub struct Generalised {
 
 impl Solution {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self {
-            levels: parts.found.levels.clone(),
-            parts,
-        }
+        Self { parts }
     }
 
     /// The level of each quasi-identifier, in their order.
     pub fn levels(&self) -> &[usize] {
-        &self.levels
+        &self.parts.found.levels
     }
 
     /// The information loss, in the unit of the measure.
@@ -87,12 +83,22 @@ impl Solution {
     /// Whether no other generalisation of whole columns has less loss; false if the time was over
     /// before that was proved.
     pub fn is_optimal(&self) -> bool {
-        self.parts.is_optimal
+        self.parts.verdict.is_proved
     }
 
     /// Nodes of the lattice that were checked.
     pub fn checks(&self) -> u64 {
-        self.parts.checks
+        self.parts.verdict.checks
+    }
+
+    /// Nodes of the lattice: generalisations of whole columns; `u64::MAX` if there are more.
+    pub fn nodes(&self) -> u64 {
+        self.parts.nodes
+    }
+
+    /// How many of them satisfy the goal, where the search had to find out.
+    pub fn satisfying(&self) -> Option<u64> {
+        self.parts.verdict.satisfying
     }
 
     /// The measures of what [`Self::apply`] writes, all batches together.

@@ -69,6 +69,7 @@ fn eight_columns_have_the_published_optimum() {
     assert_eq!(solution.levels(), [1, 1, 1, 1, 3, 2, 2, 1]);
     close(solution.loss(), 55_170_356.0);
     assert!(solution.is_optimal());
+    assert_eq!((solution.nodes(), solution.satisfying()), (4_320, Some(60)));
     // Flash as published takes 115 checks of 4,320 nodes.
     assert!(solution.checks() < 400, "{}", solution.checks());
     check_written(&batch, &mut solution);
@@ -136,4 +137,30 @@ fn sensitive_values_have_the_measures_of_pycanon() {
     close(report.beta_basic.unwrap(), 2.491_177_60);
     assert_eq!(report.l_distinct, Some(1));
     check_written(&batch, &mut solution);
+}
+
+#[test]
+fn measures_agree_with_pycanon() {
+    let batch = data::rows(false);
+    let cases = include_str!("../data/adult/pycanon.json");
+    let cases: Vec<serde_json::Value> = serde_json::from_str(cases).unwrap();
+    for case in &cases {
+        let quasi = case["quasi"].as_array().unwrap().iter();
+        let quasi: Vec<&str> = quasi.map(|name| name.as_str().unwrap()).collect();
+        let report = measure(&batch, &quasi, case["sensitive"].as_str());
+        assert_eq!(report.k, case["k"].as_u64().unwrap());
+        assert_eq!(report.l_distinct, case["l_distinct"].as_u64());
+        for (given, name) in [
+            (report.t_closeness, "t_closeness"),
+            (report.delta_disclosure, "delta_disclosure"),
+            (report.beta_basic, "beta_basic"),
+        ] {
+            let (given, expected) = (given.unwrap(), case[name].as_f64().unwrap());
+            assert!(
+                (given - expected).abs() < 1e-9 * expected.max(1.0),
+                "{name} {given} {expected}"
+            );
+        }
+    }
+    assert_eq!(cases.len(), 5);
 }
