@@ -32,7 +32,8 @@ pub(crate) struct Checker<'a> {
 /// What checking a node found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outcome {
-    /// Whether the part of the goal holds that holds at every node above if it does here.
+    /// Whether the part of the goal holds that holds at every node above if it does here: where
+    /// the search is monotone, the whole goal.
     pub(crate) floor: bool,
     /// The loss, if the whole goal holds.
     pub(crate) loss: Option<f64>,
@@ -189,7 +190,11 @@ impl<'a> Checker<'a> {
             ),
         };
         Outcome {
-            floor: below_floor <= self.suppressed_max,
+            floor: if self.is_monotone() {
+                feasible
+            } else {
+                below_floor <= self.suppressed_max
+            },
             loss: feasible.then_some(loss),
             bound,
         }

@@ -79,13 +79,21 @@ impl Search<'_, '_> {
         }
         self.checks += 1;
         let outcome = self.checker.check(levels);
-        if let Some(loss) = outcome.loss.filter(|loss| *loss < self.least()) {
+        if let Some(loss) = outcome.loss.filter(|loss| self.is_better(*loss, levels)) {
             self.best = Some(Found {
                 levels: levels.to_vec(),
                 loss,
             });
         }
         Some(outcome)
+    }
+
+    /// Less loss, or as much at lower levels.
+    fn is_better(&self, loss: f64, levels: &[usize]) -> bool {
+        let height = |levels: &[usize]| levels.iter().sum::<usize>();
+        self.best.as_ref().is_none_or(|best| {
+            loss < best.loss || (loss <= best.loss && height(levels) < height(&best.levels))
+        })
     }
 
     fn least(&self) -> f64 {

@@ -28,22 +28,27 @@ impl Histogram {
         }
     }
 
-    /// Classes from (class, value, rows); classes are numbered from 0 without gaps, each pair
-    /// occurs once.
+    /// Classes from (class, value, rows); classes are numbered from 0 without gaps; a
+    /// pair may come several times.
     pub(crate) fn of_cells(mut cells: Vec<(u32, u32, u64)>) -> Self {
         cells.sort_unstable();
         let mut histogram = Self {
             starts: vec![0],
             ..Self::default()
         };
-        for (at, (class, value, rows)) in cells.iter().copied().enumerate() {
+        let mut last = None;
+        for (class, value, rows) in cells {
             if index(class) == histogram.sizes.len() {
                 histogram.sizes.push(0);
-                histogram.starts.push(at);
+                histogram.starts.push(histogram.cells.len());
+            }
+            match histogram.cells.last_mut() {
+                Some(cell) if last == Some((class, value)) => cell.rows += rows,
+                _ => histogram.cells.push(Cell { value, rows }),
             }
             histogram.sizes[index(class)] += rows;
-            histogram.starts[index(class) + 1] = at + 1;
-            histogram.cells.push(Cell { value, rows });
+            histogram.starts[index(class) + 1] = histogram.cells.len();
+            last = Some((class, value));
         }
         histogram
     }

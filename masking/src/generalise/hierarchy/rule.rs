@@ -10,8 +10,8 @@ use crate::generalise::hierarchy::{ANY, Placed};
 use crate::text::Bilingual;
 use crate::transform::RegionLevel;
 
-/// Beyond this, numbers of intervals are not exact.
-const INTERVALS_MAX: f64 = 9_007_199_254_740_992.0;
+/// So many intervals from zero, the bounds of neighbours are still different numbers: 2^50.
+const INTERVALS_MAX: f64 = 1_125_899_906_842_624.0;
 
 /// Digits of a region code.
 const REGION_DIGITS: usize = 6;
@@ -63,7 +63,7 @@ impl Rule {
         if multiples.first() != Some(&1) || !(width.is_finite() && width > 0.0) {
             return Err(option("widths", "5, 10, 20"));
         }
-        if !origin.is_finite() {
+        if whole(origin / width).is_none() {
             return Err(option("origin", "0"));
         }
         Ok(Self::Intervals {
