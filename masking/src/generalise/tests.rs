@@ -24,9 +24,11 @@ const LOSSES: [InformationLoss; 5] = [
     InformationLoss::CertaintyPenalty,
 ];
 
+type Row = (Option<u8>, u8, u8, u8);
+
 /// Three columns of numbers 0 to 7 under intervals of 2 and 4, and a sensitive word.
-fn table(rows: &[(Option<u8>, u8, u8, u8)]) -> RecordBatch {
-    let numbers = |of: fn(&(Option<u8>, u8, u8, u8)) -> Option<u8>| -> ArrayRef {
+fn table(rows: &[Row]) -> RecordBatch {
+    let numbers = |of: fn(&Row) -> Option<u8>| -> ArrayRef {
         Arc::new(Int64Array::from_iter(
             rows.iter().map(|row| of(row).map(i64::from)),
         ))
@@ -76,7 +78,7 @@ fn measured(batch: &RecordBatch, quasi: &[&str], sensitive: Option<&str>) -> Ris
     meter.finish()
 }
 
-fn rows() -> impl Strategy<Value = Vec<(Option<u8>, u8, u8, u8)>> {
+fn rows() -> impl Strategy<Value = Vec<Row>> {
     let row = (
         proptest::option::weighted(0.9, 0u8..8),
         0u8..8,

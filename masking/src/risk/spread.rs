@@ -201,12 +201,15 @@ struct Parent {
 
 impl Tree {
     /// A tree over values by rank: for each level from the leaves upwards the group of each value,
-    /// numbered without gaps, each level coarser than the one below. The root is added.
+    /// numbered from 0, each level coarser than the one below. The root is added where they do not
+    /// end in it.
     pub(crate) fn new(groups: &[Vec<u32>], totals: &[u64]) -> Self {
         let root = vec![0; totals.len()];
         let mut lower: Vec<u32> = (0..).take(totals.len()).collect();
         let mut levels = Vec::with_capacity(groups.len() + 1);
-        for upper in groups.iter().chain([&root]) {
+        let is_root = |groups: &&Vec<u32>| groups.iter().all(|group| *group == 0);
+        let below_root = groups.iter().take_while(|groups| !is_root(groups));
+        for upper in below_root.chain([&root]) {
             let nodes = lower.iter().max().map_or(0, |node| index(*node) + 1);
             let tops = upper.iter().max().map_or(0, |node| index(*node) + 1);
             let mut level = TreeLevel {
