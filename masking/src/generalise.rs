@@ -68,6 +68,8 @@ const COLUMNS_MAX: usize = 64;
 pub struct Generaliser {
     quasi: Vec<Quasi>,
     sensitive: Option<String>,
+    /// The hierarchy that t-closeness is taken by, and by sensitive value its place.
+    distance: Option<(Hierarchy, Vec<Path>)>,
     table: CodeTable,
 }
 
@@ -95,6 +97,7 @@ impl Generaliser {
         Ok(Self {
             table: CodeTable::new(names),
             sensitive: sensitive.map(str::to_owned),
+            distance: None,
             quasi: quasi
                 .into_iter()
                 .map(|(name, hierarchy)| Quasi {
@@ -105,6 +108,14 @@ impl Generaliser {
                 })
                 .collect(),
         })
+    }
+
+    /// Takes t-closeness by the hierarchical distance over the sensitive values, as
+    /// [`crate::RiskMeter::with_hierarchy`] does. Call it before the first batch.
+    #[must_use]
+    pub fn with_hierarchy(mut self, hierarchy: Hierarchy) -> Self {
+        self.distance = Some((hierarchy, Vec::new()));
+        self
     }
 
     /// Counts one batch.
@@ -121,6 +132,11 @@ impl Generaliser {
                 .paths
                 .extend(quasi.hierarchy.paths(&quasi.name, &new)?);
             quasi.widen(&new)?;
+        }
+        if let (Some(name), Some((hierarchy, paths))) = (&self.sensitive, &mut self.distance) {
+            let values = column(batch, name)?;
+            let new = first_rows(&codes[self.quasi.len()], paths.len(), &values)?;
+            paths.extend(hierarchy.paths(name, &new)?);
         }
         Ok(())
     }
@@ -196,6 +212,9 @@ impl Generaliser {
 
     fn scale(&self) -> Scale {
         let sensitive = self.table.columns().get(self.quasi.len());
+        if let (Some(column), Some((_, paths))) = (sensitive, &self.distance) {
+            return Scale::hierarchical(&column.values.ranks(), paths);
+        }
         Scale::of(sensitive.and_then(|column| column.data_type()))
     }
 

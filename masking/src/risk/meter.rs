@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use sha2::{Digest, Sha256};
 
 use crate::error::{MeasureError, internal};
-use crate::generalise::{Hierarchy, Path, groups};
+use crate::generalise::{Hierarchy, Path};
 use crate::risk::histogram::Histogram;
 use crate::risk::keys::{Keys, Numbering, column, index};
 use crate::risk::population;
@@ -162,12 +162,7 @@ impl Sensitive {
 
     fn scale(&self) -> Scale {
         if self.hierarchy.is_some() {
-            let ranks = self.values.ranks();
-            let mut paths: Vec<Option<&[String]>> = vec![None; ranks.len()];
-            for (path, rank) in self.paths.iter().zip(&ranks) {
-                paths[index(*rank)] = path.as_deref();
-            }
-            return Scale::Hierarchical(groups(&paths));
+            return Scale::hierarchical(&self.values.ranks(), &self.paths);
         }
         Scale::of(self.keys.last_type())
     }

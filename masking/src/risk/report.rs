@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
+use crate::generalise::{Path, groups};
 use crate::risk::histogram::Histogram;
 use crate::risk::keys::index;
 use crate::risk::population::PopulationRisk;
@@ -100,6 +101,15 @@ impl Scale {
             Some(data_type) if data_type.is_numeric() || data_type.is_temporal() => Self::Ordered,
             _ => Self::Equal,
         }
+    }
+
+    /// By the places in a hierarchy of values numbered in any order, of which the ranks are given.
+    pub(crate) fn hierarchical(ranks: &[u32], paths: &[Path]) -> Self {
+        let mut ranked: Vec<Option<&[String]>> = vec![None; ranks.len()];
+        for (path, rank) in paths.iter().zip(ranks) {
+            ranked[index(*rank)] = path.as_deref();
+        }
+        Self::Hierarchical(groups(&ranked))
     }
 
     /// The spread of a table with so many rows of each value, where those in `kept` remain of all.

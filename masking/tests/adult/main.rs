@@ -9,7 +9,9 @@
 mod data;
 
 use arrow::record_batch::RecordBatch;
-use masking::{Generaliser, Goal, InformationLoss, Requirement, RiskMeter, RiskReport, Solution};
+use masking::{
+    Generaliser, Goal, InformationLoss, Mondrian, Requirement, RiskMeter, RiskReport, Solution,
+};
 
 fn measure(batch: &RecordBatch, quasi: &[&str], sensitive: Option<&str>) -> RiskReport {
     let quasi: Vec<String> = quasi.iter().map(|name| (*name).to_owned()).collect();
@@ -163,4 +165,55 @@ fn measures_agree_with_pycanon() {
         }
     }
     assert_eq!(cases.len(), 5);
+}
+
+/// Occupations as sensitive values, in their hierarchy.
+#[test]
+fn sensitive_values_bound_the_search() {
+    let batch = data::rows(true);
+    let mut quasi = data::quasi(true);
+    let occupation = quasi.remove(7).1;
+    quasi.truncate(5);
+    let requirement = Requirement {
+        l_distinct: Some(4),
+        t_closeness: Some(0.4),
+        ..Requirement::k(5)
+    };
+    for suppression_max in [0.0, 0.05] {
+        let mut generaliser = Generaliser::new(quasi.clone(), Some("occupation"))
+            .unwrap()
+            .with_hierarchy(occupation.clone());
+        generaliser.observe(&batch).unwrap();
+        let goal = Goal {
+            requirement: requirement.clone(),
+            suppression_max,
+            loss: InformationLoss::NonUniformEntropy,
+        };
+        let mut solution = generaliser.solve(&goal, &mut || false).unwrap();
+        assert!(solution.is_optimal());
+        let written = solution.apply(&batch).unwrap();
+        let names: Vec<String> = quasi.iter().map(|(name, _)| name.clone()).collect();
+        let mut meter =
+            RiskMeter::new(&names, Some("occupation")).with_hierarchy(occupation.clone());
+        meter.observe(&written.batch).unwrap();
+        let report = meter.finish();
+        assert_eq!(&report, solution.report());
+        assert!(report.k >= 5 && report.l_distinct >= Some(4) && report.t_closeness <= Some(0.4));
+    }
+}
+
+#[test]
+fn mondrian_keeps_more_than_whole_columns() {
+    let batch = data::rows(true);
+    let mut mondrian = Mondrian::new(&["age".to_owned()], Some("occupation")).unwrap();
+    mondrian.observe(&batch).unwrap();
+    let requirement = Requirement {
+        t_closeness: Some(0.2),
+        ..Requirement::k(50)
+    };
+    let mut recoding = mondrian.solve(&requirement, &mut || false).unwrap();
+    let written = recoding.apply(&batch).unwrap();
+    let report = measure(&written, &["age"], Some("occupation"));
+    assert_eq!(&report, recoding.report());
+    assert!(report.k >= 50 && report.classes > 10 && report.t_closeness <= Some(0.2));
 }
