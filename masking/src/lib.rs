@@ -6,7 +6,8 @@
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
 //! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
-//! | measure what is left of the risk | [`RiskMeter`] |
+//! | measure what is left of the risk | [`RiskMeter`], [`SpecialMeter`] |
+//! | coarsen until the risk is low enough | [`Generaliser`] over [`Hierarchy`], [`Mondrian`] |
 //! | show a few rows | [`sample_rows`] |
 //! | show rows that are nobody's | [`Synthesiser`] |
 //!
@@ -26,6 +27,7 @@ mod classify;
 mod date;
 mod error;
 mod fold;
+mod generalise;
 mod key;
 mod policy;
 mod quality;
@@ -40,16 +42,23 @@ pub use classify::{
     find_identifiers,
 };
 pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
+pub use generalise::{
+    DateLevel, Generalised, Generaliser, Goal, Hierarchy, InformationLoss, LocalRecoding, Mondrian,
+    Requirement, Solution,
+};
 pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
 pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
 pub use quality::{
     Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
 };
-pub use risk::{ClassCounter, RiskMeter, RiskReport, Suppression};
+pub use risk::{
+    ClassCounter, ClosenessDistance, PopulationRisk, RiskMeter, RiskReport, SpecialMeter,
+    SpecialScores, SpecialUniques, Suppression,
+};
 pub use sample::sample_rows;
 pub use synthesise::{COMMON_MIN, Synthesiser};
 pub use text::{Bilingual, Lang};
 pub use transform::{
-    BinOutput, DateShift, Datum, Geo, GeoCell, GeoLayout, Hierarchy, MaskPlan, Masked, Measure,
-    Noise, NoiseShape, Period, Permute, RegionLevel, Surrogate, Transform,
+    BinOutput, DateShift, Datum, Geo, GeoCell, GeoLayout, MaskPlan, Masked, Measure, Noise,
+    NoiseShape, Period, Permute, RegionLevel, Surrogate, Transform, ValueGroups,
 };

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::classify::{Class, ColumnClass};
 use crate::error::{PolicyError, PolicyFault};
 use crate::key::CipherSuite;
-use crate::transform::{Hierarchy, MaskPlan, Measure, Transform};
+use crate::transform::{MaskPlan, Measure, Transform, ValueGroups};
 
 pub use rule::RuleTarget;
 
@@ -110,7 +110,7 @@ impl ColumnPolicy {
 pub struct Policy {
     columns: BTreeMap<String, ColumnPolicy>,
     rules: BTreeMap<RuleTarget, ColumnPolicy>,
-    hierarchies: BTreeMap<String, Hierarchy>,
+    hierarchies: BTreeMap<String, ValueGroups>,
     unnamed: UnnamedColumns,
     cipher_suite: Option<CipherSuite>,
     measure: Option<Measure>,
@@ -139,7 +139,7 @@ impl Policy {
 
     /// The same with value hierarchies, by the name that rules use.
     #[must_use]
-    pub fn with_hierarchies(mut self, hierarchies: BTreeMap<String, Hierarchy>) -> Self {
+    pub fn with_hierarchies(mut self, hierarchies: BTreeMap<String, ValueGroups>) -> Self {
         self.hierarchies = hierarchies;
         self
     }

@@ -18,7 +18,7 @@ mod text;
 pub use apply::{MaskPlan, Masked};
 pub use coarsen::{BinOutput, Period, RegionLevel};
 pub use geo::{Datum, Geo, GeoCell, GeoLayout};
-pub use hierarchy::Hierarchy;
+pub use hierarchy::ValueGroups;
 pub use measure::Measure;
 pub use noise::{Noise, NoiseShape};
 pub use permute::Permute;

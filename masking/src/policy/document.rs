@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::error::{Fault, PolicyError};
 use crate::policy::{Policy, RuleTarget, UnnamedColumns};
 use crate::text::Bilingual;
-use crate::transform::{Hierarchy, Measure};
+use crate::transform::{Measure, ValueGroups};
 use names::{SUITES, UNNAMED};
 use options::{Options, Place};
 
@@ -77,7 +77,7 @@ pub(super) fn parse(document: &str) -> Result<Policy, PolicyError> {
         hierarchies: read
             .hierarchies
             .into_iter()
-            .map(|(name, groups)| (name, Hierarchy::new(groups)))
+            .map(|(name, groups)| (name, ValueGroups::new(groups)))
             .collect(),
         rules: rules(read.rules)?,
         columns: read

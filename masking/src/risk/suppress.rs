@@ -5,18 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::BooleanArray;
 use arrow::record_batch::RecordBatch;
-use arrow::row::RowConverter;
+use sha2::{Digest, Sha256};
 
-use super::{column, count, digest, float, keys};
+use super::Keys;
 use crate::error::MeasureError;
 
 /// The first pass: counts the classes of masked rows.
 #[derive(Debug)]
 pub struct ClassCounter {
     quasi: Vec<String>,
-    rows: Option<RowConverter>,
+    keys: Keys,
     classes: HashMap<u128, u64>,
     total: u64,
 }
@@ -26,7 +26,7 @@ impl ClassCounter {
     pub fn new(quasi: &[String]) -> Self {
         Self {
             quasi: quasi.to_vec(),
-            rows: None,
+            keys: Keys::default(),
             classes: HashMap::new(),
             total: 0,
         }
@@ -37,10 +37,10 @@ impl ClassCounter {
     /// # Errors
     /// `column_missing`, naming the column.
     pub fn observe(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
-        for class in classes(&self.quasi, &mut self.rows, batch)? {
+        for class in classes(&self.quasi, &mut self.keys, batch)? {
             *self.classes.entry(class).or_default() += 1;
+            self.total += 1;
         }
-        self.total += count(batch.num_rows());
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl ClassCounter {
         Suppression {
             small: small.map(|(class, _)| *class).collect(),
             quasi: self.quasi,
-            rows: self.rows,
+            keys: self.keys,
             suppressed,
             total: self.total,
         }
@@ -62,7 +62,7 @@ impl ClassCounter {
 #[derive(Debug)]
 pub struct Suppression {
     quasi: Vec<String>,
-    rows: Option<RowConverter>,
+    keys: Keys,
     small: HashSet<u128>,
     suppressed: u64,
     total: u64,
@@ -79,7 +79,9 @@ impl Suppression {
         if self.total == 0 {
             0.0
         } else {
-            float(self.suppressed) / float(self.total) * 100.0
+            #[allow(clippy::cast_precision_loss, reason = "a share, for people")]
+            let percent = self.suppressed as f64 / self.total as f64 * 100.0;
+            percent
         }
     }
 
@@ -88,7 +90,7 @@ impl Suppression {
     /// # Errors
     /// `column_missing`, naming the column.
     pub fn stays(&mut self, batch: &RecordBatch) -> Result<BooleanArray, MeasureError> {
-        let classes = classes(&self.quasi, &mut self.rows, batch)?;
+        let classes = classes(&self.quasi, &mut self.keys, batch)?;
         let stays = classes.iter().map(|class| !self.small.contains(class));
         Ok(stays.map(Some).collect())
     }
@@ -96,15 +98,22 @@ impl Suppression {
 
 fn classes(
     quasi: &[String],
-    converter: &mut Option<RowConverter>,
+    keys: &mut Keys,
     batch: &RecordBatch,
 ) -> Result<Vec<u128>, MeasureError> {
-    let columns = quasi
-        .iter()
-        .map(|name| column(batch, name))
-        .collect::<Result<Vec<ArrayRef>, _>>()?;
-    let keys = keys(converter, &columns, batch.num_rows())?;
-    Ok(keys.iter().map(|key| digest(key)).collect())
+    let rows = keys.rows(quasi, batch)?;
+    Ok((0..batch.num_rows())
+        .map(|row| digest(rows.key(row)))
+        .collect())
+}
+
+/// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion
+/// classes.
+fn digest(key: &[u8]) -> u128 {
+    let bytes: [u8; 32] = Sha256::digest(key).into();
+    let mut head = [0; 16];
+    head.copy_from_slice(&bytes[..16]);
+    u128::from_be_bytes(head)
 }
 
 #[cfg(test)]
@@ -112,7 +121,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use std::sync::Arc;
 
-    use arrow::array::{Array, StringArray};
+    use arrow::array::{Array, ArrayRef, StringArray};
     use arrow::compute::filter_record_batch;
 
     use super::super::RiskMeter;

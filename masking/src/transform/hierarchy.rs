@@ -12,7 +12,7 @@ use crate::transform::text_values;
 /// A value hierarchy: coarser values with the values that they stand for. A coarser value may be a
 /// member of a still coarser one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hierarchy {
+pub struct ValueGroups {
     groups: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum HierarchyFault {
     Empty,
 }
 
-impl Hierarchy {
+impl ValueGroups {
     /// Takes coarser values with their members. Members are compared without regard to width and
     /// blanks around them.
     pub fn new(groups: BTreeMap<String, BTreeSet<String>>) -> Self {
@@ -128,15 +128,15 @@ mod tests {
 
     use super::*;
 
-    fn hierarchy(groups: &[(&str, &[&str])]) -> Hierarchy {
+    fn hierarchy(groups: &[(&str, &[&str])]) -> ValueGroups {
         let groups = groups.iter().map(|(group, members)| {
             let members = members.iter().map(|member| (*member).to_owned()).collect();
             ((*group).to_owned(), members)
         });
-        Hierarchy::new(groups.collect())
+        ValueGroups::new(groups.collect())
     }
 
-    fn schooling() -> Hierarchy {
+    fn schooling() -> ValueGroups {
         hierarchy(&[
             ("高等教育", &["本科", "硕士", "博士"]),
             ("基础教育", &["小学", "初中", "高中"]),
@@ -217,7 +217,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_table_and_value_is_taken(groups in proptest::collection::btree_map("[a-d]", proptest::collection::btree_set("[a-f]{1,2}", 0..4), 0..4), levels in 1u32..5, value in any::<String>()) {
-            if let Ok(climbed) = Hierarchy::new(groups).climbed(levels) {
+            if let Ok(climbed) = ValueGroups::new(groups).climbed(levels) {
                 let values = StringArray::from(vec![value]);
                 prop_assert_eq!(generalised(&values, &climbed, None).unwrap().len(), 1);
             }

@@ -164,7 +164,7 @@ proptest! {
         let rules = rules.into_iter().map(|(place, transform)| (RuleTarget::all().nth(place).unwrap(), transform)).collect();
         let mut policy = Policy::default()
             .with_rules(rules)
-            .with_hierarchies([("h\"".to_owned(), Hierarchy::new(groups))].into())
+            .with_hierarchies([("h\"".to_owned(), ValueGroups::new(groups))].into())
             .with_measure(Measure { k_min, l_min: Some(2), t_max, suppress_percent_max: t_max });
         if sm {
             policy = policy.with_cipher_suite(CipherSuite::Sm);

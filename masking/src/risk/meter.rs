@@ -1,0 +1,205 @@
+//! Counting equivalence classes batch by batch.
+
+use std::collections::HashMap;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::record_batch::RecordBatch;
+use sha2::{Digest, Sha256};
+
+use crate::error::{MeasureError, internal};
+use crate::generalise::{Hierarchy, Path};
+use crate::risk::histogram::Histogram;
+use crate::risk::keys::{Keys, Numbering, column, index};
+use crate::risk::population;
+use crate::risk::report::{RiskReport, Scale, measure};
+use crate::text::Bilingual;
+
+/// Counts equivalence classes batch by batch. Memory grows with the number of distinct classes, not
+/// with rows.
+#[derive(Debug)]
+pub struct RiskMeter {
+    quasi: Vec<String>,
+    quasi_keys: Keys,
+    /// Class (digest of its values) to its number.
+    classes: HashMap<u128, u32>,
+    sizes: Vec<u64>,
+    sensitive: Option<Sensitive>,
+    population: Option<HashMap<u128, u64>>,
+}
+
+/// The sensitive column, and its values by class.
+#[derive(Debug)]
+struct Sensitive {
+    name: String,
+    keys: Keys,
+    values: Numbering,
+    hierarchy: Option<Hierarchy>,
+    /// By value, its place in the hierarchy.
+    paths: Vec<Path>,
+    /// Rows by class and value.
+    cells: HashMap<(u32, u32), u64>,
+}
+
+impl RiskMeter {
+    /// Starts a measurement over columns by name.
+    pub fn new(quasi: &[String], sensitive: Option<&str>) -> Self {
+        Self {
+            quasi: quasi.to_vec(),
+            quasi_keys: Keys::default(),
+            classes: HashMap::new(),
+            sizes: Vec::new(),
+            sensitive: sensitive.map(Sensitive::new),
+            population: None,
+        }
+    }
+
+    /// Takes t-closeness by the hierarchical distance over the sensitive values; without it, words
+    /// are equally far apart, and numbers and dates ordered. Call it before the first batch.
+    #[must_use]
+    pub fn with_hierarchy(mut self, hierarchy: Hierarchy) -> Self {
+        if let Some(sensitive) = &mut self.sensitive {
+            sensitive.hierarchy = Some(hierarchy);
+        }
+        self
+    }
+
+    /// Counts one batch.
+    ///
+    /// # Errors
+    /// `column_missing`, `type_changed`, `value_outside_hierarchy` or `values_too_many`, naming the
+    /// column; `classes_too_many` beyond four billion classes.
+    pub fn observe(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
+        let keys = self.quasi_keys.rows(&self.quasi, batch)?;
+        let values = match &mut self.sensitive {
+            Some(sensitive) => Some(sensitive.number(batch)?),
+            None => None,
+        };
+        for row in 0..batch.num_rows() {
+            let next = u32::try_from(self.sizes.len()).map_err(|_| too_many())?;
+            let class = *self.classes.entry(digest(keys.key(row))).or_insert(next);
+            if class == next {
+                self.sizes.push(0);
+            }
+            self.sizes[index(class)] += 1;
+            if let (Some(sensitive), Some(values)) = (&mut self.sensitive, &values) {
+                *sensitive.cells.entry((class, values[row])).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts one batch of the population that the rows are drawn from, which has the same
+    /// quasi-identifiers of the same types; the report then has [`RiskReport::population`].
+    ///
+    /// # Errors
+    /// `column_missing` or `type_changed`, naming the column.
+    pub fn observe_population(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
+        let keys = self.quasi_keys.rows(&self.quasi, batch)?;
+        let population = self.population.get_or_insert_with(HashMap::new);
+        for row in 0..batch.num_rows() {
+            *population.entry(digest(keys.key(row))).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// The measures. Without quasi-identifiers the whole table is one class.
+    pub fn finish(self) -> RiskReport {
+        let population = self.population.map(|population| {
+            let sample = self.classes.iter();
+            let sample = sample.map(|(key, class)| (*key, self.sizes[index(*class)]));
+            population::measure(&sample.collect(), &population)
+        });
+        let report = match self.sensitive {
+            None => measure(
+                self.quasi,
+                None,
+                Histogram::of_sizes(self.sizes),
+                &Scale::Equal,
+            ),
+            Some(sensitive) => {
+                let scale = sensitive.scale();
+                let ranks = sensitive.values.ranks();
+                let cells = sensitive.cells.into_iter();
+                let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
+                let histogram = Histogram::of_cells(cells.collect());
+                measure(self.quasi, Some(sensitive.name), histogram, &scale)
+            }
+        };
+        RiskReport {
+            population,
+            ..report
+        }
+    }
+}
+
+impl Sensitive {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            keys: Keys::default(),
+            values: Numbering::default(),
+            hierarchy: None,
+            paths: Vec::new(),
+            cells: HashMap::new(),
+        }
+    }
+
+    /// The number of each row's value.
+    fn number(&mut self, batch: &RecordBatch) -> Result<Vec<u32>, MeasureError> {
+        let names = std::slice::from_ref(&self.name);
+        let keys = self.keys.rows(names, batch)?;
+        let known = self.values.len();
+        let numbers = (0..batch.num_rows())
+            .map(|row| self.values.number(keys.key(row), &self.name))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(hierarchy) = &self.hierarchy {
+            let new = first_rows(&numbers, known, &column(batch, &self.name)?)?;
+            self.paths.extend(hierarchy.paths(&self.name, &new)?);
+        }
+        Ok(numbers)
+    }
+
+    fn scale(&self) -> Scale {
+        if self.hierarchy.is_some() {
+            return Scale::hierarchical(&self.values.ranks(), &self.paths);
+        }
+        Scale::of(self.keys.last_type())
+    }
+}
+
+/// The values numbered from `known` on, by number, each from its first row.
+pub(crate) fn first_rows(
+    numbers: &[u32],
+    known: usize,
+    values: &ArrayRef,
+) -> Result<ArrayRef, MeasureError> {
+    let mut rows = Vec::new();
+    for (row, number) in (0u32..).zip(numbers) {
+        if index(*number) == known + rows.len() {
+            rows.push(row);
+        }
+    }
+    take(values, &UInt32Array::from(rows), None).map_err(|error| internal("observe", &error))
+}
+
+/// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion
+/// classes.
+fn digest(key: &[u8]) -> u128 {
+    let bytes: [u8; 32] = Sha256::digest(key).into();
+    let mut head = [0; 16];
+    head.copy_from_slice(&bytes[..16]);
+    u128::from_be_bytes(head)
+}
+
+/// More classes than are numbered.
+pub(crate) fn too_many() -> MeasureError {
+    MeasureError::general(
+        "classes_too_many",
+        Bilingual::new(
+            "准标识符的不同组合超过 40 亿",
+            "the quasi-identifiers have over four billion distinct combinations",
+        ),
+        Bilingual::new("先对这些列归并分段", "coarsen these columns first"),
+    )
+}
