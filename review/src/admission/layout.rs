@@ -127,7 +127,7 @@ impl<'a> Cells<'a> {
         }
         let mut holdings: Vec<HoldingsColumn> = Vec::new();
         for (index, aggregated) in query.aggregates.iter().enumerate() {
-            for (held, value) in held_values(aggregated) {
+            for (held, value) in held_values(aggregated, self.scope) {
                 for universe in 0..self.universes.len() {
                     let known = holdings
                         .iter()
@@ -293,12 +293,14 @@ fn value_expr(aggregated: &Aggregated) -> Expr {
 /// What each unit holds of an aggregate, by name. A count of rows is held in rows: one unit with
 /// most of a cell's rows must not be read from the count either. Deviations are held in squares too,
 /// because one far value makes a deviation long before it makes a sum.
-fn held_values(aggregated: &Aggregated) -> Vec<(String, Expr)> {
+///
+/// The names are of the data set's columns and not of a scenario's tables: prints of two scenarios are compared by them.
+fn held_values(aggregated: &Aggregated, scope: &Scope) -> Vec<(String, Expr)> {
     let one = || Expr::Literal(ScalarValue::Float64(Some(1.0)), None);
     let Some(argument) = &aggregated.argument else {
         return vec![("rows".to_owned(), one())];
     };
-    let source = &argument.source;
+    let source = of_dataset(&argument.source, scope);
     match aggregated.kind {
         AggregateKind::CountRows => vec![("rows".to_owned(), one())],
         // Each unit is one key: the threshold says it all.
@@ -317,4 +319,16 @@ fn held_values(aggregated: &Aggregated) -> Vec<(String, Expr)> {
             ]
         }
     }
+}
+
+/// `table.column` with the data set in the place of the scenario's name for it.
+fn of_dataset(source: &str, scope: &Scope) -> String {
+    let Some((table, column)) = source.split_once('.') else {
+        return source.to_owned();
+    };
+    let found = scope.tables.iter().find(|known| known.name == table);
+    format!(
+        "{}.{column}",
+        found.map_or(table, |known| known.dataset.as_str())
+    )
 }

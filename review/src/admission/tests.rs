@@ -127,12 +127,12 @@ fn the_layout_names_every_control_column() {
         [
             ("rows", 0),
             ("rows", 1),
-            ("value:claims.charges", 0),
-            ("value:claims.charges", 1),
-            ("value:labs.value", 0),
-            ("value:labs.value", 1),
-            ("square:labs.value", 0),
-            ("square:labs.value", 1),
+            ("value:health_claims.charges", 0),
+            ("value:health_claims.charges", 1),
+            ("value:lab_results.value", 0),
+            ("value:lab_results.value", 1),
+            ("square:lab_results.value", 0),
+            ("square:lab_results.value", 1),
         ]
     );
     assert_eq!(cells.aggregates[2].holdings, [4, 5, 6, 7]);

@@ -36,7 +36,8 @@ impl Print {
             return Some(self.rows % PRIME);
         };
         let [total, ..] = self.held.get(name)?;
-        let millionths = (f64::from_bits(*total).abs() * 1e6).round();
+        let total = f64::from_bits(*total);
+        let millionths = (total.abs() * 1e6).round();
         // The remainder of a finite number is below the prime; of any other it is none.
         #[allow(
             clippy::cast_possible_truncation,
@@ -45,7 +46,12 @@ impl Print {
             reason = "a remainder between zero and 2³¹"
         )]
         let rest = (millionths % (PRIME as f64)) as u64;
-        Some(rest)
+        // What is given and taken back cancels.
+        Some(if total < 0.0 {
+            (PRIME - rest) % PRIME
+        } else {
+            rest
+        })
     }
 
     /// Whether no row can be in both: some column has no value in common.
@@ -134,6 +140,20 @@ impl History {
         self.cells.iter().collect()
     }
 
+    /// Whether rows of this cell may cancel against rows of an earlier one unseen. Sets of units stand for rows where each unit
+    /// has one row in a cell; where a unit has several, a sum of other cells may hold them all but one. So a cell with several
+    /// rows of a unit and another that shares units with it have to be of different rows by their pins, or be the same.
+    pub(crate) fn mixes(&self, units: &RoaringBitmap, print: &Print) -> bool {
+        let several = |units: &RoaringBitmap, print: &Print| print.rows != units.len();
+        let new = several(units, print);
+        self.cells.iter().any(|known| {
+            (new || several(&known.units, &known.print))
+                && !known.print.disjoint(print)
+                && !known.units.is_disjoint(units)
+                && !(known.units == *units && known.print.same(print))
+        })
+    }
+
     /// Takes a cell in as if it had been released before.
     pub(crate) fn take(&mut self, cell: Known) {
         let place = self
@@ -207,6 +227,24 @@ mod tests {
         assert!(!told(0..100));
         assert!(told(5..504));
         assert!(!told(1_000..1_100));
+    }
+
+    #[test]
+    fn rows_of_units_that_have_several_are_not_mixed() {
+        let history = history(&[
+            (0..40, print(40, &["1"])),
+            (20..60, print(40, &["2"])),
+            (100..150, print(99, &[])),
+        ]);
+        let mixes = |range: std::ops::Range<u32>, rows: u64, year: &[&str]| {
+            history.mixes(&range.collect(), &print(rows, year))
+        };
+        assert!(mixes(0..60, 81, &[]), "both years and one row more");
+        assert!(mixes(110..160, 50, &[]), "beside a cell of several rows");
+        assert!(!mixes(10..50, 40, &[]), "one row a unit on both sides");
+        assert!(!mixes(0..60, 81, &["3"]), "other rows by their pins");
+        assert!(!mixes(100..150, 99, &[]), "the same again");
+        assert!(!mixes(200..240, 90, &[]), "other people");
     }
 
     #[test]

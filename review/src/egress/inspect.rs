@@ -133,6 +133,10 @@ fn check(
             if !passing[index] {
                 continue;
             }
+            if history.mixes(units, print) {
+                passing[index] = false;
+                continue;
+            }
             // Cells that may share rows are released one after the other: each is history to the next.
             if !disjoint && history.differences(units, print, rules.threshold) {
                 passing[index] = false;
