@@ -234,17 +234,23 @@ mod tests {
         let history = history(&[
             (0..40, print(40, &["1"])),
             (20..60, print(40, &["2"])),
-            (100..150, print(99, &[])),
+            (100..150, print(99, &["1", "2"])),
         ]);
         let mixes = |range: std::ops::Range<u32>, rows: u64, year: &[&str]| {
             history.mixes(&range.collect(), &print(rows, year))
         };
-        assert!(mixes(0..60, 81, &[]), "both years and one row more");
-        assert!(mixes(110..160, 50, &[]), "beside a cell of several rows");
-        assert!(!mixes(10..50, 40, &[]), "one row a unit on both sides");
+        assert!(mixes(0..60, 81, &["1", "2"]), "both years and one row more");
+        assert!(
+            mixes(110..160, 50, &["1", "2"]),
+            "beside a cell of several rows"
+        );
+        assert!(
+            !mixes(10..50, 40, &["1", "2"]),
+            "one row a unit on both sides"
+        );
         assert!(!mixes(0..60, 81, &["3"]), "other rows by their pins");
-        assert!(!mixes(100..150, 99, &[]), "the same again");
-        assert!(!mixes(200..240, 90, &[]), "other people");
+        assert!(!mixes(100..150, 99, &["1", "2"]), "the same again");
+        assert!(!mixes(200..240, 90, &["1", "2"]), "other people");
     }
 
     #[test]
