@@ -152,7 +152,7 @@ pub struct Meter {
     /// Fuel that the guest burnt; 0 for SQL and tasks. The same module on the same input burns the
     /// same fuel.
     pub fuel: u64,
-    /// Rows read from the inputs; for SQL the rows that the scans produced.
+    /// Rows of the inputs, whether they were read or not: what is skipped depends on the data.
     pub rows_in: u64,
     /// Bytes of the input files.
     pub bytes_in: u64,

@@ -61,8 +61,8 @@ impl Meter {
     }
 
     /// What is stored and shown of a run. Fuel, time, memory and sizes depend on the data, so a
-    /// production run's figures are rounded up to coarse steps; what was read is known to the tenant
-    /// and what was written is not said at all. Sample runs run on rows that all may see: exact.
+    /// production run's figures are rounded up to coarse steps; rows and bytes of the inputs are those of
+    /// the files, and what was written is not said at all. Sample runs run on rows that all may see: exact.
     pub(crate) fn billed(meter: &runtime::Meter, mode: Mode) -> Self {
         let exact = Self::exact(meter);
         match mode {

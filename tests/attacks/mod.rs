@@ -14,6 +14,7 @@ mod overlapping_labels;
 mod quasi_identifier_explosion;
 mod row_isolation;
 mod semantic_rewrites;
+mod several_rows;
 mod singling_out;
 mod tracker;
 mod version_differencing;

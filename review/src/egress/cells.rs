@@ -23,6 +23,15 @@ pub(crate) struct Holdings {
     pub(crate) total: f64,
     /// Distinct values, saturating at three.
     pub(crate) distinct: u64,
+    /// What of the total are absolute values of negative ones.
+    pub(crate) negative: f64,
+}
+
+impl Holdings {
+    /// The sum of the values with their signs.
+    fn net(&self) -> f64 {
+        self.total - 2.0 * self.negative
+    }
 }
 
 /// One cell.
@@ -141,6 +150,7 @@ fn holdings(column: &ArrayRef, row: usize) -> Option<Holdings> {
             x2: 0.0,
             total: 0.0,
             distinct: 0,
+            negative: 0.0,
         });
     }
     let whole = |index: usize| {
@@ -165,10 +175,12 @@ fn holdings(column: &ArrayRef, row: usize) -> Option<Holdings> {
         x2: number(2)?,
         total: number(3)?,
         distinct: whole(4)?,
+        negative: number(5)?,
     })
 }
 
-/// What is held, by name, as exact bits; one universe is enough.
+/// What is held, by name, as exact bits: the signed total, which a sum tells, and the two largest holdings. One universe is
+/// enough.
 fn held(layout: &CellLayout, holdings: &[Holdings]) -> BTreeMap<String, [u64; 3]> {
     layout
         .holdings
@@ -178,7 +190,7 @@ fn held(layout: &CellLayout, holdings: &[Holdings]) -> BTreeMap<String, [u64; 3]
         .map(|(column, h)| {
             (
                 column.held.clone(),
-                [h.total.to_bits(), h.x1.to_bits(), h.x2.to_bits()],
+                [h.net().to_bits(), h.x1.to_bits(), h.x2.to_bits()],
             )
         })
         .collect()

@@ -28,6 +28,7 @@ pub(crate) fn holdings_fields() -> Fields {
         Field::new("x2", DataType::Float64, true),
         Field::new("total", DataType::Float64, true),
         Field::new("distinct", DataType::UInt64, true),
+        Field::new("negative", DataType::Float64, true),
     ])
 }
 

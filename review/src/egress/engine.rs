@@ -412,10 +412,12 @@ impl Accumulator for Rows {
         }
         let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
         let mut distinct = BTreeSet::new();
+        let mut negative = 0.0;
         for (unit, value) in &self.rows {
             if let Some(value) = value {
                 *sums.entry(*unit).or_default() += value.abs();
                 distinct.insert(value.to_bits());
+                negative += (-value).max(0.0);
             }
         }
         let mut held: Vec<f64> = sums.into_values().filter(|sum| *sum != 0.0).collect();
@@ -431,6 +433,7 @@ impl Accumulator for Rows {
             real(at(1)),
             real(held.iter().sum()),
             whole(distinct.len().min(3)),
+            real(negative),
         ];
         let folded = StructArray::new(holdings_fields(), columns, None);
         ScalarValue::try_from_array(&folded, 0)

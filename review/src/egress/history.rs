@@ -21,7 +21,7 @@ pub(crate) const CELLS_MAX: usize = 200_000;
 pub(crate) struct Print {
     /// Rows of the cell.
     pub(crate) rows: u64,
-    /// Per argument the exact total and the two largest holdings, as bits.
+    /// Per argument the exact signed total and the two largest holdings, as bits.
     pub(crate) held: BTreeMap<String, [u64; 3]>,
     /// Columns whose possible values are known for every row.
     pub(crate) pinned: BTreeMap<String, Vec<String>>,

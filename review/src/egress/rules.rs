@@ -131,6 +131,7 @@ mod tests {
             x2,
             total,
             distinct: 3,
+            negative: 0.0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `egret_holdings(unit, value) -> Struct`: how much of a group's total each privacy unit holds,
-//! folded to what the dominance rules need. A unit's holding is the sum of its absolute values.
+//! folded to what the dominance rules need. A unit's holding is the sum of its absolute values. Beside the total of
+//! holdings stands what of it was negative: a booking and its reversal hold the same and are not the same.
 //!
 //! Exact: every holding and the total are kept as a pair of floating-point numbers (Dekker's
 //! double-double, about 106 bits), so integers are exact and the order of rows does not show. NaN
@@ -39,6 +40,7 @@ fn fields() -> Fields {
         Field::new("x2", DataType::Float64, true),
         Field::new("total", DataType::Float64, true),
         Field::new("distinct", DataType::UInt64, true),
+        Field::new("negative", DataType::Float64, true),
     ])
 }
 
@@ -122,6 +124,22 @@ impl Sum {
 
     fn value(self) -> f64 {
         self.high + self.low
+    }
+
+    fn write(self, buffer: &mut Vec<u8>) {
+        buffer.extend_from_slice(&self.high.to_le_bytes());
+        buffer.extend_from_slice(&self.low.to_le_bytes());
+    }
+
+    /// What [`Sum::write`] wrote, and what follows it.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (high, rest) = bytes.split_first_chunk()?;
+        let (low, rest) = rest.split_first_chunk()?;
+        let sum = Self {
+            high: f64::from_le_bytes(*high),
+            low: f64::from_le_bytes(*low),
+        };
+        Some((sum, rest))
     }
 }
 
@@ -279,6 +297,8 @@ impl Holders {
 struct Group {
     holders: Holders,
     distinct: Distinct,
+    /// Sum of the absolute values of negative values.
+    negative: Sum,
 }
 
 #[derive(Debug, Default)]
@@ -320,6 +340,9 @@ impl HoldingsByGroup {
         if held > 0.0 {
             let before = group.holders.bytes();
             group.holders.of(unit).add(held);
+            if value < 0.0 {
+                group.negative.add(held);
+            }
             self.bytes = (self.bytes + group.holders.bytes()).saturating_sub(before);
         }
     }
@@ -336,14 +359,12 @@ impl HoldingsByGroup {
                 .add(f64::from_bits(u64::from_le_bytes(*bits)));
             rest = after;
         }
+        let (negative, after) = Sum::read(rest).ok_or_else(broken)?;
+        group.negative.add_sum(negative);
+        rest = after;
         while !rest.is_empty() {
             let (unit, after) = rest.split_first_chunk().ok_or_else(broken)?;
-            let (high, after) = after.split_first_chunk().ok_or_else(broken)?;
-            let (low, after) = after.split_first_chunk().ok_or_else(broken)?;
-            let sum = Sum {
-                high: f64::from_le_bytes(*high),
-                low: f64::from_le_bytes(*low),
-            };
+            let (sum, after) = Sum::read(after).ok_or_else(broken)?;
             group.holders.of(u32::from_le_bytes(*unit)).add_sum(sum);
             rest = after;
         }
@@ -410,10 +431,10 @@ impl GroupsAccumulator for HoldingsByGroup {
             for bits in group.distinct.values() {
                 buffer.extend_from_slice(&bits.to_le_bytes());
             }
+            group.negative.write(&mut buffer);
             group.holders.each(|unit, sum| {
                 buffer.extend_from_slice(&unit.to_le_bytes());
-                buffer.extend_from_slice(&sum.high.to_le_bytes());
-                buffer.extend_from_slice(&sum.low.to_le_bytes());
+                sum.write(&mut buffer);
             });
             array.append_value(&buffer);
         }
@@ -463,6 +484,7 @@ struct Folded {
     second: Vec<f64>,
     total: Vec<f64>,
     distinct: Vec<u64>,
+    negative: Vec<f64>,
 }
 
 impl Folded {
@@ -485,6 +507,7 @@ impl Folded {
         self.second.push(second);
         self.total.push(total.value());
         self.distinct.push(u64::from(group.distinct.count));
+        self.negative.push(group.negative.value());
     }
 
     fn finish(self) -> Result<ArrayRef> {
@@ -494,6 +517,7 @@ impl Folded {
             Arc::new(Float64Array::from(self.second)),
             Arc::new(Float64Array::from(self.total)),
             Arc::new(UInt64Array::from(self.distinct)),
+            Arc::new(Float64Array::from(self.negative)),
         ];
         Ok(Arc::new(StructArray::try_new(fields(), columns, None)?))
     }

@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use super::*;
 
 type Row = (usize, Option<u32>, Option<f64>);
-/// units, x1, x2, total, distinct
-type Fold = (u64, f64, f64, f64, u64);
+/// units, x1, x2, total, distinct, negative
+type Fold = (u64, f64, f64, f64, u64, f64);
 
 fn update(accumulator: &mut HoldingsByGroup, rows: &[Row], groups: usize) {
     let units: UInt32Array = rows.iter().map(|(_, unit, _)| *unit).collect();
@@ -48,6 +48,7 @@ fn folds(array: &ArrayRef) -> Vec<Fold> {
                 number("x2", row),
                 number("total", row),
                 integer("distinct", row),
+                number("negative", row),
             )
         })
         .collect()
@@ -58,11 +59,12 @@ fn naive(rows: &[Row], groups: usize) -> Vec<Fold> {
     (0..groups)
         .map(|group| {
             let mut held: BTreeMap<u32, i128> = BTreeMap::new();
-            let mut values = BTreeSet::new();
+            let (mut values, mut negative) = (BTreeSet::new(), 0_i128);
             for (_, unit, value) in rows.iter().filter(|row| row.0 == group) {
                 if let (Some(unit), Some(value)) = (unit, value) {
                     let whole = *value as i128;
                     values.insert(whole);
+                    negative -= whole.min(0);
                     *held.entry(*unit).or_default() += whole.abs();
                 }
             }
@@ -76,6 +78,7 @@ fn naive(rows: &[Row], groups: usize) -> Vec<Fold> {
                 at(1),
                 total,
                 values.len().min(3) as u64,
+                negative as f64,
             )
         })
         .collect()
@@ -149,7 +152,7 @@ fn small_values_beside_large_ones_are_not_lost() {
     let mut accumulator = HoldingsByGroup::default();
     update(&mut accumulator, &rows, 1);
     let folded = folds(&accumulator.evaluate(EmitTo::All).unwrap());
-    assert_eq!(folded, [(2, 1e16 + 1000.0, 0.1, 1e16 + 1000.0, 3)]);
+    assert_eq!(folded, [(2, 1e16 + 1000.0, 0.1, 1e16 + 1000.0, 3, 0.0)]);
 }
 
 #[test]
@@ -162,9 +165,9 @@ fn what_is_not_a_number_is_infinite_and_zeroes_are_one_value() {
     let mut accumulator = HoldingsByGroup::default();
     update(&mut accumulator, &rows, 3);
     let folded = folds(&accumulator.evaluate(EmitTo::All).unwrap());
-    assert_eq!(folded[0], (1, f64::INFINITY, 0.0, f64::INFINITY, 1));
-    assert_eq!(folded[1], (0, 0.0, 0.0, 0.0, 1));
-    assert_eq!(folded[2], (0, 0.0, 0.0, 0.0, 0));
+    assert_eq!(folded[0], (1, f64::INFINITY, 0.0, f64::INFINITY, 1, 0.0));
+    assert_eq!(folded[1], (0, 0.0, 0.0, 0.0, 1, 0.0));
+    assert_eq!(folded[2], (0, 0.0, 0.0, 0.0, 0, 0.0));
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn one_group_without_rows_is_a_value_and_not_null() {
     let ScalarValue::Struct(value) = alone.evaluate().unwrap() else {
         unreachable!()
     };
-    assert_eq!(folds(&(value as ArrayRef)), [(0, 0.0, 0.0, 0.0, 0)]);
+    assert_eq!(folds(&(value as ArrayRef)), [(0, 0.0, 0.0, 0.0, 0, 0.0)]);
 }
 
 #[test]
@@ -186,5 +189,5 @@ fn a_group_of_many_units_is_kept_by_number() {
     assert!(matches!(accumulator.groups[0].holders, Holders::List(_)));
     assert_eq!(accumulator.bytes, accumulator.groups[0].holders.bytes());
     let folded = folds(&accumulator.evaluate(EmitTo::All).unwrap());
-    assert_eq!(folded, [(5_000, 2.0, 2.0, 10_000.0, 1)]);
+    assert_eq!(folded, [(5_000, 2.0, 2.0, 10_000.0, 1, 0.0)]);
 }

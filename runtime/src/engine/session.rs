@@ -35,7 +35,7 @@ pub(super) fn open(
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.execution.enable_recursive_ctes = false;
-    // What a filter lets the engine skip would show in the rows read and in the time: every row is read.
+    // What a filter lets the engine skip would show in the time: every row is read.
     options.execution.parquet.pruning = false;
     options.execution.parquet.enable_page_index = false;
     options.execution.parquet.bloom_filter_on_read = false;

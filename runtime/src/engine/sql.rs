@@ -16,7 +16,7 @@ use parquet::arrow::ArrowWriter;
 
 use super::files::StagedFile;
 use super::table::StagedTable;
-use super::{plan, session};
+use super::{plan, session, table};
 use crate::limits::Limits;
 use crate::outcome::{Fault, Limit, Outcome};
 use crate::output::OutputStream;
@@ -29,7 +29,19 @@ pub(crate) async fn run(
     limits: &Limits,
     output: File,
 ) -> Ran {
-    let files = inputs.iter().map(|(_, file)| file.clone()).collect();
+    let files: Vec<StagedFile> = inputs.iter().map(|(_, file)| file.clone()).collect();
+    let rows_in = files.iter().map(table::rows).fold(0, u64::saturating_add);
+    let ran = planned(plan, inputs, files, limits, output).await;
+    Ran { rows_in, ..ran }
+}
+
+async fn planned(
+    plan: &[u8],
+    inputs: Vec<(String, StagedFile)>,
+    files: Vec<StagedFile>,
+    limits: &Limits,
+    output: File,
+) -> Ran {
     let state = match session::open(files, limits) {
         Ok(state) => state,
         Err(error) => return Ran::ended(classify(&error)),
@@ -50,7 +62,6 @@ async fn execute(state: &SessionState, plan: &LogicalPlan, limits: &Limits, outp
         Ok(rows) => ran.rows_out = rows,
         Err(outcome) => ran.outcome = outcome,
     }
-    ran.rows_in = rows_read(physical.as_ref());
     ran
 }
 
@@ -68,19 +79,6 @@ async fn stream(
         output.write(&batch.map_err(|error| classify(&error))?)?;
     }
     output.finish()
-}
-
-/// Rows that the scans produced.
-fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
-    let children = plan.children();
-    if children.is_empty() {
-        let rows = plan.metrics().and_then(|metrics| metrics.output_rows());
-        return rows.map_or(0, |rows| rows as u64);
-    }
-    children
-        .into_iter()
-        .map(|child| rows_read(child.as_ref()))
-        .fold(0, u64::saturating_add)
 }
 
 /// The class of an error; its text may quote values and goes no further.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::config::TableParquetOptions;
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
@@ -54,6 +55,14 @@ impl StagedTable {
     }
 }
 
+/// Rows of a staged file, by its footer: what a run is told to have read, since what an engine skips depends on the data.
+pub(super) fn rows(file: &StagedFile) -> u64 {
+    ArrowReaderMetadata::load(file, ArrowReaderOptions::default())
+        .ok()
+        .and_then(|metadata| u64::try_from(metadata.metadata().file_metadata().num_rows()).ok())
+        .unwrap_or(0)
+}
+
 /// The same type, but for the three layouts of text.
 fn reads_as(stored: &DataType, declared: &DataType) -> bool {
     let text = |data_type: &DataType| {
@@ -77,12 +86,19 @@ impl TableProvider for StagedTable {
 
     async fn scan(
         &self,
-        _session: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
-        let source = Arc::new(ParquetSource::new(Arc::clone(&self.schema)));
+        // A source has options of its own; those of the session are the ones that are meant.
+        let options = TableParquetOptions {
+            global: session.config_options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
+        let source =
+            ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
+        let source = Arc::new(source);
         let file = PartitionedFile::new_from_meta(ObjectMeta {
             location: StagedFiles::location(self.position),
             last_modified: Default::default(),

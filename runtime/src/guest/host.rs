@@ -144,7 +144,6 @@ fn next_batch(caller: &mut Caller<'_, Host>, input: i32) -> Result<i32, Outcome>
     };
     let too_large = Outcome::LimitExceeded(Limit::WasmMemory);
     let block = Block::new(&batch, input.types()).ok_or(too_large)?;
-    host.rows_in = host.rows_in.saturating_add(batch.num_rows() as u64);
     let length = i32::try_from(block.len()).map_err(|_| too_large)?;
     let base = allocate(caller, length)?;
     let memory = memory(caller)?;

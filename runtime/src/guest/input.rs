@@ -22,6 +22,7 @@ pub(super) struct GuestInput {
     reader: ParquetRecordBatchReader,
     types: Vec<ColumnType>,
     schema: SchemaRef,
+    rows: u64,
 }
 
 impl GuestInput {
@@ -46,6 +47,7 @@ impl GuestInput {
             .zip(&types)
             .map(|(field, column)| Field::new(field.name(), column.arrow(), true))
             .collect();
+        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let reader = builder
             .with_batch_size(batch_rows)
             .build()
@@ -54,7 +56,13 @@ impl GuestInput {
             reader,
             types,
             schema: Arc::new(Schema::new(fields)),
+            rows,
         })
+    }
+
+    /// Rows of the file, whether they are asked for or not.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
     }
 
     pub(super) fn types(&self) -> &[ColumnType] {

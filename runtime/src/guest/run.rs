@@ -80,6 +80,10 @@ fn open(
         .into_iter()
         .map(|file| GuestInput::open(file, batch_rows))
         .collect::<Result<Vec<_>, _>>()?;
+    let rows_in = inputs
+        .iter()
+        .map(GuestInput::rows)
+        .fold(0, u64::saturating_add);
     let schema = output_schema(output_fields);
     let output = OutputStream::new(
         output,
@@ -93,7 +97,7 @@ fn open(
         schema,
         types: output_fields.iter().map(|field| field.data_type).collect(),
         log: Vec::new(),
-        rows_in: 0,
+        rows_in,
         ended: None,
         budget: Budget::new(limits),
     };
