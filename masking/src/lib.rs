@@ -53,7 +53,7 @@ pub use quality::{
 };
 pub use risk::{
     ClassCounter, ClosenessDistance, PopulationRisk, RiskMeter, RiskReport, SpecialMeter,
-    SpecialScores, SpecialUniques, Suppression,
+    SpecialScores, SpecialUniques, Suppression, risk_columns,
 };
 pub use sample::sample_rows;
 pub use synthesise::{COMMON_MIN, Synthesiser};

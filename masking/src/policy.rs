@@ -196,6 +196,20 @@ impl Policy {
         self.measure
     }
 
+    /// The classes with those in their place that the policy states, where it may: what a table is measured by before it is
+    /// masked, as [`MaskPlan::quasi`] is after.
+    #[must_use]
+    pub fn restated(&self, classes: &[ColumnClass]) -> Vec<ColumnClass> {
+        let mut restated = classes.to_vec();
+        for class in &mut restated {
+            let rule = self.columns.get(&class.column);
+            if let Some(Ok(stated)) = rule.map(|rule| safety::effective_class(class, rule)) {
+                class.class = stated;
+            }
+        }
+        restated
+    }
+
     /// The same policy with a rule written out for every classified column that one of its rules is
     /// for. It does the same to these columns, and [`Policy::columns`] of it tells what.
     #[must_use]

@@ -15,6 +15,22 @@ pub use report::{ClosenessDistance, RiskReport};
 pub use special::{SpecialMeter, SpecialScores, SpecialUniques};
 pub use suppress::{ClassCounter, Suppression};
 
+use crate::classify::{Class, ColumnClass};
+
+/// The columns that the risk of a table is measured over: its quasi-identifiers, and the first sensitive one.
+pub fn risk_columns(classes: &[ColumnClass]) -> (Vec<String>, Option<String>) {
+    let of = |wanted: Class| {
+        classes
+            .iter()
+            .filter(move |class| class.class == wanted)
+            .map(|class| class.column.clone())
+    };
+    (
+        of(Class::QuasiIdentifier).collect(),
+        of(Class::Sensitive).next(),
+    )
+}
+
 pub(crate) use histogram::{Cell, Histogram};
 pub(crate) use keys::{Keys, Numbering, column, index};
 pub(crate) use meter::{first_rows, too_many};

@@ -9,6 +9,7 @@ mod tables;
 use crate::http::dto::{QualityView, RiskView};
 use html::Page;
 use sandbox::Lang;
+pub(crate) use tables::measures;
 
 /// What a report is about.
 pub(crate) struct Report<'a> {

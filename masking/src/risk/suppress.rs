@@ -16,16 +16,21 @@ use crate::error::MeasureError;
 #[derive(Debug)]
 pub struct ClassCounter {
     quasi: Vec<String>,
+    k_min: u64,
+    percent_max: f64,
     keys: Keys,
     classes: HashMap<u128, u64>,
     total: u64,
 }
 
 impl ClassCounter {
-    /// Starts to count over columns by name.
-    pub fn new(quasi: &[String]) -> Self {
+    /// Starts to count over columns by name: classes of fewer than `k_min` rows are to be left out, if they are at most
+    /// `percent_max` percent of all rows.
+    pub fn new(quasi: &[String], k_min: u64, percent_max: f64) -> Self {
         Self {
             quasi: quasi.to_vec(),
+            k_min,
+            percent_max,
             keys: Keys::default(),
             classes: HashMap::new(),
             total: 0,
@@ -44,17 +49,18 @@ impl ClassCounter {
         Ok(())
     }
 
-    /// What to leave out so that every class that stays has `k_min` rows.
-    pub fn below(self, k_min: u64) -> Suppression {
-        let small = self.classes.iter().filter(|(_, rows)| **rows < k_min);
-        let suppressed = small.clone().map(|(_, rows)| rows).sum();
-        Suppression {
+    /// What to leave out so that every class that stays has enough rows; none where that were more than may be.
+    pub fn finish(self) -> Option<Suppression> {
+        let small = self.classes.iter().filter(|(_, rows)| **rows < self.k_min);
+        let suppressed: u64 = small.clone().map(|(_, rows)| rows).sum();
+        #[allow(clippy::cast_precision_loss, reason = "a share")]
+        let percent = suppressed as f64 / self.total.max(1) as f64 * 100.0;
+        (percent <= self.percent_max).then(|| Suppression {
             small: small.map(|(class, _)| *class).collect(),
             quasi: self.quasi,
             keys: self.keys,
             suppressed,
-            total: self.total,
-        }
+        })
     }
 }
 
@@ -65,24 +71,12 @@ pub struct Suppression {
     keys: Keys,
     small: HashSet<u128>,
     suppressed: u64,
-    total: u64,
 }
 
 impl Suppression {
     /// Rows that are left out.
     pub fn suppressed(&self) -> u64 {
         self.suppressed
-    }
-
-    /// Their share of all rows, in percent; 0 of an empty table.
-    pub fn percent(&self) -> f64 {
-        if self.total == 0 {
-            0.0
-        } else {
-            #[allow(clippy::cast_precision_loss, reason = "a share, for people")]
-            let percent = self.suppressed as f64 / self.total as f64 * 100.0;
-            percent
-        }
     }
 
     /// Which rows of a batch stay.
@@ -139,13 +133,16 @@ mod tests {
             batch(&[Some("a"), Some("a"), None, Some("b")]),
             batch(&[Some("a"), Some("c"), None, Some("c"), Some("c")]),
         ];
-        let mut counter = ClassCounter::new(&quasi);
-        for batch in &batches {
-            counter.observe(batch).unwrap();
-        }
-        let mut suppression = counter.below(3);
+        let counted = |percent_max: f64| {
+            let mut counter = ClassCounter::new(&quasi, 3, percent_max);
+            for batch in &batches {
+                counter.observe(batch).unwrap();
+            }
+            counter.finish()
+        };
+        assert!(counted(33.3).is_none(), "a third of the rows is more");
+        let mut suppression = counted(33.4).unwrap();
         assert_eq!(suppression.suppressed(), 3, "two gaps and one b");
-        assert!((suppression.percent() - 100.0 / 3.0).abs() < 1e-9);
         let mut meter = RiskMeter::new(&quasi, None);
         for batch in &batches {
             let stays = suppression.stays(batch).unwrap();

@@ -9,6 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::error::{Fault, MaskError, internal};
 use crate::key::{CipherSuite, RootKey, ValueDomain};
+use crate::risk::ClassCounter;
 use crate::text::Bilingual;
 use crate::transform::permute::{Permute, Permuter};
 use crate::transform::{
@@ -91,6 +92,17 @@ impl MaskPlan {
     /// What the masked data must reach over them; the caller measures.
     pub fn measure(&self) -> Option<Measure> {
         self.measure
+    }
+
+    /// Counts the classes of masked rows, where the policy lets rows of small ones be left out.
+    pub fn class_counter(&self) -> Option<ClassCounter> {
+        let measure = self.measure?;
+        let most = measure.suppress_percent_max.filter(|most| *most > 0.0)?;
+        Some(ClassCounter::new(
+            &self.quasi,
+            u64::from(measure.k_min),
+            most,
+        ))
     }
 
     /// What must be said about the plan when it is used with keys of a suite: that FF1 over SM4 has

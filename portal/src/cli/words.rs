@@ -6,6 +6,7 @@ pub(crate) fn chinese(name: &str) -> Option<&'static str> {
         .iter()
         .find(|(english, _)| *english == name)
         .map(|(_, chinese)| *chinese)
+        .or_else(|| sandbox::Role::parse(name).map(sandbox::Role::title))
 }
 
 /// The members whose values are such names; elsewhere the same letters are a name that a person gave.
@@ -65,7 +66,7 @@ const WORDS: &[(&str, &str)] = &[
     ("repaired", "已修复"),
     ("dropped", "已剔除"),
     ("kept", "保留"),
-    // classes, roles, kinds
+    // classes, kinds; roles are named where they are defined
     ("direct_identifier", "直接标识符"),
     ("quasi_identifier", "准标识符"),
     ("sensitive", "敏感"),
@@ -77,13 +78,6 @@ const WORDS: &[(&str, &str)] = &[
     ("tenant", "二级开发主体"),
     ("provider", "数据提供方"),
     ("review_body", "审查机构"),
-    ("developer", "开发者"),
-    ("tenant_admin", "主体管理员"),
-    ("reviewer", "审查员"),
-    ("provider_delegate", "提供方代表"),
-    ("system_admin", "系统管理员"),
-    ("security_admin", "安全管理员"),
-    ("auditor", "审计管理员"),
     // dimensions of quality
     ("completeness", "完整性"),
     ("uniqueness", "唯一性"),

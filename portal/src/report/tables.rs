@@ -128,10 +128,11 @@ pub(super) fn risk(page: &mut Page, report: &Report<'_>) {
     page.raw(&plot);
 }
 
-type Show = fn(&RiskView) -> String;
+pub(crate) type Show = fn(&RiskView) -> String;
 type Share = fn(&RiskView) -> f64;
 
-fn measures() -> [((&'static str, &'static str), Show); 9] {
+/// The measures of a risk, by name.
+pub(crate) fn measures() -> [((&'static str, &'static str), Show); 10] {
     [
         (("行数", "rows"), |risk| risk.rows.to_string()),
         (("等价类", "equivalence classes"), |risk| {
@@ -153,6 +154,9 @@ fn measures() -> [((&'static str, &'static str), Show); 9] {
         ),
         (("营销者风险", "marketer risk"), |risk| {
             percent(risk.marketer)
+        }),
+        (("敏感列", "sensitive column"), |risk| {
+            risk.sensitive.clone().unwrap_or_default()
         }),
         (("l（不同值）", "l (distinct)"), |risk| {
             optional(risk.l_distinct)

@@ -72,6 +72,11 @@ impl<W: Write + Send> Masking<W> {
         self.suppression = suppression;
     }
 
+    /// Whether these are the quasi-identifiers that are measured.
+    pub(super) fn measures(&self, quasi: &[String]) -> bool {
+        self.plan.quasi() == quasi
+    }
+
     /// Masks and writes rows; says how many were written.
     pub(super) fn take(
         &mut self,

@@ -13,8 +13,8 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Action, Class, ClassCounter, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport,
-    RiskMeter, RiskReport, RootKey, Suppression,
+    Action, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
+    RiskReport, RootKey, Suppression, risk_columns,
 };
 
 use super::limits::IntakeLimits;
@@ -207,15 +207,11 @@ fn suppression<B: Batches>(
     open: &mut impl FnMut() -> Result<B, ReadError>,
     progress: &Progress,
 ) -> Result<Option<Suppression>, Stop> {
-    let Some(measure) = plan.measure() else {
-        return Ok(None);
-    };
-    let Some(most) = measure.suppress_percent_max.filter(|most| *most > 0.0) else {
+    let Some(mut counter) = plan.class_counter() else {
         return Ok(None);
     };
     let mut reader = open()?;
     let mut checker = quality_checker(order)?;
-    let mut counter = ClassCounter::new(plan.quasi());
     while let Some(typed) = reader.next_batch()? {
         let kept = checker.check(typed.first_row, &typed.batch)?.kept;
         let (kept, _) = with_units(order, kept)?;
@@ -224,8 +220,7 @@ fn suppression<B: Batches>(
             return Err(PipelineError::Stopped.into());
         }
     }
-    let suppression = counter.below(u64::from(measure.k_min));
-    Ok((suppression.percent() <= most).then_some(suppression))
+    Ok(counter.finish())
 }
 
 fn quality_checker(order: &Order<'_>) -> Result<masking::QualityChecker, Stop> {
@@ -279,12 +274,9 @@ pub(crate) fn with_declared(
 ) -> Vec<ColumnClass> {
     for class in &mut classes {
         let declared = entry.column(&class.column).and_then(|column| column.class);
-        // A bureau may know that a column is sensitive; that it is harmless it may only think.
-        if let Some(declared) = declared
-            && declared != Class::Public
-            && class.class != Class::DirectIdentifier
-            && declared != class.class
-        {
+        // A bureau may know that a column says more than it shows; that it says less it may only think. Classes sort from the
+        // strictest: a quasi-identifier that is declared sensitive stays one, or it would drop out of what is measured.
+        if let Some(declared) = declared.filter(|declared| *declared < class.class) {
             class.class = declared;
             class.confidence = 1.0;
             class.evidence.reason = both("目录中如此声明", "declared so in the catalogue entry");
@@ -321,14 +313,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         numbering: &'a mut Numbering,
         sink: W,
     ) -> Result<Self, Stop> {
-        let of = |wanted: Class| {
-            classes
-                .iter()
-                .filter(move |c| c.class == wanted)
-                .map(|c| c.column.clone())
-        };
-        let quasi: Vec<String> = of(Class::QuasiIdentifier).collect();
-        let sensitive = of(Class::Sensitive).next();
+        let restated = order
+            .policy
+            .map_or_else(|| classes.to_vec(), |policy| policy.restated(classes));
+        let (quasi, sensitive) = risk_columns(&restated);
         let checker = quality_checker(order)?;
         let masked = match plan {
             Ok(plan) => Ok(Masking::new(order, plan, sensitive.as_deref(), sink)?),
@@ -419,8 +407,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             }
         };
         // What the whole push showed may be more than what its first rows did.
-        if let Err(faults) = compile(self.order, &report.classes) {
-            report.faults.extend(faults);
+        match compile(self.order, &report.classes) {
+            Err(faults) => report.faults.extend(faults),
+            Ok(plan) if masked.measures(plan.quasi()) => {}
+            Ok(plan) => report.faults.push(quasi_found_late(plan.quasi())),
         }
         masked.finish(self.order, report)
     }
@@ -500,6 +490,23 @@ fn no_policy() -> IntakeFault {
     )
 }
 
+fn quasi_found_late(quasi: &[String]) -> IntakeFault {
+    let quasi = quasi.join(", ");
+    IntakeFault::new(
+        "quasi_identifiers_found_late",
+        both(
+            format!("整份数据的准标识符为 {quasi}，与前 {LOOK_ROWS} 行所示不同，未按其度量"),
+            format!(
+                "the quasi-identifiers of all rows are {quasi}, not those of the first {LOOK_ROWS}, and were not measured together"
+            ),
+        ),
+        both(
+            "在目录中为这些列声明 class，再提交该推送",
+            "declare the class of these columns in the catalogue entry, then commit the push again",
+        ),
+    )
+}
+
 fn no_rows() -> IntakeFault {
     IntakeFault::new(
         "no_rows",
@@ -524,5 +531,36 @@ fn unitless(row: u64, column: &str) -> Problem {
                 "row {row}: column {column} is empty, so nobody can be named; the row is left out"
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use masking::Class;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_declared_class_makes_a_column_stricter_and_never_laxer() {
+        let entry: CatalogueEntry = serde_json::from_value(json!({
+            "name": "visits",
+            "title": { "zh": "就诊", "en": "visits" },
+            "provider": crate::id::OrganisationId::new(&crate::clock::SystemClock, &crate::clock::SystemEntropy).to_string(),
+            "industry": "卫生健康",
+            "columns": [
+                { "name": "age", "type": "int64", "comment": "年龄", "class": "sensitive" },
+                { "name": "sex", "type": "string", "comment": "性别", "class": "public" },
+                { "name": "ward", "type": "string", "comment": "病区", "class": "quasi_identifier" },
+            ],
+        }))
+        .unwrap();
+        let found = Classifier::new(&entry.schema(), &entry.hints()).finish();
+        let classes: Vec<Class> = with_declared(&entry, found)
+            .iter()
+            .map(|class| class.class)
+            .collect();
+        assert_eq!(classes, [Class::QuasiIdentifier; 3]);
     }
 }

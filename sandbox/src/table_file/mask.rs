@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicU64;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Class, ClassCounter, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport,
-    Suppression, UnnamedColumns,
+    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport, Suppression,
+    UnnamedColumns, risk_columns,
 };
 use serde::Serialize;
 
@@ -119,7 +119,8 @@ pub fn preview_file(
     Ok((before, after))
 }
 
-/// Masks a file into another, which is there whole or not at all.
+/// Masks a file into another, which is there whole or not at all. Where the policy lets rows be left out the file is read
+/// twice.
 ///
 /// # Errors
 /// The file's first fault; a policy that is not safe for these columns, or that leaves identifiers in what it keeps; a file
@@ -134,7 +135,7 @@ pub fn mask_file(
 ) -> Result<MaskOutcome, TableError> {
     let plan = compile(table, policy, &classes)?;
     let output = plan.output_schema();
-    let (quasi, sensitive) = of_risk(&classes);
+    let (quasi, sensitive) = risk_columns(&policy.restated(&classes));
     let left = plan.quasi();
     let remains = |name: &String| output.index_of(name).is_ok();
     let mut before = RiskMeter::new(&quasi, sensitive.as_deref());
@@ -146,7 +147,7 @@ pub fn mask_file(
             .map(String::as_str),
     );
     let mut residual = ResidualScan::new(policy, &table.schema(), &classes);
-    let mut suppression = suppression(table, &plan, (key, epoch))?;
+    let mut suppression = suppression(table, &plan, (key, epoch), &read)?;
     let suppressed = suppression.as_ref().map_or(0, Suppression::suppressed);
     let mut writer = RowWriter::create(to, format, &output)?;
     let mut nulled: Vec<(String, u64)> = Vec::new();
@@ -204,7 +205,7 @@ pub fn risk_file(
 ) -> Result<RiskReport, TableError> {
     let (quasi, sensitive) = match named {
         Some(named) => named,
-        None => of_risk(&scan_file(table, Arc::clone(&read))?),
+        None => risk_columns(&scan_file(table, Arc::clone(&read))?),
     };
     let mut meter = RiskMeter::new(&quasi, sensitive.as_deref());
     let mut rows = table.rows(read)?;
@@ -219,21 +220,17 @@ fn suppression(
     table: &TableFile,
     plan: &MaskPlan,
     (key, epoch): (&MaskKey, u32),
+    read: &Arc<AtomicU64>,
 ) -> Result<Option<Suppression>, TableError> {
-    let Some(measure) = plan.measure() else {
+    let Some(mut counter) = plan.class_counter() else {
         return Ok(None);
     };
-    let Some(most) = measure.suppress_percent_max.filter(|most| *most > 0.0) else {
-        return Ok(None);
-    };
-    let mut counter = ClassCounter::new(plan.quasi());
-    let mut rows = table.rows(Arc::default())?;
+    let mut rows = table.rows(Arc::clone(read))?;
     while let Some((_, batch)) = rows.next_batch()? {
         let masked = plan.apply(&key.0, epoch, &batch).map_err(refused)?;
         counter.observe(&masked).map_err(refused)?;
     }
-    let suppression = counter.below(u64::from(measure.k_min));
-    Ok((suppression.percent() <= most).then_some(suppression))
+    Ok(counter.finish())
 }
 
 fn failed(error: arrow::error::ArrowError) -> TableError {
@@ -255,20 +252,6 @@ fn compile(
     policy
         .compile(&table.schema(), classes)
         .map_err(TableError::Refused)
-}
-
-/// Quasi-identifiers, and the first sensitive column.
-fn of_risk(classes: &[ColumnClass]) -> (Vec<String>, Option<String>) {
-    let of = |wanted: Class| {
-        classes
-            .iter()
-            .filter(move |class| class.class == wanted)
-            .map(|class| class.column.clone())
-    };
-    (
-        of(Class::QuasiIdentifier).collect(),
-        of(Class::Sensitive).next(),
-    )
 }
 
 fn refused(fault: Fault) -> TableError {

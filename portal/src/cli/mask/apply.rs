@@ -112,7 +112,10 @@ impl Apply {
         }
         let table = input.open()?;
         let classes = classes(&input.file, &table)?;
-        let outcome = with_progress(&table, 1, |read| {
+        let twice = policy
+            .measure()
+            .is_some_and(|measure| measure.suppress_percent_max.is_some());
+        let outcome = with_progress(&table, 1 + u64::from(twice), |read| {
             let to = (self.to.as_path(), format);
             mask_file(
                 &table,

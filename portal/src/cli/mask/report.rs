@@ -3,6 +3,8 @@
 use super::super::failure::{Failure, label};
 use super::super::output::{Format, Printer};
 use super::input::{Input, of_table, with_progress};
+use crate::http::dto::RiskView;
+use crate::report::measures;
 use sandbox::{RiskReport, risk_file};
 use std::sync::Arc;
 
@@ -41,75 +43,20 @@ pub(super) fn risks<const N: usize>(
     reports: [(&str, &str, &RiskReport); N],
 ) -> Result<(), Failure> {
     let lang = printer.lang;
-    let percent = |value: f64| format!("{:.2} %", value * 100.0);
-    let optional = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
-    type Measure<'a> = (&'a str, &'a str, Box<dyn Fn(&RiskReport) -> String + 'a>);
-    let measures: [Measure<'_>; 11] = [
-        (
-            "准标识符",
-            "quasi-identifiers",
-            Box::new(|risk| risk.quasi.join(", ")),
-        ),
-        ("行数", "rows", Box::new(|risk| risk.rows.to_string())),
-        (
-            "等价类",
-            "equivalence classes",
-            Box::new(|risk| risk.classes.to_string()),
-        ),
-        (
-            "k（最小等价类）",
-            "k (smallest class)",
-            Box::new(|risk| risk.k.to_string()),
-        ),
-        (
-            "唯一的行",
-            "unique rows",
-            Box::new(|risk| risk.uniques.to_string()),
-        ),
-        (
-            "最高风险（检察官）",
-            "highest risk (prosecutor)",
-            Box::new(|risk| percent(risk.prosecutor_max)),
-        ),
-        (
-            "平均风险（检察官）",
-            "mean risk (prosecutor)",
-            Box::new(|risk| percent(risk.prosecutor_avg)),
-        ),
-        (
-            "营销者风险",
-            "marketer risk",
-            Box::new(|risk| percent(risk.marketer)),
-        ),
-        (
-            "敏感列",
-            "sensitive column",
-            Box::new(|risk| risk.sensitive.clone().unwrap_or_default()),
-        ),
-        (
-            "l（不同值）",
-            "l (distinct)",
-            Box::new(|risk| risk.l_distinct.map_or(String::new(), |l| l.to_string())),
-        ),
-        (
-            "t（接近度）",
-            "t (closeness)",
-            Box::new(|risk| optional(risk.t_closeness)),
-        ),
-    ];
+    let views = reports.map(|(zh, en, report)| (label(lang, zh, en), RiskView::from(report)));
     let mut headings = vec![label(lang, "指标", "measure").to_owned()];
-    headings.extend(
-        reports
+    headings.extend(views.iter().map(|(name, _)| (*name).to_owned()));
+    let quasi = label(lang, "准标识符", "quasi-identifiers").to_owned();
+    let quasi = std::iter::once(quasi).chain(
+        views
             .iter()
-            .map(|(zh, en, _)| label(lang, zh, en).to_owned()),
+            .map(|(_, view)| view.quasi_identifiers.join(", ")),
     );
-    let rows: Vec<Vec<String>> = measures
-        .iter()
-        .map(|(zh, en, show)| {
-            let mut row = vec![label(lang, zh, en).to_owned()];
-            row.extend(reports.iter().map(|(_, _, risk)| show(risk)));
-            row
-        })
-        .collect();
+    let mut rows = vec![quasi.collect::<Vec<String>>()];
+    rows.extend(measures().iter().map(|((zh, en), show)| {
+        let name = std::iter::once(label(lang, zh, en).to_owned());
+        name.chain(views.iter().map(|(_, view)| show(view)))
+            .collect()
+    }));
     printer.cells(&headings, &rows)
 }

@@ -6,10 +6,12 @@ use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
     TimestampMicrosecondBuilder,
 };
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use masking::{Action, Problem};
 
 use super::cell;
-use super::fault::{IntakeFault, both};
+use super::fault::{IntakeFault, ReadError, both};
 use crate::catalogue::ColumnType;
 use crate::intake::limits::IntakeLimits;
 
@@ -97,6 +99,18 @@ impl ColumnBuilder {
             ColumnBuilder::Time(b) => Arc::new(b.finish()),
         }
     }
+}
+
+/// Ends a batch of `rows` rows: the builders begin anew.
+pub(crate) fn batch_of(
+    builders: &mut [ColumnBuilder],
+    schema: &SchemaRef,
+    rows: usize,
+) -> Result<RecordBatch, ReadError> {
+    let arrays = builders.iter_mut().map(ColumnBuilder::finish).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+        .map_err(|error| ReadError::Source(std::io::Error::other(error)))
 }
 
 fn take<T>(value: Option<T>, append: impl FnOnce(Option<T>)) -> bool {

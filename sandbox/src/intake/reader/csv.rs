@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use masking::Problem;
 
-use super::column::{ColumnBuilder, Parsed, Tally, type_problem};
+use super::column::{ColumnBuilder, Parsed, Tally, batch_of, type_problem};
 use super::columns::checked_names;
 use super::encoding::{TextEncoding, TextSource};
 use super::fault::{IntakeFault, ReadError, both};
@@ -92,17 +90,9 @@ impl<R: Read> CsvReader<R> {
             self.tally.verdict(columns, &self.limits)?;
             return Ok(None);
         }
-        let arrays = self
-            .builders
-            .iter_mut()
-            .map(ColumnBuilder::finish)
-            .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| ReadError::Source(std::io::Error::other(error)))?;
         Ok(Some(TypedBatch {
             first_row,
-            batch,
+            batch: batch_of(&mut self.builders, &self.schema, rows)?,
             problems,
         }))
     }

@@ -3,15 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
-use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use masking::Problem;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::column::{ColumnBuilder, Parsed, Tally, type_problem};
+use super::column::{ColumnBuilder, Parsed, Tally, batch_of, type_problem};
 use super::columns::checked_names;
 use super::csv::find;
 use super::encoding::{TextEncoding, TextSource};
@@ -79,17 +77,9 @@ impl<R: Read> JsonReader<R> {
         if rows == 0 {
             return self.end(first_row).map(|()| None);
         }
-        let arrays = self
-            .builders
-            .iter_mut()
-            .map(ColumnBuilder::finish)
-            .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| ReadError::Source(std::io::Error::other(error)))?;
         Ok(Some(TypedBatch {
             first_row,
-            batch,
+            batch: batch_of(&mut self.builders, &self.schema, rows)?,
             problems,
         }))
     }
