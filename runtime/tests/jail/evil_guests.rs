@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use libtest_mimic::Trial;
 use runtime::{ColumnType, Fault, Limit, Limits, Order, Outcome};
 
 use crate::parts::{ALLOC, field, module, order};
-use crate::support::{Test, never, pool, test};
+use crate::support::{never, pool, test};
 
-pub(crate) fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("evil_guests::each_way_to_break_the_interface", evil),
         test("evil_guests::endless_loops_end", endless),

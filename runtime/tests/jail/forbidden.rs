@@ -1,9 +1,10 @@
 //! Each forbidden act is tried from inside; each has one expected answer.
 
+use libtest_mimic::Trial;
 use runtime::{Fault, Outcome};
 
 use crate::acts::ACTS;
-use crate::support::{Test, answer, never, pool, run_alone, task, test};
+use crate::support::{answer, run_alone, task, test};
 
 const EPERM: Expected = Expected::Errno(libc::EPERM);
 const ENOSYS: Expected = Expected::Errno(libc::ENOSYS);
@@ -31,55 +32,22 @@ fn expected(act: &str) -> Expected {
     }
 }
 
-pub(crate) fn tests() -> Vec<Test> {
-    let mut tests = vec![
-        test("forbidden::every_act", every_act),
-        test("forbidden::descriptors_are_those_of_the_run", descriptors),
-    ];
-    tests.extend(ACTS.iter().map(|(act, _)| {
+pub(crate) fn tests() -> Vec<Trial> {
+    let descriptors = test("forbidden::descriptors_are_those_of_the_run", descriptors);
+    let acts = ACTS.iter().map(|(act, _)| {
         let act = *act;
-        test(format!("forbidden::alone::{act}"), move || one(act))
-    }));
-    // All acts at once are one test; each alone is for looking closer.
-    tests.retain(|test| {
-        !test.name.starts_with("forbidden::alone")
-            || std::env::args().any(|arg| arg.contains("alone"))
+        test(format!("forbidden::{act}"), move || tried(act))
     });
-    tests
+    acts.chain([descriptors]).collect()
 }
 
-async fn every_act() {
-    let pool = pool(2).await;
-    let mut wrong = Vec::new();
-    for (act, _) in ACTS {
-        let completed = pool
-            .run(task("act", act.as_bytes()), never())
-            .await
-            .unwrap();
-        let right = match expected(act) {
-            Expected::Killed => completed.outcome == Outcome::Faulted(Fault::ForbiddenCall),
-            Expected::Errno(errno) => {
-                completed.outcome == Outcome::Finished
-                    && answer(&completed) == format!("errno {errno}")
-            }
-            Expected::Done => {
-                completed.outcome == Outcome::Finished && answer(&completed) == "done"
-            }
-        };
-        if !right {
-            let answer = completed
-                .output
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            wrong.push(format!("{act}: {} {answer:?}", completed.outcome));
-        }
-    }
-    pool.shutdown().await;
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-async fn one(act: &'static str) {
+async fn tried(act: &'static str) {
     let completed = run_alone(task("act", act.as_bytes())).await;
-    println!("{act}: {} {:?}", completed.outcome, completed.output);
+    match expected(act) {
+        Expected::Killed => assert_eq!(completed.outcome, Outcome::Faulted(Fault::ForbiddenCall)),
+        Expected::Errno(errno) => assert_eq!(answer(&completed), format!("errno {errno}")),
+        Expected::Done => assert_eq!(answer(&completed), "done"),
+    }
 }
 
 /// Null device twice, fault text, socket, program, output, log: and nothing else.

@@ -8,12 +8,13 @@ use arrow::array::{
     UInt64Array,
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use libtest_mimic::Trial;
 use runtime::{ColumnType, Fault, InputFormat, Outcome, module_from_text};
 
 use crate::parts::{ALLOC, ECHO, PRELUDE, SUM, field, module, order, read};
-use crate::support::{Test, input, never, pool, run_alone, test};
+use crate::support::{input, never, pool, run_alone, test};
 
-pub(crate) fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("guests::every_type_goes_in_and_comes_out", echo_all_types),
         test(

@@ -6,15 +6,16 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use libtest_mimic::Trial;
 use runtime::{Layer, LayerState, StartError, Supervisor};
 
-use crate::support::{Test, answer, config, eventually, never, task, test};
+use crate::support::{answer, config, eventually, never, task, test};
 
 /// First argument of this executable when it plays the server on another host.
 pub(crate) const INNER: &str = "server-on-another-host";
 const ORDINARY: u32 = 12_345;
 
-pub(crate) fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("hosts::workers_die_with_a_killed_server", killed_server),
         test("hosts::an_ordinary_users_server", || async {

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Trial;
 use runtime::{Completed, Fault, Limit, Limits, Order, Outcome};
 
-use crate::support::{Test, answer, never, pool, run_alone, task, test};
+use crate::support::{answer, never, pool, run_alone, task, test};
 
-pub(crate) fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("limits::memory", memory),
         test("limits::threads_and_descriptors", threads_and_descriptors),

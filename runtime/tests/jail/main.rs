@@ -27,7 +27,7 @@ mod support;
 
 use std::process::ExitCode;
 
-use support::Test;
+use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
@@ -36,15 +36,10 @@ fn main() -> ExitCode {
         Some(hosts::INNER) => return hosts::inner(args.nth(1).as_deref()),
         _ => {}
     }
-    let listing = std::env::args().any(|arg| arg == "--list");
-    let filters: Vec<String> = args.filter(|arg| !arg.starts_with('-')).collect();
-    let wanted = |test: &&Test| {
-        filters.is_empty()
-            || filters
-                .iter()
-                .any(|filter| test.name.contains(filter.as_str()))
-    };
-    let all: Vec<Test> = [
+    let mut arguments = Arguments::from_args();
+    // One after the other: several count the processes and descriptors of this one.
+    arguments.test_threads = Some(1);
+    let trials: Vec<Trial> = [
         forbidden::tests(),
         limits::tests(),
         pool::tests(),
@@ -56,12 +51,5 @@ fn main() -> ExitCode {
     .into_iter()
     .flatten()
     .collect();
-    let chosen: Vec<&Test> = all.iter().filter(wanted).collect();
-    if listing {
-        for test in &chosen {
-            println!("{}: test", test.name);
-        }
-        return ExitCode::SUCCESS;
-    }
-    support::run(&chosen)
+    libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Trial;
 use runtime::{
     Fault, InputFormat, Layer, LayerState, Limits, Order, Outcome, RunError, Supervisor,
 };
 use tokio::sync::watch;
 
 use crate::support::{
-    Test, answer, children, config, eventually, input, never, parent, pool, run_alone, task, test,
+    answer, children, config, eventually, input, never, parent, pool, run_alone, task, test,
 };
 
-pub(crate) fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("pool::every_layer_is_reported_and_holds", layers),
         test("pool::inputs_are_read_only", inputs),

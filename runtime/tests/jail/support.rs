@@ -1,67 +1,31 @@
-//! A small runner, and short ways to orders.
+//! Short ways to tests and orders.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use libtest_mimic::Trial;
 use runtime::{
     Completed, Input, InputFormat, Limits, Order, Outcome, PoolConfig, Program, Supervisor,
 };
 use tokio::sync::watch;
 
-type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-pub(crate) struct Test {
-    pub(crate) name: String,
-    body: Box<dyn Fn() -> Boxed>,
-}
-
-pub(crate) fn test<F>(name: impl Into<String>, body: impl Fn() -> F + 'static) -> Test
+/// A test in a runtime of its own.
+pub(crate) fn test<F>(name: impl Into<String>, body: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    Test {
-        name: name.into(),
-        body: Box::new(move || Box::pin(body())),
-    }
-}
-
-/// Runs one after the other: several of them count processes and descriptors.
-pub(crate) fn run(tests: &[&Test]) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut failed = Vec::new();
-    for test in tests {
-        let started = Instant::now();
-        let ended = runtime.block_on(async { tokio::spawn((test.body)()).await });
-        let word = if ended.is_ok() { "ok" } else { "FAILED" };
-        println!(
-            "test {} ... {word} ({} ms)",
-            test.name,
-            started.elapsed().as_millis()
-        );
-        if ended.is_err() {
-            failed.push(&test.name);
-        }
-    }
-    println!(
-        "\ntest result: {} passed; {} failed",
-        tests.len() - failed.len(),
-        failed.len()
-    );
-    if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        runtime.block_on(body());
+        Ok(())
+    })
 }
 
 pub(crate) fn config(size: usize) -> PoolConfig {

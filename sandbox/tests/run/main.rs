@@ -6,8 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test program: it fails by panicking and says what it runs"
+    reason = "a test program: it fails by panicking"
 )]
 
 mod guests;
@@ -18,79 +17,58 @@ mod released;
 mod reviewed;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-/// A test by its name.
-type Case = (&'static str, fn());
+use libtest_mimic::{Arguments, Trial};
 
 /// The cases of the modules, each with a runtime of its own.
 macro_rules! cases {
     ($($module:ident :: $case:ident,)*) => {
-        &[$((
+        vec![$(Trial::test(
             concat!(stringify!($module), "::", stringify!($case)),
             || in_runtime($module::$case()),
         ),)*]
     };
 }
 
-const CASES: &[Case] = cases![
-    released::a_result_leaves_with_a_certificate_that_one_flipped_byte_breaks,
-    released::small_cells_are_withheld_and_the_rest_leaves,
-    released::a_program_outside_the_scenario_is_refused_with_its_place,
-    released::the_second_of_a_differencing_pair_is_refused,
-    released::of_two_that_differ_by_a_few_one_leaves_however_they_race,
-    released::the_same_question_has_the_same_answer,
-    released::twenty_at_once_all_come_to_an_end,
-    reviewed::a_module_is_held_until_two_people_let_its_result_out,
-    reviewed::one_vote_against_ends_it,
-    reviewed::a_module_gets_what_is_granted_and_never_the_unit,
-    reviewed::what_a_guest_says_stays_inside,
-    reviewed::a_revocation_ends_everything,
-    limits::the_refusal_budget_is_kept,
-    limits::samples_are_seen_at_once_and_never_released,
-    limits::a_run_that_waits_can_be_called_off,
-    limits::a_request_sent_twice_is_done_once,
-    recovery::acknowledged_jobs_survive_a_restart,
-    recovery::a_dead_worker_costs_no_answer,
-];
-
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments
-        .first()
-        .is_some_and(|argument| argument == "worker-jail")
-    {
-        return sandbox::worker_main();
-    }
-    if arguments.iter().any(|argument| argument == "--list") {
-        CASES.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let wanted: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with("--"))
-        .collect();
-    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(*part));
-    let mut failed = Vec::new();
-    for (name, case) in CASES.iter().filter(|(name, _)| chosen(name)) {
-        let passed = catch_unwind(AssertUnwindSafe(case)).is_ok();
-        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
-        if !passed {
-            failed.push(*name);
-        }
-    }
-    if failed.is_empty() {
-        return ExitCode::SUCCESS;
-    }
-    println!("failed: {failed:?}");
-    ExitCode::FAILURE
+fn cases() -> Vec<Trial> {
+    cases![
+        released::a_result_leaves_with_a_certificate_that_one_flipped_byte_breaks,
+        released::small_cells_are_withheld_and_the_rest_leaves,
+        released::a_program_outside_the_scenario_is_refused_with_its_place,
+        released::the_second_of_a_differencing_pair_is_refused,
+        released::of_two_that_differ_by_a_few_one_leaves_however_they_race,
+        released::the_same_question_has_the_same_answer,
+        released::twenty_at_once_all_come_to_an_end,
+        reviewed::a_module_is_held_until_two_people_let_its_result_out,
+        reviewed::one_vote_against_ends_it,
+        reviewed::a_module_gets_what_is_granted_and_never_the_unit,
+        reviewed::what_a_guest_says_stays_inside,
+        reviewed::a_revocation_ends_everything,
+        limits::the_refusal_budget_is_kept,
+        limits::samples_are_seen_at_once_and_never_released,
+        limits::a_run_that_waits_can_be_called_off,
+        limits::a_request_sent_twice_is_done_once,
+        recovery::acknowledged_jobs_survive_a_restart,
+        recovery::a_dead_worker_costs_no_answer,
+    ]
 }
 
-fn in_runtime(case: impl Future<Output = ()>) {
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("worker-jail") {
+        return sandbox::worker_main();
+    }
+    let mut arguments = Arguments::from_args();
+    // One after the other: each has a platform with workers of its own.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, cases()).exit_code()
+}
+
+fn in_runtime(case: impl Future<Output = ()>) -> Result<(), libtest_mimic::Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build();
-    runtime.expect("a runtime").block_on(case);
+        .build()?;
+    runtime.block_on(case);
+    Ok(())
 }
