@@ -48,7 +48,7 @@ impl Random {
     }
 
     /// The next number, of all 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.state;
         let answer = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let shifted = *b << 17;
@@ -63,7 +63,7 @@ impl Random {
 
     /// A number from 0 up to 1 and without it, in steps of 2^-53.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
             at[0] = word;
         }
         let mut random = Random::of(seed);
-        let first: [u64; 4] = core::array::from_fn(|_| random.next());
+        let first: [u64; 4] = core::array::from_fn(|_| random.bits());
         assert_eq!(first, [11520, 0, 1509978240, 1215971899390074240]);
         let unit = random.unit();
         assert!((0.0..1.0).contains(&unit));
@@ -89,7 +89,7 @@ mod tests {
     fn what_is_planted_is_what_is_drawn_from() {
         assert!(Random::seeded().is_none());
         plant([7; 32]);
-        let drawn = Random::seeded().map(|mut random| random.next());
-        assert_eq!(drawn, Some(Random::of([7; 32]).next()));
+        let drawn = Random::seeded().map(|mut random| random.bits());
+        assert_eq!(drawn, Some(Random::of([7; 32]).bits()));
     }
 }

@@ -5,36 +5,36 @@ use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 const PAGE_BYTES: usize = 65_536;
-/// Blocks are powers of two from here: a free one holds the next one's address.
-const BLOCK_BYTES_MIN: usize = 16;
 /// Every block starts at a multiple of this; more is not given.
 const ALIGN_MAX: usize = 16;
+/// Sizes that blocks come in: four between powers of two, so that at most a fifth is wasted.
+const SIZES: usize = 128;
 
-/// Free blocks by power of two, and memory that was never used. A guest has one thread.
+/// Free blocks by size, and memory that was never used. A guest has one thread.
 struct Heap {
-    free: [AtomicUsize; usize::BITS as usize],
+    free: [AtomicUsize; SIZES],
     unused: AtomicUsize,
     end: AtomicUsize,
 }
 
 #[global_allocator]
 static HEAP: Heap = Heap {
-    free: [const { AtomicUsize::new(0) }; usize::BITS as usize],
+    free: [const { AtomicUsize::new(0) }; SIZES],
     unused: AtomicUsize::new(0),
     end: AtomicUsize::new(0),
 };
 
-// SAFETY: a block is in the free list or in use, never both, and blocks do not overlap; sizes are powers
-// of two from 16, so every block starts at a multiple of 16.
+// SAFETY: a block is in a free list or in use, never both, and blocks do not overlap; sizes are multiples of
+// 16, so every block starts at one.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(power) = power(layout) else {
+        let Some((size, bytes)) = size(layout) else {
             return core::ptr::null_mut();
         };
-        let head = &self.free[power];
+        let head = &self.free[size];
         let block = head.load(Relaxed);
         if block == 0 {
-            return self.grow(1 << power) as *mut u8;
+            return self.grow(bytes) as *mut u8;
         }
         // SAFETY: a block of the free list is at least a word long and holds the next one's address.
         head.store(unsafe { *(block as *const usize) }, Relaxed);
@@ -42,10 +42,10 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let Some(power) = power(layout) else {
+        let Some((size, _)) = size(layout) else {
             return;
         };
-        let head = &self.free[power];
+        let head = &self.free[size];
         // SAFETY: the block is not used any more, and at least a word long.
         unsafe { *block.cast::<usize>() = head.load(Relaxed) };
         head.store(block as usize, Relaxed);
@@ -75,12 +75,15 @@ impl Heap {
     }
 }
 
-fn power(layout: Layout) -> Option<usize> {
-    let bytes = layout
-        .size()
-        .max(BLOCK_BYTES_MIN)
-        .checked_next_power_of_two()?;
-    (layout.align() <= ALIGN_MAX).then_some(bytes.trailing_zeros() as usize)
+/// The number of the size that a layout gets, and its bytes.
+fn size(layout: Layout) -> Option<(usize, usize)> {
+    let bytes = layout.size().max(1);
+    if layout.align() > ALIGN_MAX || bytes > isize::MAX as usize / 2 {
+        return None;
+    }
+    let shift = if bytes < 64 { 4 } else { bytes.ilog2() - 2 };
+    let quarters = bytes.div_ceil(1 << shift);
+    Some((4 * shift as usize + quarters - 4, quarters << shift))
 }
 
 /// Says where, and not what: a message may hold a value.

@@ -49,10 +49,8 @@ pub fn fit(table: &Table) -> Result<Fit, Failure> {
         for (coefficient, step) in beta.iter_mut().zip(&step) {
             *coefficient += step;
         }
-        if beta
-            .iter()
-            .any(|coefficient| !(coefficient.abs() < COEFFICIENT_MAX))
-        {
+        let diverged = |c: &f64| c.is_nan() || c.abs() >= COEFFICIENT_MAX;
+        if beta.iter().any(diverged) {
             return Err(Failure::new("the features separate the classes"));
         }
         if step.iter().all(|step| step.abs() < STEP_MIN) {
