@@ -99,8 +99,8 @@ static inline size_t egret_length(const char *text) {
     return bytes;
 }
 
-/* Adds a line to the log, which is cut at its limit (16 KiB by default). Reviewers see it, the applicant does
- * not. Write counts and stages, never values. */
+/* Adds a line to the log, which is cut at its limit (16 KiB by default), kept with a held result and never
+ * released. Write counts and stages, never values. */
 static inline void egret_log(const char *text) {
     egret_host_log(text, (uint32_t)egret_length(text));
     egret_host_log("\n", 1);

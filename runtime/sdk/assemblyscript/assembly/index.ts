@@ -1,8 +1,8 @@
 /**
  * Guests of Egret in AssemblyScript: Arrow batches in, Arrow batches out (interface version 1).
  *
- *     import { Batch, Builder, Type, emit, nextBatch } from "egret-guest";
- *     export { alloc, egret_abi_version } from "egret-guest";
+ *     import { Batch, Builder, Type, emit, nextBatch } from "egret-guest/assembly";
+ *     export { alloc, egret_abi_version } from "egret-guest/assembly";
  *
  *     export function run(): i32 {             // the guest's one function; answers 0 when all is well
  *       const sums = new Builder(Type.Float64);
@@ -17,11 +17,16 @@
  *       return emit([sums]);
  *     }
  *
- * Build with `--use abort=egretAbort`-like aliases as build.sh does: a guest may import nothing but the three
- * functions of the interface, and the compiler's own `abort` would be a fourth.
+ * Build:  asc guest.ts -O3 --use abort=~lib/egret-guest/assembly/log/abort --outFile guest.wasm
+ * Check:  egret module inspect guest.wasm
  *
- * A guest has no clock, file, network or random numbers but its seed (`Math.random` and `Date` do not build). It
- * does not know the names of columns: they are positions, in the order of the program's JSON.
+ * Without that alias the compiler imports an `abort` of its own, and a guest may import nothing but the three
+ * functions of the interface.
+ *
+ * A guest has no clock, file or network: `Date.now` and `Math.random` are imports too, and refused. One that draws
+ * random numbers exports `egret_seed(seed: usize): void`, which is called once before `run` with a pointer to 32
+ * bytes, the same for the same program on the same data. A guest does not know the names of columns: they are
+ * positions, in the order of the program's JSON.
  */
 
 export { Type } from "./type";

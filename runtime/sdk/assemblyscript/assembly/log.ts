@@ -3,8 +3,8 @@
 declare function hostLog(text: usize, bytes: i32): void;
 
 /**
- * Adds a line to the log, which is cut at its limit (16 KiB by default). Reviewers see it, the applicant does not.
- * Write counts and stages, never values.
+ * Adds a line to the log, which is cut at its limit (16 KiB by default), kept with a held result and never
+ * released. Write counts and stages, never values.
  */
 export function log(text: string): void {
   const bytes = String.UTF8.encode(text + "\n");

@@ -90,7 +90,7 @@ pub fn emit(columns: &[&dyn Buffers]) -> Result<(), Failure> {
 
 /// Adds a line to the guest's log, which is cut at its limit (16 KiB by default).
 ///
-/// Reviewers see the log, the applicant does not. Write counts and stages, never values.
+/// The log is kept with a held result and never released. Write counts and stages, never values.
 pub fn log(text: &str) {
     host::log(text.as_ptr() as usize as u32, text.len() as u32);
     host::log(b"\n".as_ptr() as usize as u32, 1);

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-/// Why a guest gives up. The text goes to the guest's log, which reviewers see and nobody else: name the
-/// column and the rule, never a value.
+/// Why a guest gives up. The text goes to the guest's log: name the column and the rule, never a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure(&'static str);
 
