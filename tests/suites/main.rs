@@ -13,5 +13,6 @@ mod attacks;
 mod bad_input;
 mod crash;
 mod ledger;
+mod sdk;
 mod storage;
 mod walk;
