@@ -13,8 +13,11 @@ use serde_json::{Value, json};
 
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/sdk");
 
+/// Whether a result is what the applicants make it.
+type Check = fn(&Ran, &[Applicant]);
+
 /// Every example, and what its result must be.
-const EXAMPLES: [(&str, fn(&Ran, &[Applicant])); 5] = [
+const EXAMPLES: [(&str, Check); 5] = [
     ("scorecard", scorecard_is_right),
     ("regression", regression_is_right),
     ("geogrid", geogrid_is_right),
@@ -33,6 +36,33 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("day", "date", "date32"),
     ("moment", "timestamp", "timestamp_micros"),
 ];
+
+#[test]
+fn the_readme_shows_the_programs_of_the_examples() {
+    let readme = std::fs::read_to_string(format!("{SDK}/README.md")).unwrap();
+    let mut shown = readme.split("```json").skip(1).map(|block| {
+        let (text, _) = block.split_once("```").unwrap();
+        serde_json::from_str::<Value>(text).unwrap()
+    });
+    for (name, _) in EXAMPLES {
+        assert_eq!(shown.next(), Some(program_of(name)), "{name}");
+    }
+    assert_eq!(shown.next(), None);
+}
+
+/// They are in a workspace of their own, which the one of this suite does not test.
+#[test]
+fn the_tests_of_the_crates_pass() {
+    let output = Command::new(env!("CARGO"))
+        .args(["test", "--locked", "--quiet", "--manifest-path"])
+        .arg(format!("{SDK}/Cargo.toml"))
+        .env("CARGO_TARGET_DIR", target().join("sdk/cargo"))
+        .output()
+        .expect("cargo starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+}
 
 #[test]
 fn what_is_built_keeps_to_the_interface() {
@@ -54,9 +84,8 @@ async fn the_examples_give_the_right_numbers() {
     bring(&world, &applicants).await;
     for (name, is_right) in EXAMPLES {
         if let Some(module) = modules.get(name) {
-            let file = format!("{SDK}/examples/{name}/program.json");
-            let program = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-            is_right(&released(&world, name, module, program).await, &applicants);
+            let ran = released(&world, name, module, program_of(name)).await;
+            is_right(&ran, &applicants);
         }
     }
 }
@@ -100,7 +129,7 @@ async fn every_type_goes_in_and_comes_out_in_each_language() {
 /// Each column is null in one row of seven, another row each.
 fn row_of_every_type(row: u32) -> [String; 6] {
     let values = [
-        (row % 3 == 0).to_string(),
+        row.is_multiple_of(3).to_string(),
         (i64::from(row) * 7 - 900).to_string(),
         (f64::from(row) / 8.0 - 3.0).to_string(),
         format!("白鹭{row}"),
@@ -110,7 +139,7 @@ fn row_of_every_type(row: u32) -> [String; 6] {
     let mut column = row;
     values.map(|value| {
         column += 1;
-        if column % 7 == 0 {
+        if column.is_multiple_of(7) {
             String::new()
         } else {
             value
@@ -124,12 +153,16 @@ fn modules() -> &'static BTreeMap<String, PathBuf> {
     MODULES.get_or_init(built)
 }
 
+/// The target folder: of `target/<profile>/egret`.
+fn target() -> PathBuf {
+    egret().ancestors().nth(2).unwrap().to_owned()
+}
+
 /// Builds what can be built here. What is left out is said where it is seen.
 fn built() -> BTreeMap<String, PathBuf> {
-    let target = egret().ancestors().nth(2).unwrap().to_owned();
     let output = Command::new(format!("{SDK}/build.sh"))
         .arg("--fetch")
-        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_TARGET_DIR", target())
         .output()
         .expect("build.sh starts");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -150,6 +183,12 @@ fn built() -> BTreeMap<String, PathBuf> {
         }
     }
     modules
+}
+
+/// The program beside an example.
+fn program_of(name: &str) -> Value {
+    let text = std::fs::read_to_string(format!("{SDK}/examples/{name}/program.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Pushes a module, submits its program, lets both reviewers approve, and downloads.

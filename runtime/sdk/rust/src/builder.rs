@@ -134,7 +134,7 @@ impl Store {
 }
 
 fn push_bit(bits: &mut Vec<u8>, row: usize, value: bool) {
-    if row % 8 == 0 {
+    if row.is_multiple_of(8) {
         bits.push(0);
     }
     if let Some(last) = bits.last_mut() {
