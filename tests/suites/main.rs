@@ -14,5 +14,6 @@ mod bad_input;
 mod crash;
 mod examples;
 mod ledger;
+mod sdk;
 mod storage;
 mod walk;
