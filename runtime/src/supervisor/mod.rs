@@ -246,7 +246,7 @@ impl Supervisor {
             worker.end().await;
         }
         // Runs that were called off have handed their workers over by now.
-        self.shared.spawner.reaper.settle().await;
+        self.shared.spawner.settle().await;
     }
 
     fn called_off(&self) -> Completed {
