@@ -50,7 +50,9 @@ mod socket;
 mod supervisor;
 mod worker;
 
-pub use guest::{ModuleFacts, ModuleFault, inspect_module, module_from_text};
+pub use guest::{
+    GuestInterface, ModuleFacts, ModuleFault, inspect_module, module_from_text, module_seed,
+};
 pub use layer::{Layer, LayerReport, LayerState};
 pub use limits::{LimitOutOfRange, Limits};
 pub use order::{ColumnType, Input, InputFormat, Order, OrderFault, OutputField, Program};

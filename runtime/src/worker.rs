@@ -237,10 +237,9 @@ fn run(
                 (Ok(log), Ok(output)) => (log, output),
                 _ => return Ran::ended(Outcome::Faulted(Fault::EngineFailed)),
             };
-            let inputs = files.staged().into_iter().map(|(_, file)| file).collect();
             let guest = Guest {
                 module,
-                inputs,
+                inputs: files.staged(),
                 output_fields: output,
                 seed,
                 output: output_file,
@@ -281,9 +280,11 @@ fn compile(compiler: &Compiler, program: &[u8]) -> Result<wasmtime::Module, Faul
     use guest::ModuleFault;
     match guest::inspect_module(program) {
         Ok(_) => compiler.compile(program).map_err(|_| Fault::ProgramInvalid),
-        Err(ModuleFault::ImportRefused { .. } | ModuleFault::ExportMissing { .. }) => {
-            Err(Fault::ProgramRefused)
-        }
+        Err(
+            ModuleFault::ImportRefused { .. }
+            | ModuleFault::InterfacesMixed
+            | ModuleFault::ExportMissing { .. },
+        ) => Err(Fault::ProgramRefused),
         Err(_) => Err(Fault::ProgramInvalid),
     }
 }

@@ -14,6 +14,8 @@
 )]
 
 mod acts;
+mod command_parts;
+mod commands;
 mod evil_guests;
 mod forbidden;
 mod guests;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         pool::tests(),
         queries::tests(),
         guests::tests(),
+        commands::tests(),
         evil_guests::tests(),
         hosts::tests(),
     ]
