@@ -57,5 +57,7 @@ pub use layer::{Layer, LayerReport, LayerState};
 pub use limits::{LimitOutOfRange, Limits};
 pub use order::{ColumnType, Input, InputFormat, Order, OrderFault, OutputField, Program};
 pub use outcome::{Completed, Fault, Limit, Meter, Outcome};
-pub use supervisor::{PoolConfig, QueueView, RunError, StartError, Supervisor, WorkerError, probe};
+pub use supervisor::{
+    CodeCacheView, PoolConfig, QueueView, RunError, StartError, Supervisor, WorkerError, probe,
+};
 pub use worker::{TaskFn, worker_main};

@@ -35,6 +35,15 @@ pub struct Limits {
     pub inputs_max: u32,
     /// Rows of one batch handed to a guest or written to the output.
     pub batch_rows: u32,
+    /// Wall time of compiling a module; the compile worker is killed afterwards. 20 seconds: ten
+    /// times what the largest ordinary module takes.
+    pub compile_wall_ms: u64,
+    /// CPU time of compiling a module. 20 seconds: it is one thread's work.
+    pub compile_cpu_s: u64,
+    /// Private memory of the compile worker. One GiB, as that of a run.
+    pub compile_memory_bytes: u64,
+    /// Bytes of the machine code of a module. 128 MiB: eight times the largest module.
+    pub code_bytes_max: u64,
 }
 
 /// A limit outside its permitted range.
@@ -71,6 +80,10 @@ impl Default for Limits {
             program_bytes_max: 64 * MIB,
             inputs_max: 32,
             batch_rows: 8_192,
+            compile_wall_ms: 20_000,
+            compile_cpu_s: 20,
+            compile_memory_bytes: GIB,
+            code_bytes_max: 128 * MIB,
         }
     }
 }
@@ -101,6 +114,15 @@ impl Limits {
             ("program_bytes_max", self.program_bytes_max, 1, 256 * MIB),
             ("inputs_max", u64::from(self.inputs_max), 0, 128),
             ("batch_rows", u64::from(self.batch_rows), 1, 65_536),
+            ("compile_wall_ms", self.compile_wall_ms, 1, 600_000),
+            ("compile_cpu_s", self.compile_cpu_s, 1, 600),
+            (
+                "compile_memory_bytes",
+                self.compile_memory_bytes,
+                64 * MIB,
+                16 * GIB,
+            ),
+            ("code_bytes_max", self.code_bytes_max, 1, 512 * MIB),
         ];
         for (name, value, min, max) in ranges {
             if value < min || value > max {
@@ -113,6 +135,18 @@ impl Limits {
             }
         }
         Ok(())
+    }
+
+    /// The limits of compiling a module, in the places of those of a run.
+    pub(crate) fn of_compiling(&self) -> Self {
+        Self {
+            wall_ms: self.compile_wall_ms,
+            cpu_s: self.compile_cpu_s,
+            memory_bytes: self.compile_memory_bytes,
+            output_bytes_max: self.code_bytes_max,
+            guest_log_bytes: 0,
+            ..self.clone()
+        }
     }
 
     /// What the SQL engine's own pool may hold: the rest is for the binary, buffers and stacks.

@@ -77,6 +77,14 @@ pub enum Limit {
     Fuel,
     /// [`crate::Limits::wasm_memory_bytes`] or [`crate::Limits::wasm_table_elements`]
     WasmMemory,
+    /// [`crate::Limits::compile_wall_ms`]
+    CompileWall,
+    /// [`crate::Limits::compile_cpu_s`]
+    CompileCpu,
+    /// [`crate::Limits::compile_memory_bytes`]
+    CompileMemory,
+    /// [`crate::Limits::code_bytes_max`]
+    CodeBytes,
 }
 
 impl Outcome {
@@ -127,6 +135,10 @@ impl Limit {
             Self::OutputRows => "output_rows",
             Self::Fuel => "fuel",
             Self::WasmMemory => "wasm_memory",
+            Self::CompileWall => "compile_wall",
+            Self::CompileCpu => "compile_cpu",
+            Self::CompileMemory => "compile_memory",
+            Self::CodeBytes => "code_bytes",
         }
     }
 }
@@ -141,7 +153,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a run used.
+/// What a run used. Compiling is not part of it: the same run costs the same whether or not its
+/// module was compiled before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
@@ -194,7 +207,13 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_value(fault).unwrap(), fault.code());
         }
-        for limit in [Limit::Cpu, Limit::OutputBytes, Limit::WasmMemory] {
+        for limit in [
+            Limit::Cpu,
+            Limit::OutputBytes,
+            Limit::WasmMemory,
+            Limit::CompileWall,
+            Limit::CodeBytes,
+        ] {
             assert_eq!(serde_json::to_value(limit).unwrap(), limit.code());
         }
         let json = serde_json::to_string(&Outcome::LimitExceeded(Limit::Fuel)).unwrap();

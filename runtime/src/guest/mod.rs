@@ -45,7 +45,7 @@ use std::fs::File;
 
 use wasmtime::Module;
 
-pub(crate) use code::Compiler;
+pub(crate) use code::{Compiler, Loader};
 pub use interface::GuestInterface;
 pub use module::{ModuleFacts, ModuleFault, inspect_module, module_from_text, module_seed};
 
@@ -65,11 +65,11 @@ pub(crate) struct Guest {
 }
 
 /// Runs a compiled guest by the interface that it exports; it was looked into before.
-pub(crate) fn run(compiler: &Compiler, guest: Guest, limits: &Limits) -> Ran {
+pub(crate) fn run(loader: &Loader, guest: Guest, limits: &Limits) -> Ran {
     let mark = GuestInterface::WasiCommand.mark();
     if guest.module.get_export_index(mark).is_some() {
-        wasi::run(compiler.engine(), guest, limits)
+        wasi::run(loader.engine(), guest, limits)
     } else {
-        run::run(compiler.engine(), guest, limits)
+        run::run(loader.engine(), guest, limits)
     }
 }

@@ -16,6 +16,7 @@
 mod acts;
 mod command_parts;
 mod commands;
+mod compile;
 mod evil_guests;
 mod forbidden;
 mod guests;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         queries::tests(),
         guests::tests(),
         commands::tests(),
+        compile::tests(),
         evil_guests::tests(),
         hosts::tests(),
     ]
