@@ -91,7 +91,22 @@ impl Default for Limits {
 impl Limits {
     /// Checks every field against its permitted range.
     pub fn validate(&self) -> Result<(), LimitOutOfRange> {
-        let ranges = [
+        for (name, value, min, max) in self.ranges() {
+            if value < min || value > max {
+                return Err(LimitOutOfRange {
+                    name,
+                    value,
+                    min,
+                    max,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Name, value, smallest and largest permitted value of every field.
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 16] {
+        [
             ("wall_ms", self.wall_ms, 1, 24 * 3_600_000),
             ("cpu_s", self.cpu_s, 1, 7 * 24 * 3_600),
             ("memory_bytes", self.memory_bytes, 128 * MIB, 1024 * GIB),
@@ -123,18 +138,7 @@ impl Limits {
                 16 * GIB,
             ),
             ("code_bytes_max", self.code_bytes_max, 1, 512 * MIB),
-        ];
-        for (name, value, min, max) in ranges {
-            if value < min || value > max {
-                return Err(LimitOutOfRange {
-                    name,
-                    value,
-                    min,
-                    max,
-                });
-            }
-        }
-        Ok(())
+        ]
     }
 
     /// The limits of compiling a module, in the places of those of a run.
@@ -159,6 +163,39 @@ impl Limits {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
+
+    #[test]
+    fn every_field_has_a_range_and_keeps_to_it() {
+        let defaults = serde_json::to_value(Limits::default()).unwrap();
+        let fields: Vec<_> = defaults.as_object().unwrap().keys().cloned().collect();
+        let mut named: Vec<_> = Limits::default()
+            .ranges()
+            .map(|(name, ..)| name.to_owned())
+            .to_vec();
+        named.sort_unstable();
+        let mut sorted = fields;
+        sorted.sort_unstable();
+        assert_eq!(named, sorted);
+        for (name, _, min, max) in Limits::default().ranges() {
+            let with = |value: u64| {
+                let mut limits = defaults.clone();
+                limits[name] = value.into();
+                serde_json::from_value::<Limits>(limits).unwrap().validate()
+            };
+            assert_eq!(with(min), Ok(()), "{name}");
+            assert_eq!(with(max), Ok(()), "{name}");
+            let beyond = [min.checked_sub(1), max.checked_add(1)];
+            for value in beyond.into_iter().flatten() {
+                let fault = LimitOutOfRange {
+                    name,
+                    value,
+                    min,
+                    max,
+                };
+                assert_eq!(with(value), Err(fault));
+            }
+        }
+    }
 
     #[test]
     fn defaults_are_permitted_and_nothing_can_be_switched_off() {

@@ -21,6 +21,7 @@ mod evil_guests;
 mod forbidden;
 mod guests;
 mod hosts;
+mod limit_edges;
 mod limits;
 mod parts;
 mod pool;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let all: Vec<Test> = [
         forbidden::tests(),
         limits::tests(),
+        limit_edges::tests(),
         pool::tests(),
         queries::tests(),
         guests::tests(),
