@@ -103,7 +103,8 @@ pub enum InputFormat {
 /// An open file that a program may read.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Name of the table in a plan; WASM guests and tasks count inputs from 0.
+    /// Name of the table in a plan; a WASI command finds it as `/in/<name>.arrow`; other guests and
+    /// tasks count inputs from 0.
     pub name: String,
     /// Opened for reading only: a descriptor that can write is refused. Its position is not used.
     pub file: Arc<File>,

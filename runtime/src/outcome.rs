@@ -31,7 +31,8 @@ pub enum Fault {
     ProgramInvalid,
     /// The plan or the module uses something that is not on the positive list.
     ProgramRefused,
-    /// An input is missing, is no Parquet, or has another schema than the plan says.
+    /// An input is missing, is no Parquet, has another schema than the plan says, or a name that
+    /// cannot be that of a command's file.
     InputInvalid,
     /// A column of an input has a type that guests cannot read.
     InputUnsupported,
@@ -43,9 +44,10 @@ pub enum Fault {
     Conversion,
     /// The guest trapped.
     GuestTrapped,
-    /// The guest's `run` answered with something else than 0.
+    /// The guest's `run` answered with something else than 0, or a command's exit code is not 0.
     GuestFailed,
-    /// The guest broke the batch interface: a pointer, a schema or an array that is not valid.
+    /// The guest broke its interface: a pointer, a schema or an array that is not valid, or a
+    /// command's result that is not what was declared.
     GuestOutputInvalid,
     /// The task answered with an error.
     TaskFailed,

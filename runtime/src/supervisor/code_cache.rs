@@ -94,8 +94,25 @@ impl CodeCache {
         })
     }
 
+    /// Kept code that verifies and has at most so many bytes, or new code, which is kept.
+    pub(super) async fn find_or_make<E>(
+        &self,
+        key: CodeKey,
+        bytes_max: u64,
+        make: impl Future<Output = Result<Vec<u8>, E>>,
+    ) -> Result<Arc<Vec<u8>>, E> {
+        // A limit that is lower than when the code was made holds here too.
+        let kept = self.find(&key);
+        if let Some(code) = kept.filter(|code| code.len() as u64 <= bytes_max) {
+            return Ok(code);
+        }
+        let code = Arc::new(make.await?);
+        self.keep(key, Arc::clone(&code));
+        Ok(code)
+    }
+
     /// Code that verifies.
-    pub(super) fn find(&self, key: &CodeKey) -> Option<Arc<Vec<u8>>> {
+    fn find(&self, key: &CodeKey) -> Option<Arc<Vec<u8>>> {
         let found = self.kept().touch(key);
         let verified = found.filter(|(code, tag)| {
             let intact = hmac::verify(&self.key, &key.bound_to(code), tag.as_ref()).is_ok();
@@ -115,7 +132,7 @@ impl CodeCache {
     }
 
     /// Keeps code, where it fits, in the place of what was used least recently.
-    pub(super) fn keep(&self, key: CodeKey, code: Arc<Vec<u8>>) {
+    fn keep(&self, key: CodeKey, code: Arc<Vec<u8>>) {
         let tag = hmac::sign(&self.key, &key.bound_to(&code));
         let bytes = code.len().saturating_add(ENTRY_BYTES);
         let mut kept = self.kept();
@@ -131,11 +148,6 @@ impl CodeCache {
         kept.view.bytes += bytes;
         kept.entries.insert(key, Entry { code, tag, used });
         kept.view.entries = kept.entries.len();
-    }
-
-    /// Counts a run whose code nobody could look for, since no compiler was seen yet.
-    pub(super) fn missed(&self) {
-        self.kept().view.misses += 1;
     }
 
     pub(super) fn view(&self) -> CodeCacheView {
@@ -187,6 +199,10 @@ mod tests {
 
     fn code(byte: u8, bytes: usize) -> Arc<Vec<u8>> {
         Arc::new(vec![byte; bytes])
+    }
+
+    fn code_of(byte: u8) -> Arc<Vec<u8>> {
+        code(byte, 100)
     }
 
     fn key(owner: &str, module: &[u8]) -> CodeKey {
@@ -243,6 +259,34 @@ mod tests {
         other.kept().view.bytes = 100 + ENTRY_BYTES;
         assert_eq!(other.find(&b), None);
         assert_eq!(other.view().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_tampered_with_is_made_again() {
+        let cache = CodeCache::new(100_000).unwrap();
+        let made = std::cell::Cell::new(0);
+        let wanted = async |bytes_max| {
+            let make = async {
+                made.set(made.get() + 1);
+                Ok::<_, ()>(vec![7; 100])
+            };
+            let code = cache.find_or_make(key("a", b"m"), bytes_max, make).await;
+            assert_eq!(code, Ok(code_of(7)));
+            made.get()
+        };
+        assert_eq!(wanted(100).await, 1);
+        assert_eq!(wanted(100).await, 1);
+        let tamper = |entry: &mut Entry| Arc::make_mut(&mut entry.code)[0] ^= 1;
+        cache.kept().entries.values_mut().for_each(tamper);
+        assert_eq!(wanted(100).await, 2);
+        assert_eq!(wanted(100).await, 2);
+        // Larger than this run may have: asked for again, so that its own end can be told.
+        assert_eq!(wanted(99).await, 3);
+        let failed = async { Err::<Vec<u8>, _>("no code") };
+        let other = cache.find_or_make(key("b", b"m"), 100, failed).await;
+        assert_eq!(other, Err("no code"));
+        assert_eq!(cache.view().entries, 1);
+        assert_eq!(cache.view().refused, 1);
     }
 
     #[test]

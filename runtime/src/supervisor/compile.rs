@@ -24,10 +24,17 @@ pub(super) struct Codes {
     compatibility: OnceLock<[u8; 32]>,
 }
 
-/// Code, or how making it ended.
-pub(super) enum Made {
-    Code(Arc<Vec<u8>>),
-    Not(Box<Completed>),
+/// Why there is no code.
+pub(super) enum NotMade {
+    /// The compile worker ended without any.
+    Ended(Box<Completed>),
+    Worker(WorkerError),
+}
+
+impl From<WorkerError> for NotMade {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
 }
 
 /// A module that is to run.
@@ -58,44 +65,57 @@ impl Codes {
         spawner: &Spawner,
         cancel: &watch::Receiver<bool>,
         allow_degraded: bool,
-    ) -> Result<Made, WorkerError> {
-        if let Some(code) = self.kept(wanted) {
-            return Ok(Made::Code(code));
-        }
-        let worker = Worker::start(spawner, WorkerKind::Compile).await?;
-        let told = worker.compatibility.ok_or(WorkerError::Protocol)?;
-        if *self.compatibility.get_or_init(|| told) != told {
-            worker.end().await;
-            return Err(WorkerError::ExecutableChanged);
-        }
-        let work = Work {
-            program: ProgramKind::Compile,
-            bytes: wanted.module,
-            inputs: &[],
-            limits: wanted.limits.of_compiling(),
-        };
-        let mut completed = dispatch::run(worker, &work, cancel.clone(), allow_degraded).await?;
-        completed.outcome = of_compiling(completed.outcome);
-        match (completed.outcome, completed.output.take()) {
-            (Outcome::Finished, Some(code)) => {
-                let code = Arc::new(code);
-                let key = CodeKey::new(wanted.owner, wanted.module, told);
-                self.cache.keep(key, Arc::clone(&code));
-                Ok(Made::Code(code))
+    ) -> Result<Arc<Vec<u8>>, NotMade> {
+        let mut first = None;
+        let compatibility = match self.compatibility.get() {
+            Some(known) => *known,
+            None => {
+                let worker = first.insert(self.worker(spawner).await?);
+                worker.compatibility.ok_or(WorkerError::Protocol)?
             }
-            _ => Ok(Made::Not(Box::new(completed))),
-        }
+        };
+        let key = CodeKey::new(wanted.owner, wanted.module, compatibility);
+        let make = async {
+            let worker = match first {
+                Some(worker) => worker,
+                None => self.worker(spawner).await?,
+            };
+            compile(worker, wanted, cancel.clone(), allow_degraded).await
+        };
+        self.cache
+            .find_or_make(key, wanted.limits.code_bytes_max, make)
+            .await
     }
 
-    /// Kept code. A limit that is lower than when it was made holds here too.
-    fn kept(&self, wanted: Wanted<'_>) -> Option<Arc<Vec<u8>>> {
-        let Some(known) = self.compatibility.get() else {
-            self.cache.missed();
-            return None;
-        };
-        let key = CodeKey::new(wanted.owner, wanted.module, *known);
-        let kept = self.cache.find(&key);
-        kept.filter(|code| code.len() as u64 <= wanted.limits.code_bytes_max)
+    /// A compile worker of the same executable as all before it.
+    async fn worker(&self, spawner: &Spawner) -> Result<Worker, WorkerError> {
+        let worker = Worker::start(spawner, WorkerKind::Compile).await?;
+        let told = worker.compatibility.ok_or(WorkerError::Protocol)?;
+        if *self.compatibility.get_or_init(|| told) == told {
+            return Ok(worker);
+        }
+        worker.end().await;
+        Err(WorkerError::ExecutableChanged)
+    }
+}
+
+async fn compile(
+    worker: Worker,
+    wanted: Wanted<'_>,
+    cancel: watch::Receiver<bool>,
+    allow_degraded: bool,
+) -> Result<Vec<u8>, NotMade> {
+    let work = Work {
+        program: ProgramKind::Compile,
+        bytes: wanted.module,
+        inputs: &[],
+        limits: wanted.limits.of_compiling(),
+    };
+    let mut completed = dispatch::run(worker, &work, cancel, allow_degraded).await?;
+    completed.outcome = of_compiling(completed.outcome);
+    match (completed.outcome, completed.output.take()) {
+        (Outcome::Finished, Some(code)) => Ok(code),
+        _ => Err(NotMade::Ended(Box::new(completed))),
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, Semaphore, TryAcquireError, watch};
 use tokio::task::JoinHandle;
 
 pub use self::code_cache::CodeCacheView;
-use self::compile::{Codes, Made, Wanted};
+use self::compile::{Codes, NotMade, Wanted};
 use self::dispatch::Work;
 use self::handle::{Heard, Worker};
 use self::spawn::Spawner;
@@ -319,24 +319,10 @@ impl Shared {
         cancel: &watch::Receiver<bool>,
     ) -> Result<Completed, WorkerError> {
         let allow_degraded = self.config.allow_degraded;
-        let code = match &order.program {
-            Program::Wasm { module, owner, .. } => {
-                let limits = &order.limits;
-                let wanted = Wanted {
-                    owner,
-                    module,
-                    limits,
-                };
-                match self
-                    .codes
-                    .of(wanted, &self.spawner, cancel, allow_degraded)
-                    .await?
-                {
-                    Made::Code(code) => Some(code),
-                    Made::Not(completed) => return Ok(*completed),
-                }
-            }
-            Program::Sql { .. } | Program::Task { .. } => None,
+        let code = match self.code(order, cancel).await {
+            Ok(code) => code,
+            Err(NotMade::Ended(completed)) => return Ok(*completed),
+            Err(NotMade::Worker(error)) => return Err(error),
         };
         let work = Work::of(order, code.as_ref().map(|code| &code[..]));
         let first = dispatch::run(self.take().await?, &work, cancel.clone(), allow_degraded).await;
@@ -350,6 +336,25 @@ impl Shared {
             }
             other => other,
         }
+    }
+
+    /// Machine code, where the program is a module.
+    async fn code(
+        &self,
+        order: &Order,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Option<Arc<Vec<u8>>>, NotMade> {
+        let Program::Wasm { module, owner, .. } = &order.program else {
+            return Ok(None);
+        };
+        let wanted = Wanted {
+            owner,
+            module,
+            limits: &order.limits,
+        };
+        let allow_degraded = self.config.allow_degraded;
+        let code = self.codes.of(wanted, &self.spawner, cancel, allow_degraded);
+        code.await.map(Some)
     }
 
     /// A warm worker, or a new one where none is warm.

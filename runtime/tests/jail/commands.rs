@@ -178,6 +178,7 @@ async fn looking_around() {
         ("u64 0x108", 1 << 6 | 1 << 3),
         ("fd_fdstat_get 3 0x100", 0),
         ("u8 0x100", 3),
+        ("u64 0x110", 0x24_646e),
         ("fd_filestat_get 3 0x100", 0),
         ("u8 0x110", 3),
         ("fd_filestat_get 1 0x100", 0),

@@ -28,7 +28,8 @@ const RIGHT_READ_DIRECTORY: u64 = 1 << 14;
 const RIGHT_STAT_PATH: u64 = 1 << 18;
 const RIGHT_STAT: u64 = 1 << 21;
 const RIGHTS_OF_FILE: u64 = RIGHT_SEEK | RIGHT_SET_FLAGS | RIGHT_TELL | RIGHT_STAT;
-const RIGHTS_OF_DIRECTORY: u64 = RIGHT_OPEN | RIGHT_READ_DIRECTORY | RIGHT_STAT_PATH | RIGHT_STAT;
+const RIGHTS_OF_DIRECTORY: u64 =
+    RIGHT_CREATE_FILE | RIGHT_OPEN | RIGHT_READ_DIRECTORY | RIGHT_STAT_PATH | RIGHT_STAT;
 
 const PREOPEN_DIRECTORY: u8 = 0;
 const ENTRY_BYTES: usize = 24;
@@ -111,13 +112,11 @@ impl Command {
             Open::Output | Open::Log => (KIND_UNKNOWN, RIGHT_WRITE | RIGHT_SET_FLAGS, 0),
             Open::Table { .. } => (KIND_REGULAR, RIGHTS_OF_FILE | RIGHT_READ, 0),
             Open::Result { .. } => (KIND_REGULAR, RIGHTS_OF_FILE | RIGHT_WRITE, 0),
-            Open::Directory { directory, .. } => {
-                let (create, inside) = match directory {
-                    Directory::In => (0, RIGHT_READ),
-                    Directory::Out => (RIGHT_CREATE_FILE, RIGHT_WRITE),
-                };
-                let rights = RIGHTS_OF_DIRECTORY | create;
-                (KIND_DIRECTORY, rights, rights | RIGHTS_OF_FILE | inside)
+            // C libraries ask only for rights that are inherited: with both of them a file that cannot
+            // be written is refused when it is opened, not when it is written.
+            Open::Directory { .. } => {
+                let inherited = RIGHTS_OF_DIRECTORY | RIGHTS_OF_FILE | RIGHT_READ | RIGHT_WRITE;
+                (KIND_DIRECTORY, RIGHTS_OF_DIRECTORY, inherited)
             }
         };
         let mut stat = [0; 24];
