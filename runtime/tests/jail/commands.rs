@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use runtime::{ColumnType, Fault, Limit, Outcome, OutputField, Program};
 
-use crate::command_parts::{MEMORY_BYTES, answers, calling, command, command_order};
+use crate::command_parts::{CALLS, MEMORY_BYTES, answers, calling, command, command_order};
 use crate::parts::{field, order, read};
 use crate::support::{Test, never, pool, run_alone, test};
 
@@ -34,6 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
         test("commands::reading_and_seeking", reading_and_seeking),
         test("commands::writing", writing),
         test("commands::bad_pointers", bad_pointers),
+        test("commands::random_calls", random_calls),
         test("commands::copies_input_to_output", copies),
         test("commands::the_same_run_twice", twice),
         test("commands::results_that_are_refused", refused_results),
@@ -676,4 +677,70 @@ async fn limits() {
     steps.push(("path_open 3 1 'in.arrow 0 2 0 0 0x100", 0));
     steps.push(("u32 0x100", 20));
     check(&steps).await;
+}
+
+/// Calls with arguments that no program would pass, thousands of them: the host answers each, ends
+/// in one of the ways that are a guest's doing, and does so twice.
+async fn random_calls() {
+    const VALUES: [i64; 18] = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        8,
+        64,
+        0x100,
+        0x4000,
+        0xfff8,
+        0x1_fff8,
+        0x1_ffff,
+        0x2_0000,
+        0x7fff_ffff,
+        -1,
+        i64::MIN,
+    ];
+    // A generator of its own (Numerical Recipes): the same calls in every run of the test.
+    let mut state = 1u32;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % below
+    };
+    let pool = pool(2).await;
+    for round in 0..10 {
+        let mut steps = Vec::new();
+        for _ in 0..400 {
+            let (name, letters) = CALLS[draw(CALLS.len())];
+            let arguments: String = letters
+                .chars()
+                .map(|letter| {
+                    let value = VALUES[draw(VALUES.len())];
+                    // The lower half, where that is all there is.
+                    let bytes = if letter == 'i' { 4 } else { 8 };
+                    format!(" {}", value << (64 - bytes * 8) >> (64 - bytes * 8))
+                })
+                .collect();
+            steps.push(format!("{name}{arguments}"));
+        }
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        let order = order(calling(&steps), columns(), Some(&table(50)));
+        let one = pool.run(order.clone(), never()).await.unwrap();
+        let ended_by_guest = [
+            Outcome::Finished,
+            Outcome::Faulted(Fault::GuestOutputInvalid),
+            Outcome::LimitExceeded(Limit::OutputBytes),
+        ];
+        assert!(
+            ended_by_guest.contains(&one.outcome),
+            "{round}: {}",
+            one.outcome
+        );
+        let two = pool.run(order, never()).await.unwrap();
+        assert_eq!((two.outcome, two.meter.fuel), (one.outcome, one.meter.fuel));
+        assert_eq!(two.guest_log, one.guest_log);
+        assert_eq!(two.output, one.output);
+    }
+    pool.shutdown().await;
 }

@@ -40,13 +40,21 @@ fn main() -> ExitCode {
         Some(hosts::INNER) => return hosts::inner(args.nth(1).as_deref()),
         _ => {}
     }
-    let listing = std::env::args().any(|arg| arg == "--list");
-    let filters: Vec<String> = args.filter(|arg| !arg.starts_with('-')).collect();
+    let given = |flag: &str| std::env::args().any(|arg| arg == flag);
+    let (listing, exact) = (given("--list"), given("--exact"));
+    // No test is ignored, and the one format of the list is the short one.
+    if given("--ignored") {
+        return ExitCode::SUCCESS;
+    }
+    let filters: Vec<String> = args
+        .filter(|arg| !arg.starts_with('-') && arg != "terse")
+        .collect();
     let wanted = |test: &&Test| {
-        filters.is_empty()
-            || filters
-                .iter()
-                .any(|filter| test.name.contains(filter.as_str()))
+        let named = |filter: &String| match exact {
+            true => test.name == *filter,
+            false => test.name.contains(filter.as_str()),
+        };
+        filters.is_empty() || filters.iter().any(named)
     };
     let all: Vec<Test> = [
         forbidden::tests(),
