@@ -12,6 +12,10 @@ sdk=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target=${CARGO_TARGET_DIR:-$(cd "$sdk/../.." && pwd)/target}
 mkdir -p "$target/sdk"
 target=$(cd "$target" && pwd)
+# One build at a time, and a guest that is there stays whole while it is made again.
+exec 9>"$target/sdk/lock"
+flock 9
+new=$target/sdk/new.wasm
 peers=$target/peers
 # Versions that the examples were built and run with.
 zig_version=0.17.1
@@ -61,13 +65,13 @@ find_rust_target() {
 
 build_c() { # guest
     "$zig" cc -target wasm32-freestanding -std=c11 -O2 -s -Wall -Wextra -Werror -Wl,--no-entry \
-        -I "$sdk/c" -o "$target/sdk/$1.wasm" "$sdk"/*/"$1/$1.c"
+        -I "$sdk/c" -o "$new" "$sdk"/*/"$1/$1.c"
 }
 
 build_assemblyscript() { # guest
     # The compiler's own `abort` would be an import that guests do not get.
     (cd "$sdk" && "$asc" */"$1/$1.ts" -O3 --use abort=assemblyscript/assembly/log/abort \
-        --outFile "$target/sdk/$1.wasm") >&2
+        --outFile "$new") >&2
 }
 
 build_rust() { # guest
@@ -75,7 +79,7 @@ build_rust() { # guest
     env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR="$target/sdk/cargo" \
         cargo build --quiet --locked --release --target wasm32-unknown-unknown \
         --manifest-path "$sdk/Cargo.toml" --package "$1" >&2 &&
-        cp "$target/sdk/cargo/wasm32-unknown-unknown/release/$1.wasm" "$target/sdk/$1.wasm"
+        cp "$target/sdk/cargo/wasm32-unknown-unknown/release/$1.wasm" "$new"
 }
 
 failed=0
@@ -85,12 +89,14 @@ build_all() { # finder of the toolchain, builder, what to say when it is missing
     for guest in "$@"; do
         is_wanted "$guest" || continue
         if [ -z "$found" ]; then "$find" && found=yes || found=no; fi
-        rm -f "$target/sdk/$guest.wasm"
         if [ "$found" = no ]; then
+            rm -f "$target/sdk/$guest.wasm"
             echo "skipped $guest: $missing"
         elif "$build" "$guest"; then
+            mv -f "$new" "$target/sdk/$guest.wasm"
             echo "built $guest $target/sdk/$guest.wasm"
         else
+            rm -f "$new" "$target/sdk/$guest.wasm"
             echo "failed $guest" >&2
             failed=1
         fi

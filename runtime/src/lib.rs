@@ -27,6 +27,11 @@
 //! # }
 //! ```
 //!
+//! A WASM module is compiled before it runs, by a worker of another kind that is jailed in the same
+//! way and can make no memory executable; the worker that runs the code has no compiler. Code is kept
+//! in memory, per owner of the module, under a MAC whose key only the supervisor's process holds
+//! ([`Supervisor::code_cache`]).
+//!
 //! Two things of the host remain in reach of native code in a worker, and are named here: it can
 //! read the clock (without any system call, through the vDSO; the engine's timers need it) and draw
 //! random numbers (hash tables need them). Programs get neither: SQL has no function for them, a
@@ -34,7 +39,8 @@
 //!
 //! What it does **not** do: it knows nothing of tenants, scenarios or masking; it decides neither
 //! what may run nor what may leave; it never believes a worker once that has a program; it opens no
-//! file by name for a program; it logs nothing that a guest wrote.
+//! file by name for a program; it logs nothing that a guest wrote; it keeps no machine code over a
+//! restart.
 
 mod engine;
 mod guest;
@@ -50,10 +56,14 @@ mod socket;
 mod supervisor;
 mod worker;
 
-pub use guest::{ModuleFacts, ModuleFault, inspect_module, module_from_text};
+pub use guest::{
+    GuestInterface, ModuleFacts, ModuleFault, inspect_module, module_from_text, module_seed,
+};
 pub use layer::{Layer, LayerReport, LayerState};
 pub use limits::{LimitOutOfRange, Limits};
 pub use order::{ColumnType, Input, InputFormat, Order, OrderFault, OutputField, Program};
 pub use outcome::{Completed, Fault, Limit, Meter, Outcome};
-pub use supervisor::{PoolConfig, QueueView, RunError, StartError, Supervisor, WorkerError, probe};
+pub use supervisor::{
+    CodeCacheView, PoolConfig, QueueView, RunError, StartError, Supervisor, WorkerError, probe,
+};
 pub use worker::{TaskFn, worker_main};

@@ -35,6 +35,15 @@ pub struct Limits {
     pub inputs_max: u32,
     /// Rows of one batch handed to a guest or written to the output.
     pub batch_rows: u32,
+    /// Wall time of compiling a module; the compile worker is killed afterwards. 20 seconds: ten
+    /// times what the largest ordinary module takes.
+    pub compile_wall_ms: u64,
+    /// CPU time of compiling a module. 20 seconds: it is one thread's work.
+    pub compile_cpu_s: u64,
+    /// Private memory of the compile worker. One GiB, as that of a run.
+    pub compile_memory_bytes: u64,
+    /// Bytes of the machine code of a module. 128 MiB: eight times the largest module.
+    pub code_bytes_max: u64,
 }
 
 /// A limit outside its permitted range.
@@ -71,6 +80,10 @@ impl Default for Limits {
             program_bytes_max: 64 * MIB,
             inputs_max: 32,
             batch_rows: 8_192,
+            compile_wall_ms: 20_000,
+            compile_cpu_s: 20,
+            compile_memory_bytes: GIB,
+            code_bytes_max: 128 * MIB,
         }
     }
 }
@@ -78,7 +91,22 @@ impl Default for Limits {
 impl Limits {
     /// Checks every field against its permitted range.
     pub fn validate(&self) -> Result<(), LimitOutOfRange> {
-        let ranges = [
+        for (name, value, min, max) in self.ranges() {
+            if value < min || value > max {
+                return Err(LimitOutOfRange {
+                    name,
+                    value,
+                    min,
+                    max,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Name, value, smallest and largest permitted value of every field.
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 16] {
+        [
             ("wall_ms", self.wall_ms, 1, 24 * 3_600_000),
             ("cpu_s", self.cpu_s, 1, 7 * 24 * 3_600),
             ("memory_bytes", self.memory_bytes, 128 * MIB, 1024 * GIB),
@@ -101,18 +129,28 @@ impl Limits {
             ("program_bytes_max", self.program_bytes_max, 1, 256 * MIB),
             ("inputs_max", u64::from(self.inputs_max), 0, 128),
             ("batch_rows", u64::from(self.batch_rows), 1, 65_536),
-        ];
-        for (name, value, min, max) in ranges {
-            if value < min || value > max {
-                return Err(LimitOutOfRange {
-                    name,
-                    value,
-                    min,
-                    max,
-                });
-            }
+            ("compile_wall_ms", self.compile_wall_ms, 1, 600_000),
+            ("compile_cpu_s", self.compile_cpu_s, 1, 600),
+            (
+                "compile_memory_bytes",
+                self.compile_memory_bytes,
+                64 * MIB,
+                16 * GIB,
+            ),
+            ("code_bytes_max", self.code_bytes_max, 1, 512 * MIB),
+        ]
+    }
+
+    /// The limits of compiling a module, in the places of those of a run.
+    pub(crate) fn of_compiling(&self) -> Self {
+        Self {
+            wall_ms: self.compile_wall_ms,
+            cpu_s: self.compile_cpu_s,
+            memory_bytes: self.compile_memory_bytes,
+            output_bytes_max: self.code_bytes_max,
+            guest_log_bytes: 0,
+            ..self.clone()
         }
-        Ok(())
     }
 
     /// What the SQL engine's own pool may hold: the rest is for the binary, buffers and stacks.
@@ -125,6 +163,39 @@ impl Limits {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
+
+    #[test]
+    fn every_field_has_a_range_and_keeps_to_it() {
+        let defaults = serde_json::to_value(Limits::default()).unwrap();
+        let fields: Vec<_> = defaults.as_object().unwrap().keys().cloned().collect();
+        let mut named: Vec<_> = Limits::default()
+            .ranges()
+            .map(|(name, ..)| name.to_owned())
+            .to_vec();
+        named.sort_unstable();
+        let mut sorted = fields;
+        sorted.sort_unstable();
+        assert_eq!(named, sorted);
+        for (name, _, min, max) in Limits::default().ranges() {
+            let with = |value: u64| {
+                let mut limits = defaults.clone();
+                limits[name] = value.into();
+                serde_json::from_value::<Limits>(limits).unwrap().validate()
+            };
+            assert_eq!(with(min), Ok(()), "{name}");
+            assert_eq!(with(max), Ok(()), "{name}");
+            let beyond = [min.checked_sub(1), max.checked_add(1)];
+            for value in beyond.into_iter().flatten() {
+                let fault = LimitOutOfRange {
+                    name,
+                    value,
+                    min,
+                    max,
+                };
+                assert_eq!(with(value), Err(fault));
+            }
+        }
+    }
 
     #[test]
     fn defaults_are_permitted_and_nothing_can_be_switched_off() {

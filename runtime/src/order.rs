@@ -70,10 +70,12 @@ pub enum Program {
         /// The plan.
         plan: Vec<u8>,
     },
-    /// A WASM module of guest interface version 1.
+    /// A WASM module of one of the guest interfaces.
     Wasm {
         /// The binary module.
         module: Vec<u8>,
+        /// Whose module it is: machine code made of it is kept for this owner alone.
+        owner: String,
         /// What it emits, fixed before it runs.
         output: Vec<OutputField>,
         /// All the randomness that it gets.
@@ -101,7 +103,8 @@ pub enum InputFormat {
 /// An open file that a program may read.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Name of the table in a plan; WASM guests and tasks count inputs from 0.
+    /// Name of the table in a plan; a WASI command finds it as `/in/<name>.arrow`; other guests and
+    /// tasks count inputs from 0.
     pub name: String,
     /// Opened for reading only: a descriptor that can write is refused. Its position is not used.
     pub file: Arc<File>,
@@ -172,6 +175,12 @@ pub enum OrderFault {
         /// What the file has.
         actual: u64,
     },
+    /// The owner of a module is not named, or at too great length.
+    #[error("owner {name:?} of the module is empty or too long")]
+    OwnerName {
+        /// The name.
+        name: String,
+    },
     /// The output schema is empty, too wide, or has a name that is empty, too long or used twice.
     #[error("output column {name:?} is empty, too long, used twice, or there are too many or none")]
     OutputColumns {
@@ -188,7 +197,7 @@ pub enum OrderFault {
     },
 }
 
-/// Longest name of an input or an output column, bytes.
+/// Longest name of an input, an output column or an owner, bytes.
 const NAME_BYTES_MAX: usize = 256;
 /// Most output columns of a guest.
 const OUTPUT_COLUMNS_MAX: usize = 256;
@@ -205,8 +214,13 @@ impl Order {
                 max: self.limits.program_bytes_max,
             });
         }
-        if let Program::Wasm { output, .. } = &self.program {
+        if let Program::Wasm { output, owner, .. } = &self.program {
             validate_output(output)?;
+            if !name_fits(owner) {
+                return Err(OrderFault::OwnerName {
+                    name: owner.clone(),
+                });
+            }
         }
         let count = self.inputs.len();
         if u32::try_from(count).map_or(true, |count| count > self.limits.inputs_max) {
@@ -231,14 +245,6 @@ impl Order {
         }
         Ok(())
     }
-
-    /// Bytes of all inputs.
-    pub(crate) fn bytes_in(&self) -> u64 {
-        self.inputs
-            .iter()
-            .map(|input| input.bytes)
-            .fold(0, u64::saturating_add)
-    }
 }
 
 impl Program {
@@ -246,8 +252,8 @@ impl Program {
         matches!(self, Self::Task { .. }) || format == InputFormat::Parquet
     }
 
-    /// The part that travels as a file of its own.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// What [`Limits::program_bytes_max`] is about.
+    fn bytes(&self) -> &[u8] {
         match self {
             Self::Sql { plan } => plan,
             Self::Wasm { module, .. } => module,
@@ -376,6 +382,29 @@ mod tests {
     }
 
     #[test]
+    fn a_module_has_an_owner() {
+        for owner in [String::new(), "x".repeat(257)] {
+            let program = Program::Wasm {
+                module: vec![],
+                owner,
+                output: vec![OutputField {
+                    name: "a".into(),
+                    data_type: ColumnType::Int64,
+                }],
+                seed: [0; 32],
+            };
+            let order = Order {
+                program,
+                ..order(vec![])
+            };
+            assert!(matches!(
+                order.validate(),
+                Err(OrderFault::OwnerName { .. })
+            ));
+        }
+    }
+
+    #[test]
     fn output_columns_have_names_of_their_own() {
         let field = |name: &str| OutputField {
             name: name.into(),
@@ -384,6 +413,7 @@ mod tests {
         for output in [vec![], vec![field("")], vec![field("a"), field("a")]] {
             let program = Program::Wasm {
                 module: vec![],
+                owner: "o".into(),
                 output,
                 seed: [0; 32],
             };

@@ -31,7 +31,8 @@ pub enum Fault {
     ProgramInvalid,
     /// The plan or the module uses something that is not on the positive list.
     ProgramRefused,
-    /// An input is missing, is no Parquet, or has another schema than the plan says.
+    /// An input is missing, is no Parquet, has another schema than the plan says, or a name that
+    /// cannot be that of a command's file.
     InputInvalid,
     /// A column of an input has a type that guests cannot read.
     InputUnsupported,
@@ -43,9 +44,10 @@ pub enum Fault {
     Conversion,
     /// The guest trapped.
     GuestTrapped,
-    /// The guest's `run` answered with something else than 0.
+    /// The guest's `run` answered with something else than 0, or a command's exit code is not 0.
     GuestFailed,
-    /// The guest broke the batch interface: a pointer, a schema or an array that is not valid.
+    /// The guest broke its interface: a pointer, a schema or an array that is not valid, or a
+    /// command's result that is not what was declared.
     GuestOutputInvalid,
     /// The task answered with an error.
     TaskFailed,
@@ -77,6 +79,14 @@ pub enum Limit {
     Fuel,
     /// [`crate::Limits::wasm_memory_bytes`] or [`crate::Limits::wasm_table_elements`]
     WasmMemory,
+    /// [`crate::Limits::compile_wall_ms`]
+    CompileWall,
+    /// [`crate::Limits::compile_cpu_s`]
+    CompileCpu,
+    /// [`crate::Limits::compile_memory_bytes`]
+    CompileMemory,
+    /// [`crate::Limits::code_bytes_max`]
+    CodeBytes,
 }
 
 impl Outcome {
@@ -127,6 +137,10 @@ impl Limit {
             Self::OutputRows => "output_rows",
             Self::Fuel => "fuel",
             Self::WasmMemory => "wasm_memory",
+            Self::CompileWall => "compile_wall",
+            Self::CompileCpu => "compile_cpu",
+            Self::CompileMemory => "compile_memory",
+            Self::CodeBytes => "code_bytes",
         }
     }
 }
@@ -141,7 +155,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a run used.
+/// What a run used. Compiling is not part of it: the same run costs the same whether or not its
+/// module was compiled before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
@@ -194,7 +209,13 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_value(fault).unwrap(), fault.code());
         }
-        for limit in [Limit::Cpu, Limit::OutputBytes, Limit::WasmMemory] {
+        for limit in [
+            Limit::Cpu,
+            Limit::OutputBytes,
+            Limit::WasmMemory,
+            Limit::CompileWall,
+            Limit::CodeBytes,
+        ] {
             assert_eq!(serde_json::to_value(limit).unwrap(), limit.code());
         }
         let json = serde_json::to_string(&Outcome::LimitExceeded(Limit::Fuel)).unwrap();

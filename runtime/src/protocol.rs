@@ -35,6 +35,8 @@ pub(crate) enum FromWorker {
         layers: Vec<LayerReport>,
         /// CPU time used for warming up, which no run pays for.
         cpu_us: u64,
+        /// What the code of a compile worker fits.
+        compatibility: Option<[u8; 32]>,
     },
     /// The program is loaded and the last layer is entered; from here on nothing can be believed.
     Sealed {
@@ -60,11 +62,21 @@ pub(crate) struct Done {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ToWorker {
     /// The worker is in its cgroup and may enter the jail.
-    Enter,
+    Enter(WorkerKind),
     /// Proves the layer that kills, by dying of it.
     Trial,
     /// A run. Descriptors come with the frame: program, output, log, then the inputs.
     Run(RunHeader),
+}
+
+/// What a worker gets ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WorkerKind {
+    /// Running a program. It has no compiler.
+    Run,
+    /// Compiling a module. It has no engine, and never runs what it makes.
+    Compile,
 }
 
 /// A run without its bytes.
@@ -76,11 +88,22 @@ pub(crate) struct RunHeader {
     pub(crate) limits: Limits,
 }
 
+impl RunHeader {
+    /// How many bytes the first descriptor may hold.
+    pub(crate) fn program_bytes_max(&self) -> u64 {
+        match self.program {
+            ProgramKind::Wasm { .. } => self.limits.code_bytes_max,
+            _ => self.limits.program_bytes_max,
+        }
+    }
+}
+
 /// What kind of program the first descriptor holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ProgramKind {
     Sql,
+    /// Machine code, of an interface that its exports tell.
     Wasm {
         output: Vec<OutputField>,
         seed: [u8; 32],
@@ -88,6 +111,8 @@ pub(crate) enum ProgramKind {
     Task {
         name: String,
     },
+    /// A module, of which machine code is to be made.
+    Compile,
 }
 
 /// What the worker needs to know of an input besides its descriptor.
@@ -241,6 +266,7 @@ mod tests {
         FromWorker::Ready {
             layers: vec![layer],
             cpu_us: 7,
+            compatibility: Some([255; 32]),
         }
     }
 

@@ -10,15 +10,16 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 use crate::engine::{self, StagedFile};
-use crate::guest::{self, Compiler, Guest};
+use crate::guest::{self, Compiler, Guest, Loader, ModuleFault};
 use crate::jail::{enter, process, seal, seccomp};
 use crate::layer::LayerReport;
 use crate::limits::Limits;
+use crate::order::OutputField;
 use crate::outcome::{Fault, Outcome};
 use crate::output;
 use crate::protocol::{
     self, Decoder, FromWorker, ORDER_FRAME_BYTES_MAX, ProgramKind, RunHeader, ToWorker,
-    WORKER_FRAME_BYTES_MAX,
+    WORKER_FRAME_BYTES_MAX, WorkerKind,
 };
 use crate::ran::Ran;
 use crate::socket;
@@ -49,16 +50,16 @@ fn live(tasks: &[(&'static str, TaskFn)]) -> io::Result<()> {
         return Err(io::ErrorKind::ResourceBusy.into());
     }
     let mut control = Control::new(enter::take_control()?);
-    if !matches!(control.receive()?, Some(ToWorker::Enter)) {
+    let Some(ToWorker::Enter(kind)) = control.receive()? else {
         return Err(io::ErrorKind::InvalidData.into());
-    }
+    };
     let (socket, layers) = enter::stage_zero(control.socket)?;
     control.socket = socket;
     let tasks = tasks.to_vec();
     let serving = std::thread::Builder::new()
         .name("worker".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || serve(control, layers, &tasks))?;
+        .spawn(move || serve(kind, control, layers, &tasks))?;
     serving
         .join()
         .map_err(|_| io::Error::from(io::ErrorKind::Other))?
@@ -106,46 +107,72 @@ impl Control {
 }
 
 /// What is made while the jail is still open enough to make it.
-struct Engines {
-    runtime: Runtime,
-    compiler: Compiler,
+enum Ready {
+    Run(Box<Engines>),
+    Compile(Compiler),
 }
 
-fn warm_up() -> Option<Engines> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(engine::PARTITIONS)
-        .enable_time()
-        .thread_stack_size(STACK_BYTES / 2)
-        .build()
-        .ok()?;
-    let limits = Limits::default();
-    runtime.block_on(async {
-        tokio::spawn(async move { engine::warm(&limits).await })
-            .await
-            .ok()
-            .flatten()
-    })?;
-    Some(Engines {
-        runtime,
-        compiler: Compiler::new()?,
-    })
+/// What programs run on.
+struct Engines {
+    runtime: Runtime,
+    loader: Loader,
+}
+
+impl Ready {
+    fn new(kind: WorkerKind) -> Option<Self> {
+        Some(match kind {
+            WorkerKind::Run => Self::Run(Box::new(Engines::new()?)),
+            WorkerKind::Compile => Self::Compile(Compiler::new()?),
+        })
+    }
+
+    fn compatibility(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Run(_) => None,
+            Self::Compile(compiler) => Some(compiler.compatibility()),
+        }
+    }
+}
+
+impl Engines {
+    fn new() -> Option<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(engine::PARTITIONS)
+            .enable_time()
+            .thread_stack_size(STACK_BYTES / 2)
+            .build()
+            .ok()?;
+        let limits = Limits::default();
+        runtime.block_on(async {
+            tokio::spawn(async move { engine::warm(&limits).await })
+                .await
+                .ok()
+                .flatten()
+        })?;
+        Some(Self {
+            runtime,
+            loader: Loader::new()?,
+        })
+    }
 }
 
 fn serve(
+    kind: WorkerKind,
     mut control: Control,
     mut layers: Vec<LayerReport>,
     tasks: &[(&'static str, TaskFn)],
 ) -> io::Result<()> {
-    let engines = warm_up().ok_or(io::ErrorKind::Other)?;
+    let ready = Ready::new(kind).ok_or(io::ErrorKind::Other)?;
     layers.push(seccomp::confine(control.socket.as_raw_fd()));
     control.send(&FromWorker::Ready {
         layers,
         cpu_us: process::cpu_us(),
+        compatibility: ready.compatibility(),
     })?;
     match control.receive()? {
         Some(ToWorker::Run(header)) => {
             let files = std::mem::take(&mut control.descriptors);
-            let ran = run(&control, &engines, tasks, header, files);
+            let ran = run(&control, &ready, tasks, header, files);
             control.send(&FromWorker::Done(ran.done()))?;
             process::exit_now(0)
         }
@@ -155,7 +182,7 @@ fn serve(
             seccomp::trial()
         }
         // The supervisor is gone, or says what it should not.
-        Some(ToWorker::Enter) | None => process::exit_now(1),
+        Some(ToWorker::Enter(_)) | None => process::exit_now(1),
     }
 }
 
@@ -196,18 +223,19 @@ impl Files {
 
 fn run(
     control: &Control,
-    engines: &Engines,
+    ready: &Ready,
     tasks: &[(&'static str, TaskFn)],
     header: RunHeader,
     descriptors: Vec<OwnedFd>,
 ) -> Ran {
+    let violated = Ran::ended(Outcome::Faulted(Fault::ProtocolViolated));
     let limits = header.limits.clone();
     let mut layers = vec![seal::limit(&limits)];
     let Some(files) = Files::new(descriptors, &header) else {
-        return Ran::ended(Outcome::Faulted(Fault::ProtocolViolated));
+        return violated;
     };
-    let Some(program) = read_all(&files.program, &limits) else {
-        return Ran::ended(Outcome::Faulted(Fault::ProtocolViolated));
+    let Some(program) = read_all(&files.program, header.program_bytes_max()) else {
+        return violated;
     };
     let mut seal = || {
         layers.push(seal::seal(control.socket.as_raw_fd()));
@@ -221,44 +249,35 @@ fn run(
             process::exit_now(1);
         }
     };
-    let ran = catch_unwind(AssertUnwindSafe(|| match header.program {
-        ProgramKind::Sql => {
+    let ran = catch_unwind(AssertUnwindSafe(|| match (ready, header.program) {
+        (Ready::Run(engines), ProgramKind::Sql) => {
             seal();
             run_sql(engines, program, files, limits)
         }
-        ProgramKind::Wasm { output, seed } => {
-            let compiled = compile(&engines.compiler, &program);
+        (Ready::Run(engines), ProgramKind::Wasm { output, seed }) => {
+            // Code becomes executable here, and never again.
+            let module = engines.loader.load(&program);
+            drop(program);
             seal();
-            let module = match compiled {
-                Ok(module) => module,
-                Err(fault) => return Ran::ended(Outcome::Faulted(fault)),
-            };
-            let (log, output_file) = match (files.log.try_clone(), files.output.try_clone()) {
-                (Ok(log), Ok(output)) => (log, output),
-                _ => return Ran::ended(Outcome::Faulted(Fault::EngineFailed)),
-            };
-            let inputs = files.staged().into_iter().map(|(_, file)| file).collect();
-            let guest = Guest {
-                module,
-                inputs,
-                output_fields: output,
-                seed,
-                output: output_file,
-                log,
-            };
-            guest::run(&engines.compiler, guest, &limits)
+            run_guest(engines, module, files, (output, seed), &limits)
         }
-        ProgramKind::Task { name } => {
+        (Ready::Run(_), ProgramKind::Task { name }) => {
             seal();
             run_task(tasks, &name, &program, files, &limits)
         }
+        (Ready::Compile(compiler), ProgramKind::Compile) => {
+            // Nothing that a compile worker makes is ever executable in it.
+            seal();
+            compile(compiler, &program, files, &limits)
+        }
+        _ => violated,
     }));
     ran.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)))
 }
 
-fn read_all(file: &File, limits: &Limits) -> Option<Vec<u8>> {
+fn read_all(file: &File, bytes_max: u64) -> Option<Vec<u8>> {
     let bytes = file.metadata().ok()?.len();
-    if bytes > limits.program_bytes_max {
+    if bytes > bytes_max {
         return None;
     }
     let mut program = vec![0; usize::try_from(bytes).ok()?];
@@ -277,14 +296,52 @@ fn run_sql(engines: &Engines, plan: Vec<u8>, files: Files, limits: Limits) -> Ra
     ended.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)))
 }
 
-fn compile(compiler: &Compiler, program: &[u8]) -> Result<wasmtime::Module, Fault> {
-    use guest::ModuleFault;
-    match guest::inspect_module(program) {
-        Ok(_) => compiler.compile(program).map_err(|_| Fault::ProgramInvalid),
-        Err(ModuleFault::ImportRefused { .. } | ModuleFault::ExportMissing { .. }) => {
-            Err(Fault::ProgramRefused)
-        }
-        Err(_) => Err(Fault::ProgramInvalid),
+fn run_guest(
+    engines: &Engines,
+    module: Option<wasmtime::Module>,
+    files: Files,
+    (output_fields, seed): (Vec<OutputField>, [u8; 32]),
+    limits: &Limits,
+) -> Ran {
+    let copies = (files.log.try_clone(), files.output.try_clone());
+    let (Some(module), (Ok(log), Ok(output))) = (module, copies) else {
+        return Ran::ended(Outcome::Faulted(Fault::EngineFailed));
+    };
+    let guest = Guest {
+        module,
+        inputs: files.staged(),
+        output_fields,
+        seed,
+        output,
+        log,
+    };
+    guest::run(&engines.loader, guest, limits)
+}
+
+/// Looks into a module and answers with its machine code.
+fn compile(compiler: &Compiler, module: &[u8], files: Files, limits: &Limits) -> Ran {
+    let refused = match guest::inspect_module(module) {
+        Ok(_) => None,
+        Err(
+            ModuleFault::ImportRefused { .. }
+            | ModuleFault::InterfacesMixed
+            | ModuleFault::ExportMissing { .. },
+        ) => Some(Fault::ProgramRefused),
+        Err(_) => Some(Fault::ProgramInvalid),
+    };
+    if let Some(fault) = refused {
+        return Ran::ended(Outcome::Faulted(fault));
+    }
+    match compiler.compile(module) {
+        Some(code) => answer(files.output, &code, limits),
+        None => Ran::ended(Outcome::Faulted(Fault::ProgramInvalid)),
+    }
+}
+
+fn answer(output: File, bytes: &[u8], limits: &Limits) -> Ran {
+    match output::write_answer(output, bytes, limits.output_bytes_max) {
+        Ok(()) => Ran::ended(Outcome::Finished),
+        Err(outcome) => Ran::ended(outcome),
     }
 }
 
@@ -302,8 +359,5 @@ fn run_task(
     let Ok(answer) = task(request, inputs) else {
         return Ran::ended(Outcome::Faulted(Fault::TaskFailed));
     };
-    match output::write_answer(files.output, &answer, limits.output_bytes_max) {
-        Ok(()) => Ran::ended(Outcome::Finished),
-        Err(outcome) => Ran::ended(outcome),
-    }
+    self::answer(files.output, &answer, limits)
 }

@@ -50,6 +50,9 @@ pub struct ModuleRan {
     pub meter: Meter,
 }
 
+/// The one owner there is: the code made of the module lives no longer than the run.
+const OWNER: &str = "module run";
+
 /// Why it did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleRunError {
@@ -81,6 +84,7 @@ pub async fn run_module(run: ModuleRun) -> Result<ModuleRan, ModuleRunError> {
     let order = Order {
         program: runtime::Program::Wasm {
             module: run.module,
+            owner: OWNER.to_owned(),
             output: run.output.iter().map(field).collect(),
             seed: run.seed,
         },

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 
 use crate::engine::StagedFile;
 use crate::order::ColumnType;
@@ -17,8 +20,11 @@ const RESERVED_PREFIX: &str = "__egret";
 const INVALID: Outcome = Outcome::Faulted(Fault::InputInvalid);
 const UNSUPPORTED: Outcome = Outcome::Faulted(Fault::InputUnsupported);
 
-/// One input, read from the start to the end once.
+/// One input, read in batches from its start or from a given row.
 pub(super) struct GuestInput {
+    file: StagedFile,
+    metadata: ArrowReaderMetadata,
+    batch_rows: usize,
     reader: ParquetRecordBatchReader,
     types: Vec<ColumnType>,
     schema: SchemaRef,
@@ -27,8 +33,9 @@ pub(super) struct GuestInput {
 
 impl GuestInput {
     pub(super) fn open(file: StagedFile, batch_rows: usize) -> Result<Self, Outcome> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|_| INVALID)?;
-        let stored = Arc::clone(builder.schema());
+        let metadata =
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|_| INVALID)?;
+        let stored = Arc::clone(metadata.schema());
         if stored
             .fields()
             .iter()
@@ -47,12 +54,12 @@ impl GuestInput {
             .zip(&types)
             .map(|(field, column)| Field::new(field.name(), column.arrow(), true))
             .collect();
-        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let reader = builder
-            .with_batch_size(batch_rows)
-            .build()
-            .map_err(|_| INVALID)?;
+        let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let reader = reader(&file, &metadata, batch_rows, 0)?;
         Ok(Self {
+            file,
+            metadata,
+            batch_rows,
             reader,
             types,
             schema: Arc::new(Schema::new(fields)),
@@ -67,6 +74,16 @@ impl GuestInput {
 
     pub(super) fn types(&self) -> &[ColumnType] {
         &self.types
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Makes the batch that starts at this row the next one.
+    pub(super) fn go_to(&mut self, row: u64) -> Result<(), Outcome> {
+        self.reader = reader(&self.file, &self.metadata, self.batch_rows, row)?;
+        Ok(())
     }
 
     /// The next batch with rows, in the crossing types.
@@ -96,6 +113,34 @@ impl GuestInput {
             .map_err(|_| UNSUPPORTED)?;
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|_| INVALID)
     }
+}
+
+/// A reader of everything from a row on, which does not touch the row groups before it.
+fn reader(
+    file: &StagedFile,
+    metadata: &ArrowReaderMetadata,
+    batch_rows: usize,
+    row: u64,
+) -> Result<ParquetRecordBatchReader, Outcome> {
+    let groups = metadata.metadata().row_groups();
+    let mut skipped = 0;
+    let mut before = 0;
+    for group in groups {
+        let rows = u64::try_from(group.num_rows()).map_err(|_| INVALID)?;
+        let end = u64::saturating_add(before, rows);
+        if end > row {
+            break;
+        }
+        before = end;
+        skipped += 1;
+    }
+    let offset = usize::try_from(row.saturating_sub(before)).map_err(|_| INVALID)?;
+    ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata.clone())
+        .with_batch_size(batch_rows)
+        .with_row_groups((skipped..groups.len()).collect())
+        .with_offset(offset)
+        .build()
+        .map_err(|_| INVALID)
 }
 
 /// The type as which a stored type crosses without loss.

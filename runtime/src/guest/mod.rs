@@ -1,6 +1,8 @@
-//! WASM guests: a core module that pulls batches in and pushes batches out.
+//! WASM guests: a core module of one of two interfaces.
 //!
-//! Interface version 1. Imports from `egret`, no others:
+//! # Batches in memory, version 1
+//!
+//! Imports from `egret`, no others:
 //! - `next_batch(input: i32) -> i32`: the next batch of an input as a pointer to a batch
 //!   descriptor, 0 at its end. The host asks the guest's `alloc` for one block per batch and lays
 //!   descriptor, columns and buffers into it; the block is the guest's from then on.
@@ -18,17 +20,56 @@
 //! 7 timestamp in microseconds. Buffers are Arrow's: validity and booleans one bit per row, least
 //! significant first; offsets `rows + 1` times `i32`. A validity pointer of 0 means no nulls.
 //!
-//! There is no clock, no file, no network and no randomness but the seed: the same module on the
-//! same inputs gives the same output and burns the same fuel.
+//! # WASI commands
+//!
+//! A module that exports `_start` and `memory` and imports from `wasi_snapshot_preview1`; see
+//! [`wasi`] for the files that it finds.
+//!
+//! In both there is no clock that tells the time, no file of the host, no network and no randomness
+//! but the seed: the same module on the same inputs gives the same output and burns the same fuel.
 
+mod budget;
+mod code;
 mod emit;
 mod host;
 mod input;
+mod interface;
 mod layout;
 mod memory;
 mod module;
+mod play;
 mod run;
+mod wasi;
 
-pub(crate) use module::Compiler;
-pub use module::{ModuleFacts, ModuleFault, inspect_module, module_from_text};
-pub(crate) use run::{Guest, run};
+use std::fs::File;
+
+use wasmtime::Module;
+
+pub(crate) use code::{Compiler, Loader};
+pub use interface::GuestInterface;
+pub use module::{ModuleFacts, ModuleFault, inspect_module, module_from_text, module_seed};
+
+use crate::engine::StagedFile;
+use crate::limits::Limits;
+use crate::order::OutputField;
+use crate::ran::Ran;
+
+/// What a guest is given.
+pub(crate) struct Guest {
+    pub(crate) module: Module,
+    pub(crate) inputs: Vec<(String, StagedFile)>,
+    pub(crate) output_fields: Vec<OutputField>,
+    pub(crate) seed: [u8; 32],
+    pub(crate) output: File,
+    pub(crate) log: File,
+}
+
+/// Runs a compiled guest by the interface that it exports; it was looked into before.
+pub(crate) fn run(loader: &Loader, guest: Guest, limits: &Limits) -> Ran {
+    let mark = GuestInterface::WasiCommand.mark();
+    if guest.module.get_export_index(mark).is_some() {
+        wasi::run(loader.engine(), guest, limits)
+    } else {
+        run::run(loader.engine(), guest, limits)
+    }
+}

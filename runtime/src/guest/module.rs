@@ -1,15 +1,12 @@
-//! Looking into a module, and compiling it. Looking never runs or compiles anything and is safe in
-//! the server; compiling happens in the worker alone.
-
-use std::num::NonZeroUsize;
+//! Looking into a module: nothing of it is compiled or run.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{
     CompositeInnerType, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncType,
     Operator, Parser, Payload, TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
 };
-use wasmtime::{Config, Engine, Module, OptLevel, Strategy};
 
+use super::interface::{Function, GuestInterface, RANDOM, SEED};
 use crate::limits::GUEST_MEMORY_BYTES_MAX;
 
 /// Bytes of a module: large programs with their tables are a few MiB.
@@ -24,25 +21,6 @@ const FUNCTION_BYTES_MAX: usize = 1024 * 1024;
 const DETAIL_CHARS_MAX: usize = 200;
 /// What a WebAssembly page holds.
 const PAGE_BYTES: u64 = 65_536;
-/// Where the imports come from.
-pub(super) const NAMESPACE: &str = "egret";
-
-const I32: ValType = ValType::I32;
-/// What a guest may import: name, parameters, results.
-const IMPORTS: [(&str, &[ValType], &[ValType]); 3] = [
-    ("next_batch", &[I32], &[I32]),
-    ("emit", &[I32], &[I32]),
-    ("log", &[I32, I32], &[]),
-];
-/// What a guest must export.
-const EXPORTS: [(&str, &[ValType], &[ValType]); 3] = [
-    ("egret_abi_version", &[], &[I32]),
-    ("alloc", &[I32, I32], &[I32]),
-    ("run", &[], &[I32]),
-];
-/// What it may export.
-const SEED: (&str, &[ValType], &[ValType]) = ("egret_seed", &[I32], &[]);
-
 /// What can be known of a module without running it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +39,9 @@ pub struct ModuleFacts {
     pub memory_bytes_max: Option<u64>,
     /// Whether it takes a seed.
     pub seeded: bool,
+    /// How it talks to its host.
+    #[serde(default)]
+    pub interface: GuestInterface,
 }
 
 /// Why a module is not taken. The words are about the module's code and never about data.
@@ -92,8 +73,11 @@ pub enum ModuleFault {
         /// Module and name of the import.
         name: String,
     },
+    /// The exports that mark both interfaces: nobody could say how it is to be run.
+    #[error("module exports both \"egret_abi_version\" and \"_start\", of which one is permitted")]
+    InterfacesMixed,
     /// A missing export, or one with other types.
-    #[error("module does not export {name:?} as interface version 1 asks")]
+    #[error("module does not export {name:?} as its interface asks")]
     ExportMissing {
         /// Name of the export.
         name: &'static str,
@@ -115,7 +99,7 @@ pub enum ModuleFault {
 }
 
 /// Looks into a binary module: valid, inside the permitted proposals and sizes, with the imports
-/// and exports of the guest interface.
+/// and exports of one guest interface.
 pub fn inspect_module(bytes: &[u8]) -> Result<ModuleFacts, ModuleFault> {
     if bytes.len() > MODULE_BYTES_MAX {
         return Err(ModuleFault::TooLarge {
@@ -156,6 +140,16 @@ pub fn module_from_text(text: &str) -> Result<Vec<u8>, ModuleFault> {
     })
 }
 
+/// A seed for runs of a module that nobody has another seed for: the same for the same module.
+pub fn module_seed(module: &[u8]) -> [u8; 32] {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(b"egret module seed|");
+    context.update(module);
+    let mut seed = [0; 32];
+    seed.copy_from_slice(context.finish().as_ref());
+    seed
+}
+
 fn features() -> WasmFeatures {
     WasmFeatures::WASM2 | WasmFeatures::EXTENDED_CONST
 }
@@ -174,12 +168,31 @@ fn cut(text: &str) -> String {
         .collect()
 }
 
+/// An imported function; which names exist depends on exports, which come later in a module.
+struct Import {
+    module: String,
+    name: String,
+    type_index: u32,
+}
+
+impl Import {
+    fn refused(&self) -> ModuleFault {
+        refused(&self.module, &self.name)
+    }
+}
+
+fn refused(module: &str, name: &str) -> ModuleFault {
+    ModuleFault::ImportRefused {
+        name: cut(&format!("{module}.{name}")),
+    }
+}
+
 #[derive(Default)]
 struct Found {
     types: Vec<Option<FuncType>>,
     /// Type of each function, imported ones first.
     functions: Vec<u32>,
-    imports: Vec<String>,
+    imports: Vec<Import>,
     exports: Vec<(String, ExternalKind, u32)>,
     memories: Vec<(u64, Option<u64>)>,
     /// Elements of each table at the start.
@@ -312,23 +325,54 @@ impl Found {
     }
 
     fn import(&mut self, module: &str, name: &str, kind: TypeRef) -> Result<(), ModuleFault> {
-        let refused = || ModuleFault::ImportRefused {
-            name: cut(&format!("{module}.{name}")),
+        let TypeRef::Func(type_index) = kind else {
+            return Err(refused(module, name));
         };
-        let TypeRef::Func(index) = kind else {
-            return Err(refused());
+        self.functions.push(type_index);
+        self.imports.push(Import {
+            module: module.to_owned(),
+            name: name.to_owned(),
+            type_index,
+        });
+        Ok(())
+    }
+
+    /// The interface whose mark is exported; without one, that of the first import, so that what is
+    /// missing can be named.
+    fn interface(&self) -> Result<GuestInterface, ModuleFault> {
+        let marked = |interface: &GuestInterface| {
+            let named = |(name, kind, _): &(String, ExternalKind, u32)| {
+                name == interface.mark() && *kind == ExternalKind::Func
+            };
+            self.exports.iter().any(named)
         };
-        let known = IMPORTS
-            .iter()
-            .find(|(known, _, _)| module == NAMESPACE && *known == name);
-        let Some((_, parameters, results)) = known else {
-            return Err(refused());
-        };
-        if !self.has_type(index, parameters, results) {
-            return Err(refused());
+        let mut marks = GuestInterface::ALL.into_iter().filter(marked);
+        match (marks.next(), marks.next()) {
+            (Some(interface), None) => Ok(interface),
+            (Some(_), Some(_)) => Err(ModuleFault::InterfacesMixed),
+            (None, _) => {
+                let first = self.imports.first().map(|import| import.module.as_str());
+                let of_first = GuestInterface::ALL
+                    .into_iter()
+                    .find(|interface| Some(interface.namespace()) == first);
+                Ok(of_first.unwrap_or_default())
+            }
         }
-        self.functions.push(index);
-        self.imports.push(name.to_owned());
+    }
+
+    /// Every import is one of the interface, with its types.
+    fn check_imports(&self, interface: GuestInterface) -> Result<(), ModuleFault> {
+        for import in &self.imports {
+            let known = interface.imports().iter().find(|(name, _, _)| {
+                import.module == interface.namespace() && *name == import.name
+            });
+            let Some((_, parameters, results)) = known else {
+                return Err(import.refused());
+            };
+            if !self.has_type(import.type_index, parameters, results) {
+                return Err(import.refused());
+            }
+        }
         Ok(())
     }
 
@@ -339,7 +383,7 @@ impl Found {
         })
     }
 
-    fn exports(&self, (name, parameters, results): (&str, &[ValType], &[ValType])) -> bool {
+    fn exports(&self, (name, parameters, results): Function) -> bool {
         self.exports.iter().any(|(export, kind, index)| {
             export == name
                 && *kind == ExternalKind::Func
@@ -351,6 +395,8 @@ impl Found {
     }
 
     fn facts(self, bytes: &[u8]) -> Result<ModuleFacts, ModuleFault> {
+        let interface = self.interface()?;
+        self.check_imports(interface)?;
         let memory = self
             .exports
             .iter()
@@ -364,8 +410,8 @@ impl Found {
                 what: "pages of memory at the start",
             });
         }
-        for export in EXPORTS {
-            if !self.exports(export) {
+        for export in interface.exports() {
+            if !self.exports(*export) {
                 return Err(ModuleFault::ExportMissing { name: export.0 });
             }
         }
@@ -374,10 +420,16 @@ impl Found {
             bytes: bytes.len() as u64,
             sha256: hex::encode(digest),
             functions: self.defined,
-            seeded: self.exports(SEED),
+            seeded: match interface {
+                GuestInterface::ArrowBuffers => self.exports(SEED),
+                GuestInterface::WasiCommand => {
+                    self.imports.iter().any(|import| import.name == RANDOM)
+                }
+            },
             memory_bytes_min,
             memory_bytes_max: maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
-            imports: self.imports,
+            imports: self.imports.into_iter().map(|import| import.name).collect(),
+            interface,
         })
     }
 }
@@ -394,214 +446,6 @@ fn fits(offset: &ConstExpr<'_>, length: u64, room: u64) -> Result<bool, ModuleFa
     Ok(at.saturating_add(length) <= room)
 }
 
-/// The compiler of a worker.
-pub(crate) struct Compiler {
-    engine: Engine,
-}
-
-impl Compiler {
-    /// Made before the jail is closed, since it looks at the machine once.
-    pub(crate) fn new() -> Option<Self> {
-        let engine = Engine::new(&config()).ok()?;
-        Some(Self { engine })
-    }
-
-    /// The engine, whose epochs count wall time.
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Machine code of a module that was looked into before.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Module, ModuleFault> {
-        Module::from_binary(&self.engine, bytes).map_err(|_| ModuleFault::Invalid {
-            offset: 0,
-            detail: "does not compile".to_owned(),
-        })
-    }
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config
-        .strategy(Strategy::Cranelift)
-        .cranelift_opt_level(OptLevel::Speed)
-        // The deterministic meter, and the wall clock's way in.
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        // One result on every machine.
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        // Proposals that widen the surface; those not named are not compiled in.
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .wasm_tail_call(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        // Nothing of a guest is symbolised or dumped.
-        .wasm_backtrace_max_frames(None::<NonZeroUsize>)
-        .generate_address_map(false)
-        .native_unwind_info(false)
-        // The whole 32-bit space is reserved, so that accesses need no bounds checks.
-        .memory_reservation(4 << 30)
-        .memory_init_cow(false)
-        .max_wasm_stack(1024 * 1024);
-    config
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-    use super::*;
-    use proptest::prelude::*;
-
-    const GUEST: &str = r#"(module
-        (import "egret" "next_batch" (func (param i32) (result i32)))
-        (import "egret" "log" (func (param i32 i32)))
-        (memory (export "memory") 2 16)
-        (func (export "egret_abi_version") (result i32) i32.const 1)
-        (func (export "alloc") (param i32 i32) (result i32) i32.const 8)
-        (func (export "run") (result i32) i32.const 0))"#;
-
-    fn inspect(text: &str) -> Result<ModuleFacts, ModuleFault> {
-        inspect_module(&module_from_text(text).unwrap())
-    }
-
-    #[test]
-    fn facts_of_a_guest() {
-        let facts = inspect(GUEST).unwrap();
-        assert_eq!(facts.imports, ["next_batch", "log"]);
-        assert_eq!((facts.functions, facts.seeded), (3, false));
-        assert_eq!(
-            (facts.memory_bytes_min, facts.memory_bytes_max),
-            (131_072, Some(1_048_576))
-        );
-        let seeded = GUEST.replace(
-            "(memory",
-            r#"(func (export "egret_seed") (param i32)) (memory"#,
-        );
-        assert!(inspect(&seeded).unwrap().seeded);
-    }
-
-    #[test]
-    fn other_imports_are_refused_by_name() {
-        for import in [
-            r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#,
-            r#"(import "egret" "open" (func))"#,
-            r#"(import "egret" "log" (func (param i64)))"#,
-            r#"(import "egret" "memory" (memory 1))"#,
-            r#"(import "env" "next_batch" (func (param i32) (result i32)))"#,
-        ] {
-            let text = GUEST.replacen("(import", &format!("{import} (import"), 1);
-            let fault = inspect(&text).unwrap_err();
-            assert!(
-                matches!(fault, ModuleFault::ImportRefused { .. }),
-                "{import}: {fault}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_no_run_could_begin_with_is_refused() {
-        let with = |part: &str| {
-            inspect(&GUEST.replace("(memory (export", &format!("{part} (memory (export")))
-        };
-        let memory = |pages: &str| inspect(&GUEST.replace("2 16)", pages));
-        memory("8192)").unwrap();
-        assert!(matches!(memory("8193)"), Err(ModuleFault::TooMany { .. })));
-        assert!(matches!(memory("65536)"), Err(ModuleFault::TooMany { .. })));
-        let data = |at: &str| with(&format!(r#"(data (i32.const {at}) "abcd")"#));
-        data("131068").unwrap();
-        for at in ["131069", "-4", "-1", "2147483647"] {
-            assert_eq!(
-                data(at),
-                Err(ModuleFault::SegmentOutside {
-                    what: "data",
-                    index: 0
-                }),
-                "{at}"
-            );
-        }
-        let elements = |at: &str| {
-            with(&format!(
-                "(table 4 funcref) (elem (i32.const {at}) func 0 0)"
-            ))
-        };
-        elements("2").unwrap();
-        for at in ["3", "-1"] {
-            assert_eq!(
-                elements(at),
-                Err(ModuleFault::SegmentOutside {
-                    what: "element",
-                    index: 0
-                }),
-                "{at}"
-            );
-        }
-        with(r#"(data "passive")"#).unwrap();
-    }
-
-    #[test]
-    fn missing_exports_are_named() {
-        for name in ["memory", "egret_abi_version", "alloc", "run"] {
-            let text = GUEST.replace(&format!(r#"(export "{name}")"#), "");
-            assert_eq!(inspect(&text), Err(ModuleFault::ExportMissing { name }));
-        }
-        let other = GUEST.replace(
-            r#"(param i32 i32) (result i32) i32.const 8"#,
-            "(param i32) (result i32) i32.const 8",
-        );
-        assert_eq!(
-            inspect(&other),
-            Err(ModuleFault::ExportMissing { name: "alloc" })
-        );
-    }
-
-    #[test]
-    fn proposals_that_are_off_do_not_validate() {
-        for text in [
-            "(module (memory i64 1))",
-            "(module (memory 1) (memory 1))",
-            "(module (memory 1 1 shared))",
-            "(module (func (result i32) (return_call 0)))",
-            "(module (type (struct)))",
-            "(module (tag))",
-            "(module (func (result v128) v128.const i64x2 0 0 v128.const i64x2 0 0 i8x16.relaxed_swizzle))",
-        ] {
-            let fault = inspect(text).unwrap_err();
-            assert!(
-                matches!(fault, ModuleFault::Invalid { .. }),
-                "{text}: {fault}"
-            );
-        }
-    }
-
-    #[test]
-    fn text_components_and_rubbish_are_no_modules() {
-        assert_eq!(
-            inspect_module(GUEST.as_bytes()),
-            Err(ModuleFault::NotAModule)
-        );
-        assert_eq!(
-            inspect_module(b"\0asm\x0d\0\x01\0"),
-            Err(ModuleFault::NotAModule)
-        );
-        assert_eq!(inspect_module(b""), Err(ModuleFault::NotAModule));
-        let large = vec![0; MODULE_BYTES_MAX + 1];
-        assert!(matches!(
-            inspect_module(&large),
-            Err(ModuleFault::TooLarge { .. })
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn damaged_modules_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
-            let mut module = module_from_text(GUEST).unwrap();
-            let at = at.index(module.len());
-            module[at] = byte;
-            let _ = inspect_module(&module);
-            module.truncate(cut.index(module.len()));
-            let _ = inspect_module(&module);
-        }
-    }
-}
+#[path = "module_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@
 //! This folder is the only place of the workspace with `unsafe` code.
 #![allow(
     unsafe_code,
-    reason = "system calls without a safe wrapper; each has a SAFETY note"
+    reason = "system calls without a safe wrapper, and loading machine code; each has a SAFETY note"
 )]
 
 pub(crate) mod cgroup;
@@ -17,6 +17,7 @@ mod credentials;
 pub(crate) mod enter;
 mod filesystem;
 mod landlock;
+pub(crate) mod machine_code;
 mod namespaces;
 pub(crate) mod process;
 mod resources;

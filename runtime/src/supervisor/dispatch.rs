@@ -10,7 +10,8 @@ use super::handle::{Heard, Worker};
 use super::{WorkerError, cancelled};
 use crate::jail::process::Ended;
 use crate::layer::{self, LayerReport};
-use crate::order::{Order, Program};
+use crate::limits::Limits;
+use crate::order::{Input, Order, Program};
 use crate::outcome::{Completed, Fault, Limit, Meter, Outcome};
 use crate::protocol::{Done, FromWorker, InputHeader, ProgramKind, RunHeader, ToWorker};
 
@@ -20,8 +21,8 @@ const GUEST_GRACE: Duration = Duration::from_millis(250);
 const ENDED_BY_SIGSYS: i32 = 128 + libc::SIGSYS;
 /// How a process ends that used up its CPU time, or whose cgroup its memory.
 const ENDED_BY_SIGKILL: i32 = 128 + libc::SIGKILL;
-/// The limit counts ticks, the account does not.
-const CPU_SLACK_US: u64 = 100_000;
+/// The limit counts ticks, the account does not: on a busy node they differ by this much.
+const CPU_SLACK_US: u64 = 300_000;
 /// What the library prints when memory is refused; the only text of a worker that is looked at.
 const REFUSED_MEMORY: &[u8] = b"memory allocation of ";
 const FAULT_TEXT_BYTES_MAX: u64 = 4096;
@@ -30,6 +31,45 @@ const CGROUP_SLACK_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What failed where a worker was gone before it had its order.
 pub(super) const HAND_OVER: &str = "hand the run over";
+
+/// What a worker is to do.
+pub(super) struct Work<'a> {
+    pub(super) program: ProgramKind,
+    /// The program, as this kind takes it.
+    pub(super) bytes: &'a [u8],
+    pub(super) inputs: &'a [Input],
+    pub(super) limits: Limits,
+}
+
+impl<'a> Work<'a> {
+    /// The work of an order; for a WASM module with its machine code.
+    pub(super) fn of(order: &'a Order, code: Option<&'a [u8]>) -> Self {
+        let (program, bytes) = match &order.program {
+            Program::Sql { plan } => (ProgramKind::Sql, &plan[..]),
+            Program::Wasm { output, seed, .. } => {
+                let (output, seed) = (output.clone(), *seed);
+                (ProgramKind::Wasm { output, seed }, code.unwrap_or_default())
+            }
+            Program::Task { name, request } => {
+                let name = name.clone();
+                (ProgramKind::Task { name }, &request[..])
+            }
+        };
+        Self {
+            program,
+            bytes,
+            inputs: &order.inputs,
+            limits: order.limits.clone(),
+        }
+    }
+
+    fn bytes_in(&self) -> u64 {
+        self.inputs
+            .iter()
+            .map(|input| input.bytes)
+            .fold(0, u64::saturating_add)
+    }
+}
 
 /// The files that go with a run.
 struct Handed {
@@ -50,16 +90,16 @@ enum Verdict {
     Open(Vec<LayerReport>),
 }
 
-/// Runs an order on a worker, which ends with it.
+/// Does a work on a worker, which ends with it.
 pub(super) async fn run(
     mut worker: Worker,
-    order: &Order,
+    work: &Work<'_>,
     cancel: watch::Receiver<bool>,
     allow_degraded: bool,
 ) -> Result<Completed, WorkerError> {
     let started = Instant::now();
-    let handed = hand_over(&mut worker, order).await?;
-    let verdict = wait(&mut worker, order, cancel, allow_degraded).await;
+    let handed = hand_over(&mut worker, work).await?;
+    let verdict = wait(&mut worker, work, cancel, allow_degraded).await;
     if !matches!(verdict, Verdict::Done(_) | Verdict::Gone) {
         worker.kill();
     }
@@ -67,12 +107,12 @@ pub(super) async fn run(
     if let Verdict::Open(layers) = verdict {
         return Err(WorkerError::LayersMissing(layers));
     }
-    Ok(complete(&worker, order, &handed, &verdict, ended, started))
+    Ok(complete(&worker, work, &handed, &verdict, ended, started))
 }
 
-async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerError> {
+async fn hand_over(worker: &mut Worker, work: &Work<'_>) -> Result<Handed, WorkerError> {
     let host = |action| move |source| WorkerError::Host { action, source };
-    let limits = &order.limits;
+    let limits = &work.limits;
     if let Some(cgroup) = worker.cgroup() {
         let bytes = limits
             .memory_bytes
@@ -83,9 +123,7 @@ async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerE
             .map_err(host("limit the worker's memory"))?;
     }
     let in_memory = host("make a file in memory");
-    let program = files::sealed(order.program.bytes())
-        .map_err(in_memory)?
-        .into();
+    let program = files::sealed(work.bytes).map_err(in_memory)?.into();
     let output = Returned::new().map_err(host("make a file in memory"))?;
     let log = Returned::new().map_err(host("make a file in memory"))?;
     let output_writer = output.writer().map_err(host("make a file in memory"))?;
@@ -100,15 +138,12 @@ async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerE
         output_writer.as_fd(),
         log_writer.as_fd(),
     ];
-    let inputs = order
-        .inputs
-        .iter()
-        .map(|input| files::reopened(&input.file));
+    let inputs = work.inputs.iter().map(|input| files::reopened(&input.file));
     let inputs = inputs
         .collect::<Result<Vec<_>, _>>()
         .map_err(host("open an input once more"))?;
     descriptors.extend(inputs.iter().map(AsFd::as_fd));
-    let message = ToWorker::Run(header(order));
+    let message = ToWorker::Run(header(work));
     worker
         .send(&message, &descriptors)
         .await
@@ -117,37 +152,29 @@ async fn hand_over(worker: &mut Worker, order: &Order) -> Result<Handed, WorkerE
     Ok(handed)
 }
 
-fn header(order: &Order) -> RunHeader {
-    let program = match &order.program {
-        Program::Sql { .. } => ProgramKind::Sql,
-        Program::Wasm { output, seed, .. } => ProgramKind::Wasm {
-            output: output.clone(),
-            seed: *seed,
-        },
-        Program::Task { name, .. } => ProgramKind::Task { name: name.clone() },
-    };
-    let inputs = order.inputs.iter().map(|input| InputHeader {
+fn header(work: &Work<'_>) -> RunHeader {
+    let inputs = work.inputs.iter().map(|input| InputHeader {
         name: input.name.clone(),
         bytes: input.bytes,
         format: input.format,
     });
     RunHeader {
-        program,
+        program: work.program.clone(),
         inputs: inputs.collect(),
-        limits: order.limits.clone(),
+        limits: work.limits.clone(),
     }
 }
 
 async fn wait(
     worker: &mut Worker,
-    order: &Order,
+    work: &Work<'_>,
     mut cancel: watch::Receiver<bool>,
     allow_degraded: bool,
 ) -> Verdict {
-    let wall = Duration::from_millis(order.limits.wall_ms);
-    let grace = match order.program {
-        Program::Wasm { .. } => GUEST_GRACE,
-        Program::Sql { .. } | Program::Task { .. } => Duration::ZERO,
+    let wall = Duration::from_millis(work.limits.wall_ms);
+    let grace = match work.program {
+        ProgramKind::Wasm { .. } => GUEST_GRACE,
+        ProgramKind::Sql | ProgramKind::Task { .. } | ProgramKind::Compile => Duration::ZERO,
     };
     let answer = async {
         let mut sealed = false;
@@ -187,17 +214,17 @@ fn is_fault(done: Done) -> bool {
 
 fn complete(
     worker: &Worker,
-    order: &Order,
+    work: &Work<'_>,
     handed: &Handed,
     verdict: &Verdict,
     ended: Ended,
     started: Instant,
 ) -> Completed {
-    let limits = &order.limits;
+    let limits = &work.limits;
     let bytes_out = handed.output.bytes().unwrap_or(0);
     let mut outcome = match verdict {
         Verdict::Done(done) => done.outcome,
-        Verdict::Gone => classify(worker, order, ended),
+        Verdict::Gone => classify(worker, work, ended),
         Verdict::Broken | Verdict::Open(_) => Outcome::Faulted(Fault::ProtocolViolated),
         Verdict::TimedOut => Outcome::TimedOut,
         Verdict::Cancelled => Outcome::Cancelled,
@@ -228,7 +255,7 @@ fn complete(
         cpu_us: ended.cpu_us.saturating_sub(worker.ready_cpu_us),
         fuel: told.fuel.min(limits.fuel),
         rows_in: told.rows_in,
-        bytes_in: order.bytes_in(),
+        bytes_in: work.bytes_in(),
         rows_out: if output.is_some() {
             told.rows_out.min(limits.output_rows_max)
         } else {
@@ -248,11 +275,11 @@ fn complete(
 }
 
 /// Why a worker ended without an answer.
-fn classify(worker: &Worker, order: &Order, ended: Ended) -> Outcome {
+fn classify(worker: &Worker, work: &Work<'_>, ended: Ended) -> Outcome {
     if ended.code == ENDED_BY_SIGSYS {
         return Outcome::Faulted(Fault::ForbiddenCall);
     }
-    let cpu_us_max = order.limits.cpu_s.saturating_mul(1_000_000);
+    let cpu_us_max = work.limits.cpu_s.saturating_mul(1_000_000);
     if ended.code == ENDED_BY_SIGKILL && ended.cpu_us.saturating_add(CPU_SLACK_US) >= cpu_us_max {
         return Outcome::LimitExceeded(Limit::Cpu);
     }

@@ -16,7 +16,7 @@ use crate::jail::cgroup::Cgroup;
 use crate::jail::process::{self, Ended};
 use crate::layer::{Layer, LayerReport, LayerState};
 use crate::protocol::{
-    self, Decoder, FromWorker, ORDER_FRAME_BYTES_MAX, ToWorker, WORKER_FRAME_BYTES_MAX,
+    self, Decoder, FromWorker, ORDER_FRAME_BYTES_MAX, ToWorker, WORKER_FRAME_BYTES_MAX, WorkerKind,
 };
 use crate::socket;
 
@@ -39,6 +39,8 @@ pub(super) struct Worker {
     pub(super) fault_text: Returned,
     pub(super) layers: Vec<LayerReport>,
     pub(super) ready_cpu_us: u64,
+    /// What the code of a compile worker fits.
+    pub(super) compatibility: Option<[u8; 32]>,
 }
 
 /// What came from a worker next.
@@ -51,10 +53,10 @@ pub(super) enum Heard {
 
 impl Worker {
     /// Starts a worker and waits until it is ready.
-    pub(super) async fn start(spawner: &Spawner) -> Result<Self, WorkerError> {
+    pub(super) async fn start(spawner: &Spawner, kind: WorkerKind) -> Result<Self, WorkerError> {
         let started = spawner.spawn().await?;
         let mut worker = Self::adopt(started)?;
-        match tokio::time::timeout(READY_WAIT, worker.make_ready()).await {
+        match tokio::time::timeout(READY_WAIT, worker.make_ready(kind)).await {
             Ok(Ok(())) => Ok(worker),
             Ok(Err(error)) => {
                 worker.end().await;
@@ -101,15 +103,16 @@ impl Worker {
             fault_text,
             layers,
             ready_cpu_us: 0,
+            compatibility: None,
         })
     }
 
-    async fn make_ready(&mut self) -> Result<(), WorkerError> {
+    async fn make_ready(&mut self, kind: WorkerKind) -> Result<(), WorkerError> {
         let gone = |source| WorkerError::Host {
             action: "reach the worker",
             source,
         };
-        self.send(&ToWorker::Enter, &[]).await.map_err(gone)?;
+        self.send(&ToWorker::Enter(kind), &[]).await.map_err(gone)?;
         match self.hear().await {
             Heard::Message(FromWorker::Forked) if self.received.len() == 1 => {
                 self.child.inner = self.received.pop();
@@ -118,9 +121,14 @@ impl Worker {
             _ => return Err(WorkerError::Protocol),
         }
         match self.hear().await {
-            Heard::Message(FromWorker::Ready { layers, cpu_us }) => {
+            Heard::Message(FromWorker::Ready {
+                layers,
+                cpu_us,
+                compatibility,
+            }) => {
                 self.layers.splice(0..0, layers);
                 self.ready_cpu_us = cpu_us;
+                self.compatibility = compatibility;
                 Ok(())
             }
             Heard::End => Err(WorkerError::EndedEarly),

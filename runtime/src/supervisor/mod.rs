@@ -1,5 +1,7 @@
 //! The pool of workers as the server sees it: pre-warmed, used once, refilled in the background.
 
+mod code_cache;
+mod compile;
 mod dispatch;
 mod files;
 mod handle;
@@ -16,12 +18,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, TryAcquireError, watch};
 use tokio::task::JoinHandle;
 
+pub use self::code_cache::CodeCacheView;
+use self::compile::{Codes, NotMade, Wanted};
+use self::dispatch::Work;
 use self::handle::{Heard, Worker};
 use self::spawn::Spawner;
 use crate::layer::{Layer, LayerReport, LayerState, missing};
-use crate::order::{Order, OrderFault};
+use crate::order::{Order, OrderFault, Program};
 use crate::outcome::{Completed, Meter, Outcome};
-use crate::protocol::ToWorker;
+use crate::protocol::{ToWorker, WorkerKind};
 
 /// How the pool is set up.
 #[derive(Clone, Debug)]
@@ -104,6 +109,9 @@ pub enum WorkerError {
     /// Its first frames broke the protocol.
     #[error("worker broke the protocol before it was ready")]
     Protocol,
+    /// A compile worker is another program than the first one was.
+    #[error("the worker's executable was replaced while the pool was running")]
+    ExecutableChanged,
     /// A required layer that held when the pool started does not hold any more.
     #[error("the jail lacks required layers: {}", list(.0))]
     LayersMissing(Vec<LayerReport>),
@@ -144,6 +152,7 @@ pub struct Supervisor {
 struct Shared {
     config: PoolConfig,
     spawner: Spawner,
+    codes: Codes,
     idle: Mutex<VecDeque<Worker>>,
     /// A worker was taken.
     taken: Notify,
@@ -158,8 +167,13 @@ impl Supervisor {
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         bounded("size", config.size, 1, SIZE_MAX)?;
         bounded("queue_max", config.queue_max, 0, QUEUE_MAX)?;
+        let codes = Codes::new().ok_or(WorkerError::Host {
+            action: "draw a key",
+            source: std::io::ErrorKind::Other.into(),
+        })?;
         let spawner = Spawner::start(config.executable.clone(), config.args.clone())?;
-        let (first, layers) = tokio::join!(Worker::start(&spawner), try_jail(&spawner));
+        let (first, layers) =
+            tokio::join!(Worker::start(&spawner, WorkerKind::Run), try_jail(&spawner));
         let (first, layers) = (first?, layers?);
         let lacking = missing(&layers);
         if !lacking.is_empty() && !config.allow_degraded {
@@ -170,6 +184,7 @@ impl Supervisor {
             runs: Semaphore::new(config.size),
             config,
             spawner,
+            codes,
             idle: Mutex::new(VecDeque::from([first])),
             taken: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -229,6 +244,11 @@ impl Supervisor {
         }
     }
 
+    /// The machine code that is kept, at this moment.
+    pub fn code_cache(&self) -> CodeCacheView {
+        self.shared.codes.view()
+    }
+
     /// Takes no more orders and calls off those that wait or run: each is answered
     /// [`RunError::Closed`].
     pub fn close(&self) {
@@ -246,7 +266,7 @@ impl Supervisor {
             worker.end().await;
         }
         // Runs that were called off have handed their workers over by now.
-        self.shared.spawner.reaper.settle().await;
+        self.shared.spawner.settle().await;
     }
 
     fn called_off(&self) -> Completed {
@@ -299,17 +319,42 @@ impl Shared {
         cancel: &watch::Receiver<bool>,
     ) -> Result<Completed, WorkerError> {
         let allow_degraded = self.config.allow_degraded;
-        let first = dispatch::run(self.take().await?, order, cancel.clone(), allow_degraded).await;
+        let code = match self.code(order, cancel).await {
+            Ok(code) => code,
+            Err(NotMade::Ended(completed)) => return Ok(*completed),
+            Err(NotMade::Worker(error)) => return Err(error),
+        };
+        let work = Work::of(order, code.as_ref().map(|code| &code[..]));
+        let first = dispatch::run(self.take().await?, &work, cancel.clone(), allow_degraded).await;
         match first {
             Err(WorkerError::Host {
                 action: dispatch::HAND_OVER,
                 ..
             }) => {
                 let second = self.take().await?;
-                dispatch::run(second, order, cancel.clone(), allow_degraded).await
+                dispatch::run(second, &work, cancel.clone(), allow_degraded).await
             }
             other => other,
         }
+    }
+
+    /// Machine code, where the program is a module.
+    async fn code(
+        &self,
+        order: &Order,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Option<Arc<Vec<u8>>>, NotMade> {
+        let Program::Wasm { module, owner, .. } = &order.program else {
+            return Ok(None);
+        };
+        let wanted = Wanted {
+            owner,
+            module,
+            limits: &order.limits,
+        };
+        let allow_degraded = self.config.allow_degraded;
+        let code = self.codes.of(wanted, &self.spawner, cancel, allow_degraded);
+        code.await.map(Some)
     }
 
     /// A warm worker, or a new one where none is warm.
@@ -324,7 +369,7 @@ impl Shared {
                 return Ok(worker);
             }
         }
-        Worker::start(&self.spawner).await
+        Worker::start(&self.spawner, WorkerKind::Run).await
     }
 
     /// Keeps as many workers warm as may run at a time.
@@ -337,7 +382,7 @@ impl Shared {
                     self.taken.notified().await;
                     return;
                 }
-                match Worker::start(&self.spawner).await {
+                match Worker::start(&self.spawner, WorkerKind::Run).await {
                     Ok(worker) => self.idle().push_back(worker),
                     Err(error) => {
                         tracing::warn!(%error, "cannot start a worker; trying again");
@@ -371,7 +416,7 @@ pub async fn probe(
 
 /// Starts a worker, has it seal itself, and has it make a call that must kill it.
 async fn try_jail(spawner: &Spawner) -> Result<Vec<LayerReport>, WorkerError> {
-    let mut worker = Worker::start(spawner).await?;
+    let mut worker = Worker::start(spawner, WorkerKind::Run).await?;
     let gone = |source| WorkerError::Host {
         action: "reach the worker",
         source,

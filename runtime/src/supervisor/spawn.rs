@@ -29,10 +29,14 @@ pub(super) struct Started {
     pub(super) cgroup_errno: i32,
 }
 
-struct Request {
-    answer: oneshot::Sender<Result<Started, WorkerError>>,
-    /// Goes into the child, so that the thread outlives it.
-    spawner: Spawner,
+enum Request {
+    Start {
+        answer: oneshot::Sender<Result<Started, WorkerError>>,
+        /// Goes into the child, so that the thread outlives it.
+        spawner: Spawner,
+    },
+    /// Answered when everything before it is done.
+    Settle(oneshot::Sender<()>),
 }
 
 /// The way to the thread. It ends when the last of these is dropped.
@@ -69,12 +73,22 @@ impl Spawner {
     pub(super) async fn spawn(&self) -> Result<Started, WorkerError> {
         let (answer, started) = oneshot::channel();
         let gone = || WorkerError::EndedEarly;
-        let request = Request {
+        let request = Request::Start {
             answer,
             spawner: self.clone(),
         };
         self.requests.send(request).map_err(|_| gone())?;
         started.await.map_err(|_| gone())?
+    }
+
+    /// Waits until every process that was asked for is started, or handed over for want of a taker,
+    /// and all that were handed over are reaped.
+    pub(super) async fn settle(&self) {
+        let (done, settled) = oneshot::channel();
+        if self.requests.send(Request::Settle(done)).is_ok() {
+            let _ = settled.await;
+        }
+        self.reaper.settle().await;
     }
 }
 
@@ -89,9 +103,16 @@ static CGROUPS: AtomicU64 = AtomicU64::new(0);
 
 impl Nursery {
     fn serve(&self, requests: &mpsc::Receiver<Request>) {
-        while let Ok(Request { answer, spawner }) = requests.recv() {
-            // Where nobody waits any more, dropping the child ends it.
-            let _ = answer.send(self.start(spawner));
+        while let Ok(request) = requests.recv() {
+            match request {
+                // Where nobody waits any more, dropping the child ends it.
+                Request::Start { answer, spawner } => {
+                    let _ = answer.send(self.start(spawner));
+                }
+                Request::Settle(done) => {
+                    let _ = done.send(());
+                }
+            }
         }
     }
 

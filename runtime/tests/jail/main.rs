@@ -14,10 +14,14 @@
 )]
 
 mod acts;
+mod command_parts;
+mod commands;
+mod compile;
 mod evil_guests;
 mod forbidden;
 mod guests;
 mod hosts;
+mod limit_edges;
 mod limits;
 mod parts;
 mod pool;
@@ -42,9 +46,12 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         forbidden::tests(),
         limits::tests(),
+        limit_edges::tests(),
         pool::tests(),
         queries::tests(),
         guests::tests(),
+        commands::tests(),
+        compile::tests(),
         evil_guests::tests(),
         hosts::tests(),
     ]

@@ -69,6 +69,7 @@ pub(crate) fn order(
     });
     let program = Program::Wasm {
         module,
+        owner: "tenant".to_owned(),
         output,
         seed: [42; 32],
     };

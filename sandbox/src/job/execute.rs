@@ -132,6 +132,7 @@ impl Platform {
                     mode,
                     program: runtime::Program::Wasm {
                         module: bytes,
+                        owner: leased.job.organisation.clone(),
                         output: fields,
                         seed: seed(&leased.job),
                     },
