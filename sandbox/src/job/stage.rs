@@ -71,6 +71,7 @@ impl Platform {
                     self.objects()
                         .put(ObjectArea::Staged, &object, &bytes)
                         .await?;
+                    self.still_in_force(job, &object).await?;
                     bytes
                 };
                 SealedFile::new(&bytes)
@@ -124,6 +125,35 @@ impl Platform {
             control: input.pinned.control,
             rows_max: private_sample.then_some(SAMPLE_ROWS_MAX),
         })
+    }
+
+    /// Takes back what was staged while its scenario ended. A revocation moves the epoch first and removes the files it finds
+    /// then, so a file is either found there or taken back here.
+    async fn still_in_force(&self, job: &JobRow, object: &str) -> Result<(), Error> {
+        let scenario = job.scenario.clone();
+        let epoch = self
+            .store()
+            .read("read an epoch", move |conn| {
+                Box::pin(async move {
+                    let failed = |source| storage_error("read an epoch", source);
+                    let row = sqlx::query("SELECT epoch FROM scenarios WHERE id = $1")
+                        .bind(scenario)
+                        .fetch_one(conn)
+                        .await
+                        .map_err(failed)?;
+                    row.try_get::<i64, _>(0).map_err(failed)
+                })
+            })
+            .await?;
+        if epoch == job.scenario_epoch {
+            return Ok(());
+        }
+        self.objects().delete(ObjectArea::Staged, object).await?;
+        Err(Error::conflict(
+            "scenario_ended",
+            "该场景已被撤销或更新，运行终止。",
+            "the scenario was revoked or replaced while this run was prepared.",
+        ))
     }
 
     /// Removes what was staged for a scenario that has ended: no run can ask for it any more, and its
