@@ -13,6 +13,7 @@ mod catalogue;
 mod clock;
 mod document;
 mod error;
+mod feedback;
 mod folder;
 mod id;
 mod idempotency;
@@ -45,9 +46,12 @@ pub use catalogue::{
 };
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, ErrorKind};
+pub use feedback::{
+    FeedbackAnswer, FeedbackAttempt, FeedbackCause, FeedbackClosing, FeedbackState, FeedbackView,
+};
 pub use id::{
-    AccountId, DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrivateDatasetId,
-    PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId, VersionId,
+    AccountId, DatasetId, FeedbackId, GrantId, IdError, JobId, ModuleId, OrganisationId,
+    PrivateDatasetId, PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId, VersionId,
 };
 pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,

@@ -160,6 +160,7 @@ async fn story(database: Database, objects: Objects) -> Value {
         .post(&path, &json!({ "reason": "end" }))
         .await
         .ok();
+    let feedback = feedback(&world).await;
     let run = released.run["id"].as_str().unwrap();
     let kinds = leaf_kinds(&world).await;
     json!({
@@ -167,11 +168,59 @@ async fn story(database: Database, objects: Objects) -> Value {
         "refused": rules,
         "roles": me["roles"],
         "clash": clash.status,
+        "feedback": feedback,
         "scenario": world.developer.get(&format!("/scenarios/{}", world.scenario)).await.ok()["state"],
         "grant": world.developer.get(&format!("/grants/{}", world.grant)).await.ok()["state"],
         "run": world.developer.get(&format!("/runs/{run}")).await.ok()["state"],
         "leaves": kinds,
     })
+}
+
+/// Two items of the feedback list: one that a later push closes, one that the operator does.
+async fn feedback(world: &World) -> Value {
+    let csv = |income: &str| {
+        let people = harness::people::csv(&harness::people::people(100));
+        let text = String::from_utf8(people).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let broken = rest.lines().next().unwrap().rsplit_once(',').unwrap().0;
+        format!("{first}\n{rest}{broken},{income}\n").into_bytes()
+    };
+    let manifest = json!({ "format": "csv" });
+    let _ = world
+        .try_push("residents", manifest.clone(), csv("many"))
+        .await;
+    let _ = world
+        .try_push("residents", manifest, b"1,2\n".to_vec())
+        .await;
+    let items = world.provider.get("/feedback?state=open").await.ok();
+    let path = |at: usize| format!("/feedback/{}", items["items"][at]["id"].as_str().unwrap());
+    let answer = json!({ "text": "已更正" });
+    let _ = world
+        .provider
+        .post(&format!("{}:answer", path(1)), &answer)
+        .await
+        .ok();
+    let closes = json!({ "format": "csv", "closes": [items["items"][1]["id"]] });
+    let _ = world.try_push("residents", closes, csv("1")).await;
+    let reason = json!({ "reason": "a test file" });
+    let _ = world
+        .system_admin
+        .post(&format!("{}:close", path(0)), &reason)
+        .await
+        .ok();
+    let mut seen = Vec::new();
+    for at in [0, 1] {
+        let item = world.provider.get(&path(at)).await.ok();
+        seen.push(json!([
+            item["state"],
+            item["push_state"],
+            item["causes"],
+            item["problems"],
+            item["answer"]["text"],
+            item["closing"]["reason"],
+        ]));
+    }
+    json!(seen)
 }
 
 async fn leaf_kinds(world: &World) -> Vec<String> {

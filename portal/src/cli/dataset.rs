@@ -1,6 +1,7 @@
 //! `egret dataset`: the catalogue, masking policies, pushes and their reports.
 
 use super::failure::Failure;
+use super::feedback::Feedback;
 use super::output::{Column, column};
 use super::push::{self, format_of};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
@@ -59,6 +60,9 @@ enum Verb {
         /// CSV 或 JSON 行的字符编码（默认：自动识别）· character encoding of CSV or JSON lines [default: detected]
         #[arg(long, value_name = "utf-8|gb18030|utf-16le|utf-16be")]
         encoding: Option<String>,
+        /// 本次推送要关闭的反馈，可多次给出 · item of the feedback list that this push is to close; may be given again
+        #[arg(long, value_name = "FEEDBACK")]
+        closes: Vec<String>,
         /// 提交后立即返回 · do not wait for the outcome
         #[arg(long)]
         no_wait: bool,
@@ -83,6 +87,9 @@ enum Verb {
         #[command(flatten)]
         paging: Paging,
     },
+    /// 反馈清单：由提供方答复，由后续推送关闭 · the feedback list: answered by the provider, closed by a later push
+    #[command(subcommand)]
+    Feedback(Feedback),
     /// 质量报告 · quality report of a push
     Quality {
         /// 推送标识 · identifier of the push
@@ -201,6 +208,7 @@ impl Verb {
                 file,
                 format,
                 encoding,
+                closes,
                 no_wait,
             } => {
                 let format = format
@@ -212,6 +220,7 @@ impl Verb {
                     sha256: None,
                     bytes: None,
                     sample: Vec::new(),
+                    closes,
                 };
                 push::send(session, &name, &file, manifest, no_wait).await
             }
@@ -221,6 +230,7 @@ impl Verb {
                 &client.push_problems(&id, &paging.query()).await?,
                 push::PROBLEMS,
             ),
+            Self::Feedback(feedback) => feedback.perform(session).await,
             Self::Quality { id } => push::quality(session, &id).await,
             Self::Risk { id } => push::risk(session, &id).await,
         }

@@ -7,6 +7,7 @@ mod credentials;
 mod dataset;
 pub mod doctor;
 mod failure;
+mod feedback;
 mod grant;
 mod job;
 mod ledger;

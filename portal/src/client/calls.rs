@@ -182,6 +182,37 @@ impl Client {
     }
 }
 
+/// The feedback list.
+impl Client {
+    /// Items of the feedback list.
+    pub async fn feedback(&self, query: &FeedbackQuery) -> Answer<Page<FeedbackView>> {
+        self.read_with("/feedback", query).await
+    }
+
+    /// An item of the feedback list.
+    pub async fn feedback_item(&self, id: &str) -> Answer<FeedbackView> {
+        self.read(&format!("/feedback/{}", segment(id))).await
+    }
+
+    /// Answers an item for the provider.
+    pub async fn answer_feedback(&self, id: &str, text: &str) -> Answer<FeedbackView> {
+        let body = FeedbackAnswer {
+            text: text.to_owned(),
+        };
+        self.post(&format!("/feedback/{}:answer", segment(id)), &body)
+            .await
+    }
+
+    /// Closes an item as the operator.
+    pub async fn close_feedback(&self, id: &str, reason: &str) -> Answer<FeedbackView> {
+        self.post(
+            &format!("/feedback/{}:close", segment(id)),
+            &Reason::from(reason),
+        )
+        .await
+    }
+}
+
 /// Scenarios, grants, private data sets.
 impl Client {
     /// The scenario catalogue.

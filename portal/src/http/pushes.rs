@@ -2,7 +2,7 @@
 
 use super::Portal;
 use super::answer::{self, Answer};
-use super::convert::{each, time};
+use super::convert::{each, identifier, time};
 use super::dto::{
     self, Page, PageQuery, ProblemRecord, PushCreate, PushRiskView, PushView, QualityView,
 };
@@ -136,12 +136,14 @@ fn manifest(body: PushCreate) -> Result<sandbox::PushManifest, Failure> {
             },
         )
     };
+    let closes = body.closes.iter().map(|id| identifier("closes", id));
     Ok(sandbox::PushManifest {
         format: body.format.into(),
         encoding: body.encoding.map(encoding).transpose()?,
         sha256: body.sha256,
         bytes: body.bytes,
         sample: body.sample,
+        closes: closes.collect::<Result<_, _>>()?,
     })
 }
 

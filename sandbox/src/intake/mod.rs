@@ -14,9 +14,11 @@
 //! - `sink`: a blocking writer into the object store that stores all or nothing.
 //! - `push`: what the provider's side calls.
 //! - `process`: the background task.
+//! - `causes`: what is wrong with a push, by rule, for its provider.
 //! - `store`: the one transaction that decides a push.
 
 mod arrival;
+mod causes;
 mod decide;
 mod limits;
 mod masked;

@@ -3,7 +3,7 @@
 //! A pure function of the push, the entry, the policy and the keys: it knows no database, and
 //! running it again gives the same rows. It runs on a thread of its own and holds one batch.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -69,6 +69,8 @@ pub(crate) struct Report {
     pub(crate) rows_kept: u64,
     pub(crate) problems: Vec<Problem>,
     pub(crate) problems_total: u64,
+    /// Problem records of each rule, all of them.
+    pub(crate) problems_by_rule: BTreeMap<String, u64>,
     pub(crate) quality: Option<QualityReport>,
     pub(crate) classes: Vec<ColumnClass>,
     pub(crate) risk_before: Option<RiskReport>,
@@ -376,6 +378,14 @@ impl Report {
     /// Keeps problems with their place up to the limit, and counts all.
     pub(super) fn note(&mut self, problems: Vec<Problem>, limits: &IntakeLimits) {
         self.problems_total += u64::try_from(problems.len()).unwrap_or(0);
+        for problem in &problems {
+            match self.problems_by_rule.get_mut(&problem.rule) {
+                Some(count) => *count += 1,
+                None => {
+                    self.problems_by_rule.insert(problem.rule.clone(), 1);
+                }
+            }
+        }
         let kept = u64::try_from(self.problems.len()).unwrap_or(u64::MAX);
         let room = usize::try_from(limits.problems_kept_max.saturating_sub(kept)).unwrap_or(0);
         self.problems.extend(problems.into_iter().take(room));
@@ -408,6 +418,9 @@ fn masking_fault(fault: masking::Fault) -> IntakeFault {
     converted
 }
 
+/// The rule of a fault that stands for a quality rule.
+pub(super) const BLOCKING_RULE: &str = "blocking_rule";
+
 fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
     let fault = |rule: &String| {
         let counts = quality.rules.iter().find(|count| count.rule == *rule);
@@ -416,7 +429,7 @@ fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
             .map(|count| count.columns.join(", "))
             .filter(|c| !c.is_empty());
         let mut fault = IntakeFault::new(
-            "blocking_rule",
+            BLOCKING_RULE,
             both(
                 format!("阻断性质量规则 {rule} 未通过：{checked} 行中 {failed} 行不合格"),
                 format!("blocking quality rule {rule} failed: {failed} of {checked} rows"),

@@ -443,9 +443,12 @@ fn failure(error: PipelineError) -> Failure {
     }
 }
 
+/// The rule of a push that the platform could not process; its provider has no part in it.
+pub(super) const PLATFORM_FAULT: &str = "platform_fault";
+
 fn platform_fault() -> IntakeFault {
     IntakeFault::new(
-        "platform_fault",
+        PLATFORM_FAULT,
         both(
             format!("平台处理该推送 {ATTEMPTS_MAX} 次均失败"),
             format!("the platform failed to process the push {ATTEMPTS_MAX} times"),

@@ -14,7 +14,8 @@ use crate::access::{Actor, Object, Operation};
 use crate::catalogue::{SampleRow, dataset_facts, sample_finding, shortened};
 use crate::document;
 use crate::error::Error;
-use crate::id::{OrganisationId, PushId, VersionId};
+use crate::feedback::require_closable;
+use crate::id::{FeedbackId, OrganisationId, PushId, VersionId};
 use crate::ledger::LeafDraft;
 use crate::objects::ObjectArea;
 use crate::page::{Page, PageRequest};
@@ -39,6 +40,13 @@ pub struct PushManifest {
     /// 样例数据 to go with the version, unmasked; without any, rows of the version are drawn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<SampleRow>,
+    /// Items of the feedback list that this push is to close.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        with = "document::as_texts"
+    )]
+    pub closes: Vec<FeedbackId>,
 }
 
 /// Where a push is.
@@ -157,6 +165,7 @@ impl Platform {
                         return Err(Error::invalid("sample", "样例数据有误。", "the sample has a fault.")
                             .with_findings(vec![finding]));
                     }
+                    require_closable(tx.conn(), &manifest.closes, &dataset).await?;
                     let created_at = tx.now_micros();
                     sqlx::query(
                         "INSERT INTO pushes (id, dataset_id, account_id, organisation_id, state, manifest, object_key, \

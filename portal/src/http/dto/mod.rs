@@ -6,6 +6,7 @@
 mod accounts;
 mod common;
 mod datasets;
+mod feedback;
 mod grants;
 mod jobs;
 mod ledger;
@@ -26,6 +27,10 @@ pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
     Level, PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
     UpdateCycle, VersionColumn,
+};
+pub use feedback::{
+    FeedbackAnswer, FeedbackAnswerView, FeedbackAttempt, FeedbackCause, FeedbackClosing,
+    FeedbackQuery, FeedbackState, FeedbackView,
 };
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{

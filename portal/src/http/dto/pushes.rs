@@ -23,6 +23,9 @@ pub struct PushCreate {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub sample: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// Items of the feedback list that this push is to close, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<String>,
 }
 
 /// Where a push is.
