@@ -41,7 +41,8 @@ pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, Qualit
 pub use key::{RootKey, TokenKey, ValueDomain, canonical};
 pub use policy::{ColumnPolicy, Policy, UnnamedColumns};
 pub use quality::{
-    Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
+    Action, Baseline, Checked, Problem, QualityChecker, QualityReport, QualityRules, Reference,
+    ReferenceRule, RuleCount, RuleNote, Shares, schema_drift,
 };
 pub use risk::{RiskMeter, RiskReport};
 pub use sample::sample_rows;

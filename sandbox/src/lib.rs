@@ -67,7 +67,7 @@ pub use ledger::{
 pub use masking::{
     Action as ProblemAction, Bilingual, Class, ColumnClass, Fault as MaskFault, Identifier, Lang,
     Policy as MaskPolicy, PolicyError as MaskPolicyError, Problem, QualityReport, RiskReport,
-    RuleCount, ValueDomain,
+    RuleCount, RuleNote, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;

@@ -96,6 +96,10 @@ pub(super) async fn quality(session: &Session, id: &str) -> Result<(), Failure> 
             .iter()
             .map(|each| vec![each.rule.clone(), each.count.to_string()]),
     );
+    rows.extend(report.notes.iter().map(|note| {
+        let message = label(lang, &note.message.zh, &note.message.en);
+        vec![note.rule.clone(), message.to_owned()]
+    }));
     rows.extend(
         report
             .blocking

@@ -92,7 +92,9 @@ const WORDS: &[(&str, &str)] = &[
     ("uniqueness", "唯一性"),
     ("validity", "有效性"),
     ("consistency", "一致性"),
+    ("timeliness", "时效性"),
     ("volume", "数据量"),
+    ("stability", "稳定性"),
     // layers of the jail, and whether they hold
     ("identity", "独立身份"),
     ("user_namespace", "用户命名空间"),

@@ -244,6 +244,7 @@ impl From<&sandbox::QualityReport> for QualityView {
                 })
                 .collect(),
             rules: each(&report.rules),
+            notes: each(&report.notes),
             blocking: report.blocking.clone(),
         }
     }
@@ -258,6 +259,15 @@ impl From<&sandbox::RuleCount> for dto::RuleCount {
             checked: rule.checked,
             count: rule.failed,
             blocking: rule.blocking,
+        }
+    }
+}
+
+impl From<&sandbox::RuleNote> for dto::RuleNote {
+    fn from(note: &sandbox::RuleNote) -> Self {
+        Self {
+            rule: note.rule.clone(),
+            message: (&note.message).into(),
         }
     }
 }

@@ -7,6 +7,7 @@ use masking::Problem;
 use serde_json::json;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use super::baseline::keep_shares;
 use super::pipeline::Report;
 use super::process::Failure;
 use super::push::{PushRisk, PushState};
@@ -232,6 +233,7 @@ async fn insert_version(
         .execute(tx.conn())
         .await
         .map_err(failed)?;
+    keep_shares(tx.conn(), claim.planned, &report.shares).await?;
     if let Some(segment) = &made.segment {
         sqlx::query(
             "INSERT INTO unit_segments (universe, first_number, units, object_key, sha256, version_id) \

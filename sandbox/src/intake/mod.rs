@@ -14,12 +14,16 @@
 //! - `sink`: a blocking writer into the object store that stores all or nothing.
 //! - `push`: what the provider's side calls.
 //! - `process`: the background task.
+//! - `baseline`: the version before and other data sets, for the quality rules that compare.
+//! - `drift`: columns that are others than the entry's.
 //! - `causes`: what is wrong with a push, by rule, for its provider.
 //! - `store`: the one transaction that decides a push.
 
 mod arrival;
+mod baseline;
 mod causes;
 mod decide;
+mod drift;
 mod limits;
 mod masked;
 mod pipeline;

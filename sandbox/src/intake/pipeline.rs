@@ -13,8 +13,8 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Action, Class, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
-    RiskReport, RootKey,
+    Action, Baseline, Class, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport,
+    RiskMeter, RiskReport, RootKey, Shares,
 };
 
 use super::limits::IntakeLimits;
@@ -36,6 +36,8 @@ pub(crate) struct Order<'a> {
     pub(crate) epoch: u32,
     pub(crate) limits: &'a IntakeLimits,
     pub(crate) seed: &'a [u8],
+    /// What the quality rules compare with.
+    pub(crate) baseline: &'a Baseline,
 }
 
 /// How far it is, for whoever asks meanwhile, and the wish that it end.
@@ -72,6 +74,8 @@ pub(crate) struct Report {
     /// Problem records of each rule, all of them.
     pub(crate) problems_by_rule: BTreeMap<String, u64>,
     pub(crate) quality: Option<QualityReport>,
+    /// Shares of categories by rule, for the drift of the next version.
+    pub(crate) shares: BTreeMap<String, Shares>,
     pub(crate) classes: Vec<ColumnClass>,
     pub(crate) risk_before: Option<RiskReport>,
     pub(crate) risk_after: Option<RiskReport>,
@@ -283,7 +287,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         Ok(Pass {
             order,
             numbering,
-            checker,
+            checker: checker.with_baseline(order.baseline.clone()),
             classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
             before: RiskMeter::new(&quasi, sensitive.as_deref()),
             residual: ResidualScan::new(
@@ -343,6 +347,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     }
 
     fn finish(self, report: &mut Report) -> Result<Verdict, Stop> {
+        report.shares = self.checker.shares();
         let quality = self.checker.finish();
         report.classes = with_declared(self.order.entry, self.classifier.finish());
         report.risk_before = Some(self.before.finish());

@@ -6,7 +6,7 @@ use super::{Backend, storage_error};
 use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
-const STEPS: [(&str, &str); 4] = [
+const STEPS: [(&str, &str); 5] = [
     (
         "0001_foundation",
         include_str!("../../migrations/0001_foundation.sql"),
@@ -19,6 +19,10 @@ const STEPS: [(&str, &str); 4] = [
     (
         "0004_feedback",
         include_str!("../../migrations/0004_feedback.sql"),
+    ),
+    (
+        "0005_quality",
+        include_str!("../../migrations/0005_quality.sql"),
     ),
 ];
 

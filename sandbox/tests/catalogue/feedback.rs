@@ -75,6 +75,7 @@ async fn a_version_with_problems_opens_an_item_and_a_push_free_of_them_closes_it
     assert_eq!(attempt.remaining.len(), 1);
     assert_eq!(attempt.remaining[0].rule, "one-row");
 
+    world.pass(1);
     // One that does not become a version closes nothing, however clean.
     let short = world.pushed_to_close(&visits(0..3), item).await;
     assert_eq!(short.state, PushState::Rejected);
@@ -118,6 +119,7 @@ async fn a_rejected_push_and_a_quarantined_one_are_told_as_well() {
     assert_eq!(items[0].closing.as_ref().unwrap().push, Some(waiting.id));
 
     let short = world.pushed(&visits(0..3)).await;
+    world.pass(1);
     let ragged = world.pushed(&(visits(0..50) + "1,2\n")).await;
     assert_eq!(
         (short.state, ragged.state),

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod comparing;
 mod feedback;
 mod grants;
 mod intake;

@@ -152,7 +152,7 @@ pub struct ColumnScore {
 pub struct RuleCount {
     /// The quality rule.
     pub rule: String,
-    /// What it is about: completeness, uniqueness, validity, consistency, volume.
+    /// What it is about: completeness, uniqueness, validity, consistency, timeliness, volume, stability.
     pub dimension: String,
     /// The columns that it looks at.
     pub columns: Vec<String>,
@@ -162,6 +162,15 @@ pub struct RuleCount {
     pub count: u64,
     /// Whether breaking it beyond its tolerance keeps the push from becoming a version.
     pub blocking: bool,
+}
+
+/// A line about a rule of the push as a whole: its figures, or why it was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleNote {
+    /// The quality rule; `schema_drift` where the columns themselves differ.
+    pub rule: String,
+    /// What was found.
+    pub message: Text,
 }
 
 /// The quality report of a push.
@@ -181,6 +190,9 @@ pub struct QualityView {
     pub columns: Vec<ColumnScore>,
     /// Per rule.
     pub rules: Vec<RuleCount>,
+    /// Lines about rules of the push as a whole.
+    #[serde(default)]
+    pub notes: Vec<RuleNote>,
     /// Rules that keep the push from becoming a version.
     pub blocking: Vec<String>,
 }
