@@ -57,8 +57,8 @@ pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
 };
 pub use intake::{
-    DataFormat, IntakeFault, IntakeLimits, PushManifest, PushRisk, PushState, PushView,
-    TextEncoding,
+    DataFormat, IntakeFault, IntakeLimits, PieceRange, PushManifest, PushRisk, PushState, PushView,
+    QualityPoint, TextEncoding,
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,

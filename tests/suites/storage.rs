@@ -161,6 +161,7 @@ async fn story(database: Database, objects: Objects) -> Value {
         .await
         .ok();
     let feedback = feedback(&world).await;
+    let pieces = pieces(&world).await;
     let run = released.run["id"].as_str().unwrap();
     let kinds = leaf_kinds(&world).await;
     json!({
@@ -169,6 +170,7 @@ async fn story(database: Database, objects: Objects) -> Value {
         "roles": me["roles"],
         "clash": clash.status,
         "feedback": feedback,
+        "pieces": pieces,
         "scenario": world.developer.get(&format!("/scenarios/{}", world.scenario)).await.ok()["state"],
         "grant": world.developer.get(&format!("/grants/{}", world.grant)).await.ok()["state"],
         "run": world.developer.get(&format!("/runs/{run}")).await.ok()["state"],
@@ -221,6 +223,57 @@ async fn feedback(world: &World) -> Value {
         ]));
     }
     json!(seen)
+}
+
+/// A push in two pieces, and the scores of all pushes after it.
+async fn pieces(world: &World) -> Value {
+    let admin = &world.system_admin;
+    let csv = harness::people::csv(&harness::people::people(200));
+    let manifest = json!({ "format": "csv", "bytes": csv.len() });
+    let push = admin
+        .post("/datasets/residents/pushes", &manifest)
+        .await
+        .ok();
+    let id = push["id"].as_str().unwrap();
+    let path = format!("/pushes/{id}/data");
+    let mut stored = Vec::new();
+    for (from, to) in [(0, 1_000), (500, 2_000), (1_000, csv.len())] {
+        let range = format!("bytes {from}-{}/{}", to - 1, csv.len());
+        let answer = admin
+            .upload_piece(&path, &range, csv[from..to].to_vec())
+            .await;
+        stored.push(json!([
+            answer.status,
+            answer.json()["bytes"],
+            answer.json()["sha256"]
+        ]));
+    }
+    let _ = admin
+        .post(&format!("/pushes/{id}:commit"), &json!({}))
+        .await
+        .ok();
+    let mut state = Value::Null;
+    while state != "version" {
+        let view = admin.get(&format!("/pushes/{id}")).await.ok();
+        assert!(
+            view["state"] != "rejected" && view["state"] != "quarantined",
+            "{view}"
+        );
+        state = view["state"].clone();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let mut scores = Vec::new();
+    for person in [admin, &world.developer] {
+        let points = person.get("/datasets/residents/quality").await.ok();
+        let items = points["items"].as_array().unwrap();
+        scores.push(
+            items
+                .iter()
+                .map(|point| json!([point["state"], point["version"], point["score"]]))
+                .collect(),
+        );
+    }
+    json!({ "stored": stored, "scores": Value::Array(scores) })
 }
 
 async fn leaf_kinds(world: &World) -> Vec<String> {

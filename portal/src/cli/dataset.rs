@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::feedback::Feedback;
 use super::output::{Column, column};
-use super::push::{self, format_of};
+use super::push::{self, Sending, format_of};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
 use crate::http::dto::{DataFormat, DatasetCreate, PushCreate};
 use sandbox::Lang;
@@ -63,6 +63,12 @@ enum Verb {
         /// 本次推送要关闭的反馈，可多次给出 · item of the feedback list that this push is to close; may be given again
         #[arg(long, value_name = "FEEDBACK")]
         closes: Vec<String>,
+        /// 续传先前中断的推送 · go on with a push whose upload broke off
+        #[arg(long, value_name = "PUSH", conflicts_with = "closes")]
+        resume: Option<String>,
+        /// 每个上传片段的大小（MiB）· size of a piece of the upload, in MiB
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+        piece_mib: u64,
         /// 提交后立即返回 · do not wait for the outcome
         #[arg(long)]
         no_wait: bool,
@@ -94,6 +100,16 @@ enum Verb {
     Quality {
         /// 推送标识 · identifier of the push
         id: String,
+    },
+    /// 质量评分的历次变化，最近的在前 · scores of a data set's pushes over time, newest first
+    QualityHistory {
+        /// 数据集名称 · name of the data set
+        name: String,
+        /// 按列而非按维度 · by column instead of by dimension
+        #[arg(long)]
+        columns: bool,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// 脱敏前后的重识别风险 · risk of re-identification before and after masking
     Risk {
@@ -209,6 +225,8 @@ impl Verb {
                 format,
                 encoding,
                 closes,
+                resume,
+                piece_mib,
                 no_wait,
             } => {
                 let format = format
@@ -222,7 +240,12 @@ impl Verb {
                     sample: Vec::new(),
                     closes,
                 };
-                push::send(session, &name, &file, manifest, no_wait).await
+                let sending = Sending {
+                    resume,
+                    piece_bytes: piece_mib << 20,
+                    no_wait,
+                };
+                push::send(session, &name, &file, manifest, sending).await
             }
             Self::Commit { id, no_wait } => push::commit(session, &id, no_wait).await,
             Self::PushShow { id } => push::show(session, &client.push(&id).await?),
@@ -232,6 +255,11 @@ impl Verb {
             ),
             Self::Feedback(feedback) => feedback.perform(session).await,
             Self::Quality { id } => push::quality(session, &id).await,
+            Self::QualityHistory {
+                name,
+                columns,
+                paging,
+            } => push::history(session, &name, &paging.query(), columns).await,
             Self::Risk { id } => push::risk(session, &id).await,
         }
     }

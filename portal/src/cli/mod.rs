@@ -27,6 +27,7 @@ pub mod serve;
 mod session;
 mod sql;
 mod token;
+mod upload;
 mod usage;
 mod words;
 

@@ -1,13 +1,15 @@
 //! Pushes, as `egret dataset` sends them and reports on them.
 
 use super::failure::{Failure, label};
-use super::output::{Column, Format, column};
+use super::output::{Column, Format, column, printable};
 use super::progress;
-use super::remote::{Session, unsent};
+use super::remote::Session;
+use super::upload::{self, Source};
 use super::words;
-use crate::client::Upload;
-use crate::http::dto::{DataFormat, PushCreate, PushState, PushView};
+use crate::http::dto::{DataFormat, PageQuery, PushCreate, PushState, PushView, QualityPoint};
 use sandbox::Lang;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -151,29 +153,120 @@ pub(super) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
     }
 }
 
+/// How a file is sent.
+pub(super) struct Sending {
+    /// A push that was begun before.
+    pub(super) resume: Option<String>,
+    /// Bytes of one piece.
+    pub(super) piece_bytes: u64,
+    /// Not to wait for the outcome.
+    pub(super) no_wait: bool,
+}
+
 /// Sends a file as a push and waits for what becomes of it.
 pub(super) async fn send(
     session: &Session,
     name: &str,
     file: &Path,
     manifest: PushCreate,
-    no_wait: bool,
+    sending: Sending,
 ) -> Result<(), Failure> {
-    let client = &session.client;
-    let bar = progress::bytes(0);
-    let drawn = bar.clone();
-    let upload = Upload::open(file, move |bytes| drawn.inc(bytes))
-        .await
-        .map_err(|error| unsent(file, &error))?;
-    bar.set_length(upload.len());
-    let manifest = PushCreate {
-        bytes: Some(upload.len()),
-        ..manifest
+    let source = Source::of(file).await?;
+    let id = match sending.resume {
+        Some(id) => resumable(session, id, name).await?,
+        None => {
+            let manifest = PushCreate {
+                bytes: Some(source.bytes),
+                sha256: Some(source.sha256.clone()),
+                ..manifest
+            };
+            session.client.open_push(name, &manifest).await?.id
+        }
     };
-    let id = client.open_push(name, &manifest).await?.id;
-    client.send_push_data(&id, upload).await?;
-    bar.finish_and_clear();
-    commit(session, &id, no_wait).await
+    let sent = upload::send(session, &id, &source, sending.piece_bytes).await;
+    if sent.is_err() {
+        let path = file.display();
+        let resume = format!("egret dataset push {name} {path} --resume {id}");
+        let lang = session.printer.lang;
+        let how = label(lang, "上传未完成；续传：", "not all was sent; to go on: ");
+        // What went wrong is told after it.
+        let _ = writeln!(std::io::stderr(), "{how}{}", printable(&resume));
+    }
+    sent?;
+    commit(session, &id, sending.no_wait).await
+}
+
+/// A push that was begun before, when it is one of this data set.
+async fn resumable(session: &Session, id: String, name: &str) -> Result<String, Failure> {
+    let dataset = session.client.push(&id).await?.dataset;
+    if dataset == name {
+        return Ok(id);
+    }
+    Err(Failure::new(
+        format!("推送 {id} 属于数据集 {dataset}，不属于 {name}"),
+        format!("push {id} is one of data set {dataset}, not of {name}"),
+    ))
+}
+
+/// The scores of a data set's pushes: of its dimensions, or of its columns.
+pub(super) async fn history(
+    session: &Session,
+    name: &str,
+    page: &PageQuery,
+    by_column: bool,
+) -> Result<(), Failure> {
+    let points = session.client.dataset_quality(name, page).await?;
+    if session.printer.format == Format::Json {
+        return session.printer.json(&points);
+    }
+    let lang = session.printer.lang;
+    let scores = |point: &QualityPoint| -> Vec<(String, f64)> {
+        if by_column {
+            let columns = point.columns.iter();
+            return columns
+                .map(|each| (each.column.clone(), each.score))
+                .collect();
+        }
+        let dimensions = point.dimensions.iter();
+        let named = dimensions.map(|each| (dimension(&each.dimension, lang), each.score));
+        named.collect()
+    };
+    let names: BTreeSet<String> = points
+        .items
+        .iter()
+        .flat_map(|point| scores(point).into_iter().map(|(name, _)| name))
+        .collect();
+    let share = |score: f64| format!("{:.2} %", score * 100.0);
+    let rows: Vec<Vec<String>> = points
+        .items
+        .iter()
+        .map(|point| {
+            let version = point.version.map(|number| number.to_string());
+            let mut row = vec![
+                point.push.clone(),
+                version.unwrap_or_default(),
+                point.at.clone(),
+                point.problems.to_string(),
+                share(point.score),
+            ];
+            let scores: BTreeMap<String, f64> = scores(point).into_iter().collect();
+            row.extend(names.iter().map(|name| {
+                let score = scores.get(name);
+                score.map_or_else(String::new, |score| share(*score))
+            }));
+            row
+        })
+        .collect();
+    let fixed = [
+        ("推送", "push"),
+        ("版本", "version"),
+        ("时间", "at"),
+        ("问题", "problems"),
+        ("总分", "score"),
+    ];
+    let fixed = fixed.map(|(zh, en)| label(lang, zh, en).to_owned());
+    let headings: Vec<String> = fixed.into_iter().chain(names.iter().cloned()).collect();
+    session.printer.cells(&headings, &rows)
 }
 
 /// Has a push processed and waits for what becomes of it.

@@ -116,6 +116,16 @@ impl Client {
             .await
     }
 
+    /// The scores of a data set's pushes, newest first.
+    pub async fn dataset_quality(
+        &self,
+        name: &str,
+        page: &PageQuery,
+    ) -> Answer<Page<QualityPoint>> {
+        self.read_with(&format!("/datasets/{}/quality", segment(name)), page)
+            .await
+    }
+
     /// The masking policy in force.
     pub async fn policy(&self, dataset: &str) -> Answer<PolicyView> {
         self.read(&format!("/datasets/{}/policy", segment(dataset)))
@@ -148,7 +158,7 @@ impl Client {
             .await
     }
 
-    /// Sends the data of a push.
+    /// Sends the data of a push, or the next piece of them.
     pub async fn send_push_data(&self, push: &str, data: Upload) -> Answer<PushView> {
         self.upload(&format!("/pushes/{}/data", segment(push)), &[(); 0], data)
             .await

@@ -10,6 +10,7 @@
 
 mod mask;
 mod module;
+mod upload;
 mod world;
 
 use serde_json::{Value, json};
@@ -37,6 +38,7 @@ fn the_main_job_by_hand() {
     module(&world, &grant);
     ledger(&world);
     pushes(&world);
+    upload::goes_on(&world);
     signing_out(&world);
 }
 
@@ -540,6 +542,23 @@ fn pushes(world: &World) {
     let ragged = world.file("ragged.csv", b"plate,driver_id\nx\n");
     push(&ragged, &[]).fails(6, "became no version");
     feedback(world);
+    let history = ["dataset", "quality-history", "health_claims"];
+    let said = world.as_(DEVELOPER, &history).ok();
+    assert!(
+        said.contains("completeness") && said.contains(" %"),
+        "{said}"
+    );
+    let said = world
+        .as_(
+            DEVELOPER,
+            &[&history[..], &["--columns", "-o", "csv"]].concat(),
+        )
+        .ok();
+    assert!(
+        said.starts_with("push,version,at,problems,score,"),
+        "{said}"
+    );
+    assert!(said.contains("resident_id"), "{said}");
     let unknown = world.file("data.bin", b"x");
     push(&unknown, &[]).fails(1, "--format");
     let versions = world

@@ -42,6 +42,7 @@ operations! {
     Dataset = "dataset",
     DatasetSample = "dataset_sample",
     DatasetVersions = "dataset_versions",
+    DatasetQuality = "dataset_quality",
     Policy = "policy",
     SetPolicy = "set_policy",
     SuggestPolicy = "suggest_policy",

@@ -6,7 +6,7 @@ use super::{Backend, storage_error};
 use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 6] = [
     (
         "0001_foundation",
         include_str!("../../migrations/0001_foundation.sql"),
@@ -23,6 +23,10 @@ const STEPS: [(&str, &str); 5] = [
     (
         "0005_quality",
         include_str!("../../migrations/0005_quality.sql"),
+    ),
+    (
+        "0006_pieces",
+        include_str!("../../migrations/0006_pieces.sql"),
     ),
 ];
 

@@ -158,6 +158,34 @@ async fn a_push_is_compared_with_the_clock_the_version_before_and_another_data_s
     assert_eq!(strangers.state, PushState::Rejected, "{strangers:?}");
     assert_eq!(report.blocking, ["known-people"]);
     assert_eq!(strangers.problems, 50, "each is told with its row");
+
+    // Over time: all pushes for whom reports are, versions for everybody else.
+    let tenant = world.tenant("acme").await;
+    let page = sandbox::PageRequest::default;
+    let all = world
+        .platform
+        .dataset_quality(&world.admin, "events", page())
+        .await
+        .unwrap();
+    let versions = world
+        .platform
+        .dataset_quality(&tenant, "events", page())
+        .await
+        .unwrap();
+    let numbers = |page: &sandbox::Page<sandbox::QualityPoint>| {
+        let mut numbers: Vec<_> = page.items.iter().map(|point| point.version).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    assert_eq!(numbers(&all), [None, None, Some(1), Some(2)]);
+    assert_eq!(numbers(&versions), [Some(1), Some(2)]);
+    let second = versions
+        .items
+        .iter()
+        .find(|point| point.version == Some(2))
+        .unwrap();
+    assert_eq!(second.dimensions["timeliness"], 0.0);
+    assert!(second.columns.contains_key("kind") && second.score < 1.0);
     world.platform.close().await;
 }
 

@@ -48,7 +48,7 @@ pub use private_datasets::{
 };
 pub use pushes::{
     ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView,
-    PushState, PushView, QualityView, RiskView, RuleCount, RuleNote,
+    PushState, PushView, QualityPoint, QualityView, RiskView, RuleCount, RuleNote,
 };
 pub use releases::{
     ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,

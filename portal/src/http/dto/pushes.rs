@@ -197,6 +197,32 @@ pub struct QualityView {
     pub blocking: Vec<String>,
 }
 
+/// The scores of one push of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QualityPoint {
+    /// The push.
+    pub push: String,
+    /// What became of it.
+    pub state: PushState,
+    /// Number of the version that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When it was decided.
+    pub at: String,
+    /// Rows kept.
+    pub rows_kept: u64,
+    /// Problem records found.
+    pub problems: u64,
+    /// Mean of the dimensions' scores, 0 to 1.
+    pub score: f64,
+    /// Per dimension.
+    pub dimensions: Vec<DimensionScore>,
+    /// Per column.
+    pub columns: Vec<ColumnScore>,
+    /// Rules that kept it from becoming a version.
+    pub blocking: Vec<String>,
+}
+
 /// Re-identification risk of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RiskView {
