@@ -216,9 +216,14 @@ impl Api {
 
     /// PUT with a piece of raw bytes, as `Content-Range` counts them.
     ///
-    /// # Panics
-    /// When the server cannot be reached.
-    pub async fn upload_piece(&self, path: &str, range: &str, bytes: Vec<u8>) -> Answer {
+    /// # Errors
+    /// When no whole answer arrived.
+    pub async fn try_upload_piece(
+        &self,
+        path: &str,
+        range: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Answer, reqwest::Error> {
         let mut request = self
             .http
             .put(format!("{}/api/v1{path}", self.base))
@@ -228,12 +233,12 @@ impl Api {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.expect("an answer");
-        Answer {
+        let response = request.send().await?;
+        Ok(Answer {
             status: response.status().as_u16(),
             location: None,
-            bytes: response.bytes().await.expect("a body").to_vec(),
-        }
+            bytes: response.bytes().await?.to_vec(),
+        })
     }
 
     /// PUT with raw bytes.

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::feedback::Feedback;
+use super::history;
 use super::output::{Column, column};
 use super::push::{self, Sending, format_of};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
@@ -259,7 +260,7 @@ impl Verb {
                 name,
                 columns,
                 paging,
-            } => push::history(session, &name, &paging.query(), columns).await,
+            } => history::print(session, &name, &paging.query(), columns).await,
             Self::Risk { id } => push::risk(session, &id).await,
         }
     }

@@ -9,6 +9,7 @@ pub mod doctor;
 mod failure;
 mod feedback;
 mod grant;
+mod history;
 mod job;
 mod ledger;
 mod mask;

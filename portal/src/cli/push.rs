@@ -6,9 +6,8 @@ use super::progress;
 use super::remote::Session;
 use super::upload::{self, Source};
 use super::words;
-use crate::http::dto::{DataFormat, PageQuery, PushCreate, PushState, PushView, QualityPoint};
+use crate::http::dto::{DataFormat, PushCreate, PushState, PushView};
 use sandbox::Lang;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -122,7 +121,8 @@ pub(super) async fn risk(session: &Session, id: &str) -> Result<(), Failure> {
     session.printer.rows(&rows, RISK)
 }
 
-fn dimension(name: &str, lang: Lang) -> String {
+/// The word for a dimension of quality.
+pub(super) fn dimension(name: &str, lang: Lang) -> String {
     match lang {
         Lang::Zh => words::chinese(name).unwrap_or(name).to_owned(),
         Lang::En => name.to_owned(),
@@ -206,67 +206,6 @@ async fn resumable(session: &Session, id: String, name: &str) -> Result<String, 
         format!("推送 {id} 属于数据集 {dataset}，不属于 {name}"),
         format!("push {id} is one of data set {dataset}, not of {name}"),
     ))
-}
-
-/// The scores of a data set's pushes: of its dimensions, or of its columns.
-pub(super) async fn history(
-    session: &Session,
-    name: &str,
-    page: &PageQuery,
-    by_column: bool,
-) -> Result<(), Failure> {
-    let points = session.client.dataset_quality(name, page).await?;
-    if session.printer.format == Format::Json {
-        return session.printer.json(&points);
-    }
-    let lang = session.printer.lang;
-    let scores = |point: &QualityPoint| -> Vec<(String, f64)> {
-        if by_column {
-            let columns = point.columns.iter();
-            return columns
-                .map(|each| (each.column.clone(), each.score))
-                .collect();
-        }
-        let dimensions = point.dimensions.iter();
-        let named = dimensions.map(|each| (dimension(&each.dimension, lang), each.score));
-        named.collect()
-    };
-    let names: BTreeSet<String> = points
-        .items
-        .iter()
-        .flat_map(|point| scores(point).into_iter().map(|(name, _)| name))
-        .collect();
-    let share = |score: f64| format!("{:.2} %", score * 100.0);
-    let rows: Vec<Vec<String>> = points
-        .items
-        .iter()
-        .map(|point| {
-            let version = point.version.map(|number| number.to_string());
-            let mut row = vec![
-                point.push.clone(),
-                version.unwrap_or_default(),
-                point.at.clone(),
-                point.problems.to_string(),
-                share(point.score),
-            ];
-            let scores: BTreeMap<String, f64> = scores(point).into_iter().collect();
-            row.extend(names.iter().map(|name| {
-                let score = scores.get(name);
-                score.map_or_else(String::new, |score| share(*score))
-            }));
-            row
-        })
-        .collect();
-    let fixed = [
-        ("推送", "push"),
-        ("版本", "version"),
-        ("时间", "at"),
-        ("问题", "problems"),
-        ("总分", "score"),
-    ];
-    let fixed = fixed.map(|(zh, en)| label(lang, zh, en).to_owned());
-    let headings: Vec<String> = fixed.into_iter().chain(names.iter().cloned()).collect();
-    session.printer.cells(&headings, &rows)
 }
 
 /// Has a push processed and waits for what becomes of it.

@@ -12,7 +12,7 @@ use sqlx::AnyConnection;
 use super::arrival::{Arrived, bounded, check_arrived};
 use super::push::{PushView, keep, require_open};
 use super::row::push_row;
-use crate::access::{Actor, Object, Operation};
+use crate::access::{Actor, Authorisation, Object, Operation};
 use crate::document;
 use crate::error::Error;
 use crate::id::PushId;
@@ -162,10 +162,7 @@ impl Platform {
         range: PieceRange,
         data: impl Stream<Item = std::io::Result<Bytes>> + Send,
     ) -> Result<(), Error> {
-        let (id, key) = (push.id, self.raw_key(push.id));
-        let authorise =
-            || self.authorise(actor, Operation::WritePushData, Object::Of(push.provider));
-        let authorisation = authorise()?;
+        let key = self.raw_key(push.id);
         let whole = self.stored(&pieces.keys).chain(bounded(data, range.bytes));
         let stored = self
             .objects()
@@ -176,33 +173,7 @@ impl Platform {
             bytes: stored.bytes,
             sha256: hex::encode(stored.sha256),
         };
-        let checked = match stored.bytes == range.total {
-            false => Err(short(range.bytes, stored.bytes.saturating_sub(range.first))),
-            true => match check_arrived(&push.manifest, &arrived) {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    self.discard(authorise()?, id).await?;
-                    Err(error)
-                }
-            },
-        };
-        let kept = match checked {
-            Err(error) => Err(error),
-            Ok(()) => {
-                self.store()
-                    .act(authorisation, "write_push_data", |tx| {
-                        let (arrived, pieces) = (arrived.clone(), pieces.clone());
-                        Box::pin(async move {
-                            if pieces_of(tx.conn(), id).await? != pieces {
-                                return Err(overtaken());
-                            }
-                            keep(tx, id, &arrived).await
-                        })
-                    })
-                    .await
-            }
-        };
-        match kept {
+        match self.keep_whole(actor, push, pieces, range, arrived).await {
             Ok(before) => self.erase_all_raw(&before).await,
             Err(error) => {
                 self.erase_raw(&key).await;
@@ -212,12 +183,41 @@ impl Platform {
         Ok(())
     }
 
-    /// Lets go of the pieces of a whole that is not what the manifest says.
-    async fn discard(
+    /// Holds the whole against range and manifest, and makes it the push's; says the keys of what it replaces.
+    async fn keep_whole(
         &self,
-        authorisation: crate::access::Authorisation,
-        id: PushId,
-    ) -> Result<(), Error> {
+        actor: &Actor,
+        push: &PushView,
+        pieces: &Pieces,
+        range: PieceRange,
+        arrived: Arrived,
+    ) -> Result<Vec<String>, Error> {
+        let id = push.id;
+        let authorisation =
+            self.authorise(actor, Operation::WritePushData, Object::Of(push.provider))?;
+        if arrived.bytes != range.total {
+            let found = arrived.bytes.saturating_sub(range.first);
+            return Err(short(range.bytes, found));
+        }
+        if let Err(error) = check_arrived(&push.manifest, &arrived) {
+            self.discard(authorisation, id).await?;
+            return Err(error);
+        }
+        self.store()
+            .act(authorisation, "write_push_data", |tx| {
+                let (arrived, pieces) = (arrived.clone(), pieces.clone());
+                Box::pin(async move {
+                    if pieces_of(tx.conn(), id).await? != pieces {
+                        return Err(overtaken());
+                    }
+                    keep(tx, id, &arrived).await
+                })
+            })
+            .await
+    }
+
+    /// Lets go of the pieces of a whole that is not what the manifest says.
+    async fn discard(&self, authorisation: Authorisation, id: PushId) -> Result<(), Error> {
         let keys = self
             .store()
             .act(authorisation, "discard_push_pieces", |tx| {
