@@ -3,12 +3,14 @@
 use crate::world::World;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// The push arrives whole although its connection is cut in the middle of it.
 pub(crate) fn goes_on(world: &World) {
     let server = world.address.trim_start_matches("http://").to_owned();
-    let proxy = cutting(server, 1_500_000);
+    let (proxy, cut) = cutting(server, 1_500_000);
     let token = ["token", "create", "uploads", "--days", "1", "-o", "json"];
     let token = world.as_("system-admin", &token).json()["token"]
         .as_str()
@@ -37,6 +39,7 @@ pub(crate) fn goes_on(world: &World) {
     // It has other columns than the entry, so it ends as refused; but all of it arrived.
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(cut.load(Ordering::SeqCst), "the connection was not cut");
     let view: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(view["bytes"], text.len(), "{view}");
     assert_eq!(view["state"], "rejected");
@@ -48,27 +51,31 @@ pub(crate) fn goes_on(world: &World) {
     world.as_("system-admin", &again).fails(1, "vehicle_trips");
 }
 
-/// The address of a proxy that cuts its first connection once the client has sent so many bytes.
-fn cutting(server: String, after: usize) -> String {
+/// The address of a proxy that cuts one connection, once, after the client has sent so many bytes on it; and whether
+/// it did.
+fn cutting(server: String, after: usize) -> (String, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let cut = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&cut);
     thread::spawn(move || {
-        for (number, client) in listener.incoming().enumerate() {
+        for client in listener.incoming() {
             let (Ok(client), Ok(server)) = (client, TcpStream::connect(&server)) else {
                 return;
             };
             let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            let most = if number == 0 { after } else { usize::MAX };
-            thread::spawn(move || pass(client, to_server, most));
-            thread::spawn(move || pass(server, to_client, usize::MAX));
+            let done = Arc::clone(&done);
+            let ends = move |passed: usize| passed >= after && !done.swap(true, Ordering::SeqCst);
+            thread::spawn(move || pass(client, to_server, ends));
+            thread::spawn(move || pass(server, to_client, |_| false));
         }
     });
-    address
+    (address, cut)
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, most: usize) {
+fn pass(mut from: TcpStream, mut to: TcpStream, ends: impl Fn(usize) -> bool) {
     let (mut piece, mut passed) = (vec![0; 1 << 16], 0);
-    while passed < most {
+    while !ends(passed) {
         match from.read(&mut piece) {
             Ok(length) if length > 0 && to.write_all(&piece[..length]).is_ok() => passed += length,
             _ => break,
