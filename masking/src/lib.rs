@@ -49,7 +49,8 @@ pub use generalise::{
 pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
 pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
 pub use quality::{
-    Action, Checked, Problem, QualityChecker, QualityReport, QualityRules, RuleCount,
+    Action, Baseline, Checked, Problem, QualityChecker, QualityReport, QualityRules, Reference,
+    ReferenceRule, RuleCount, RuleNote, Shares, schema_drift,
 };
 pub use risk::{
     ClassCounter, ClosenessDistance, PopulationRisk, RiskMeter, RiskReport, SpecialMeter,

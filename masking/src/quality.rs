@@ -1,24 +1,28 @@
 //! Data quality: rules, repairs, problem records, scores.
 
-use crate::risk::float;
+use crate::risk::float as float_of;
 
+mod baseline;
 mod check;
 mod repair;
 mod report;
 mod rules;
 mod run;
 mod value;
+mod whole;
 
+pub use baseline::{Baseline, Reference, Shares};
 pub use check::{Checked, QualityChecker};
-pub use report::{Action, Problem, QualityReport, RuleCount};
-pub use rules::QualityRules;
+pub use report::{Action, Problem, QualityReport, RuleCount, RuleNote};
+pub use rules::{QualityRules, ReferenceRule};
+pub use whole::schema_drift;
 
 /// A share; of nothing it is none.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         0.0
     } else {
-        float(part) / float(whole)
+        float_of(part) / float_of(whole)
     }
 }
 
@@ -29,3 +33,5 @@ fn count(length: usize) -> u64 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_comparing;

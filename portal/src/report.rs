@@ -59,7 +59,7 @@ impl Report<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
-    use crate::http::dto::{ColumnScore, DimensionScore};
+    use crate::http::dto::{ColumnScore, DimensionScore, RuleNote, Text};
     use std::collections::BTreeMap;
 
     fn risk(k: u64) -> RiskView {
@@ -95,6 +95,13 @@ mod tests {
                 score: 0.5,
             }],
             rules: Vec::new(),
+            notes: vec![RuleNote {
+                rule: "volume_drift".to_owned(),
+                message: Text {
+                    zh: "行数为上次的 <b>3</b> 倍".to_owned(),
+                    en: "rows: <b>3</b> times the last".to_owned(),
+                },
+            }],
             blocking: Vec::new(),
         }
     }
@@ -126,6 +133,7 @@ mod tests {
             assert!(document.contains("&lt;script&gt;"));
             assert!(document.contains("&lt;district&gt;"));
             assert!(document.contains("name &amp; comment"));
+            assert!(document.contains("&lt;b&gt;3&lt;/b&gt;"));
             assert!(!document.contains("onload=\"x"));
             assert!(!document.contains("http"), "nothing is fetched");
         }

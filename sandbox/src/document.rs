@@ -64,6 +64,34 @@ pub(crate) fn stored_count(value: u64) -> Result<i64, Error> {
     i64::try_from(value).map_err(|source| Error::internal("store a count", source))
 }
 
+/// Lists of identifiers in documents, as their texts.
+pub(crate) mod as_texts {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(
+        values: &[T],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(ToString::to_string))
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+    where
+        T: FromStr,
+        T::Err: Display,
+        D: Deserializer<'de>,
+    {
+        let texts = Vec::<String>::deserialize(from)?;
+        let values = texts
+            .iter()
+            .map(|text| text.parse().map_err(D::Error::custom));
+        values.collect()
+    }
+}
+
 /// Identifiers in documents, as their text.
 pub(crate) mod as_text {
     use std::fmt::Display;

@@ -87,6 +87,8 @@ ids! {
     VersionId = "ver";
     /// A push.
     PushId = "psh";
+    /// An item of the feedback list.
+    FeedbackId = "fbk";
     /// A scenario.
     ScenarioId = "scn";
     /// A grant.

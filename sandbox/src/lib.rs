@@ -13,6 +13,7 @@ mod catalogue;
 mod clock;
 mod document;
 mod error;
+mod feedback;
 mod folder;
 mod id;
 mod idempotency;
@@ -45,16 +46,19 @@ pub use catalogue::{
 };
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, ErrorKind};
+pub use feedback::{
+    FeedbackAnswer, FeedbackAttempt, FeedbackCause, FeedbackClosing, FeedbackState, FeedbackView,
+};
 pub use id::{
-    AccountId, DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrivateDatasetId,
-    PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId, VersionId,
+    AccountId, DatasetId, FeedbackId, GrantId, IdError, JobId, ModuleId, OrganisationId,
+    PrivateDatasetId, PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId, VersionId,
 };
 pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
 };
 pub use intake::{
-    DataFormat, IntakeFault, IntakeLimits, PushManifest, PushRisk, PushState, PushView,
-    TextEncoding,
+    DataFormat, IntakeFault, IntakeLimits, PieceRange, PushManifest, PushRisk, PushState, PushView,
+    QualityPoint, TextEncoding,
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
@@ -63,7 +67,7 @@ pub use ledger::{
 pub use masking::{
     Action as ProblemAction, Bilingual, Class, ColumnClass, Fault as MaskFault, Identifier, Lang,
     Policy as MaskPolicy, PolicyError as MaskPolicyError, Problem, QualityReport, QualityRules,
-    RiskReport, RuleCount, ValueDomain,
+    RiskReport, RuleCount, RuleNote, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;

@@ -214,6 +214,33 @@ impl Api {
         .await
     }
 
+    /// PUT with a piece of raw bytes, as `Content-Range` counts them.
+    ///
+    /// # Errors
+    /// When no whole answer arrived.
+    pub async fn try_upload_piece(
+        &self,
+        path: &str,
+        range: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self
+            .http
+            .put(format!("{}/api/v1{path}", self.base))
+            .header("Accept-Language", "en")
+            .header("Content-Range", range)
+            .body(bytes);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await?;
+        Ok(Answer {
+            status: response.status().as_u16(),
+            location: None,
+            bytes: response.bytes().await?.to_vec(),
+        })
+    }
+
     /// PUT with raw bytes.
     pub async fn upload(&self, path: &str, bytes: Vec<u8>) -> Answer {
         self.send("PUT", path, "application/octet-stream", bytes)

@@ -269,6 +269,9 @@ async fn objects(world: &World) -> BTreeMap<&'static str, String> {
     let push = world
         .try_push("residents", json!({ "format": "csv" }), csv)
         .await;
+    let broken = json!({ "format": "csv" });
+    let _ = world.try_push("residents", broken, b"1,2\n".to_vec()).await;
+    let feedback = world.system_admin.get("/feedback?limit=1").await.ok();
     let token = world
         .developer
         .post("/tokens", &json!({ "name": "x", "days": 1 }))
@@ -300,6 +303,7 @@ async fn objects(world: &World) -> BTreeMap<&'static str, String> {
         ("private-dataset", id(&private)),
         ("pushe", id(&push)),
         ("push", id(&push)),
+        ("feedback", id(&feedback["items"][0])),
         ("token", id(&token)),
         ("account", id(stranger)),
         ("organisation", id(acme)),
@@ -366,7 +370,8 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
             "industry": "i", "tables": [], "operations": { "sql": true, "wasm": false },
             "term_days": 1, "refusals_max": 1 } }),
         "vote_scenario" | "vote_release" => json!({ "approve": true, "evidence_digest": digest }),
-        "revoke_scenario" | "revoke_grant" => json!({ "reason": "r" }),
+        "answer_feedback" => json!({ "text": "corrected at the source" }),
+        "revoke_scenario" | "revoke_grant" | "close_feedback" => json!({ "reason": "r" }),
         "apply" => json!({ "scenario": objects["scenario"], "purpose": "p", "days": 1 }),
         "consent" => json!({ "consent": true }),
         "create_private_dataset" => {

@@ -193,6 +193,60 @@ async fn a_push_that_was_committed_becomes_one_version_whenever_the_server_dies(
     ledger_holds(&world).await;
 }
 
+/// A piece is on its way when the server dies; afterwards the upload goes on behind what was acknowledged.
+#[tokio::test]
+async fn an_upload_in_pieces_goes_on_whenever_the_server_dies() {
+    let mut world = World::new().await;
+    let csv = people::csv(&people::people(1_200));
+    let manifest = json!({ "format": "csv", "bytes": csv.len() });
+    let push = world
+        .system_admin
+        .post("/datasets/residents/pushes", &manifest)
+        .await
+        .ok();
+    let id = push["id"].as_str().unwrap().to_owned();
+    let path = format!("/pushes/{id}/data");
+    let mut acknowledged = 0;
+    for moment in [2_u64, 5, 10, 20, 40, 80] {
+        let piece = |first: usize| {
+            let last = (first + csv.len() / 8).min(csv.len() - 1);
+            let range = format!("bytes {first}-{last}/{}", csv.len());
+            (range, csv[first..=last].to_vec(), last + 1)
+        };
+        let (range, bytes, end) = piece(acknowledged);
+        let (api, path) = (world.system_admin.clone(), path.clone());
+        let sending = tokio::spawn(async move { api.try_upload_piece(&path, &range, bytes).await });
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        world.server.crash_and_restart().await;
+        let heard = matches!(sending.await, Ok(Ok(answer)) if answer.status == 200);
+        let push = world.system_admin.get(&format!("/pushes/{id}")).await.ok();
+        let stored = usize::try_from(push["bytes"].as_u64().unwrap()).unwrap();
+        assert!(
+            stored == end || (stored == acknowledged && !heard),
+            "{push}"
+        );
+        acknowledged = stored;
+    }
+    let range = format!("bytes {acknowledged}-{}/{}", csv.len() - 1, csv.len());
+    let rest = csv[acknowledged..].to_vec();
+    let sent = world
+        .system_admin
+        .try_upload_piece(&path, &range, rest)
+        .await;
+    let sent = sent.expect("an answer").ok();
+    assert_eq!(sent["bytes"], csv.len());
+    let commit = format!("/pushes/{id}:commit");
+    let _ = world.system_admin.post(&commit, &json!({})).await.ok();
+    let mut state = Value::Null;
+    while state != "version" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let push = world.system_admin.get(&format!("/pushes/{id}")).await.ok();
+        assert!(push["state"] != "rejected", "{push}");
+        state = push["state"].clone();
+    }
+    ledger_holds(&world).await;
+}
+
 /// The log verifies, and the checkpoint covers every leaf that can be listed.
 async fn ledger_holds(world: &World) {
     let checkpoint = world.auditor.get("/ledger/checkpoint").await.ok();

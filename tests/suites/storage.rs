@@ -160,6 +160,8 @@ async fn story(database: Database, objects: Objects) -> Value {
         .post(&path, &json!({ "reason": "end" }))
         .await
         .ok();
+    let feedback = feedback(&world).await;
+    let pieces = pieces(&world).await;
     let run = released.run["id"].as_str().unwrap();
     let kinds = leaf_kinds(&world).await;
     json!({
@@ -167,11 +169,110 @@ async fn story(database: Database, objects: Objects) -> Value {
         "refused": rules,
         "roles": me["roles"],
         "clash": clash.status,
+        "feedback": feedback,
+        "pieces": pieces,
         "scenario": world.developer.get(&format!("/scenarios/{}", world.scenario)).await.ok()["state"],
         "grant": world.developer.get(&format!("/grants/{}", world.grant)).await.ok()["state"],
         "run": world.developer.get(&format!("/runs/{run}")).await.ok()["state"],
         "leaves": kinds,
     })
+}
+
+/// Two items of the feedback list: one that a later push closes, one that the operator does.
+async fn feedback(world: &World) -> Value {
+    let csv = |income: &str| {
+        let people = harness::people::csv(&harness::people::people(100));
+        let text = String::from_utf8(people).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let broken = rest.lines().next().unwrap().rsplit_once(',').unwrap().0;
+        format!("{first}\n{rest}{broken},{income}\n").into_bytes()
+    };
+    let manifest = json!({ "format": "csv" });
+    let _ = world
+        .try_push("residents", manifest.clone(), csv("many"))
+        .await;
+    let _ = world
+        .try_push("residents", manifest, b"1,2\n".to_vec())
+        .await;
+    let items = world.provider.get("/feedback?state=open").await.ok();
+    let path = |at: usize| format!("/feedback/{}", items["items"][at]["id"].as_str().unwrap());
+    let answer = json!({ "text": "已更正" });
+    let _ = world
+        .provider
+        .post(&format!("{}:answer", path(1)), &answer)
+        .await
+        .ok();
+    let closes = json!({ "format": "csv", "closes": [items["items"][1]["id"]] });
+    let _ = world.try_push("residents", closes, csv("1")).await;
+    let reason = json!({ "reason": "a test file" });
+    let _ = world
+        .system_admin
+        .post(&format!("{}:close", path(0)), &reason)
+        .await
+        .ok();
+    let mut seen = Vec::new();
+    for at in [0, 1] {
+        let item = world.provider.get(&path(at)).await.ok();
+        seen.push(json!([
+            item["state"],
+            item["push_state"],
+            item["causes"],
+            item["problems"],
+            item["answer"]["text"],
+            item["closing"]["reason"],
+        ]));
+    }
+    json!(seen)
+}
+
+/// A push in two pieces, and the scores of all pushes after it.
+async fn pieces(world: &World) -> Value {
+    let admin = &world.system_admin;
+    let csv = harness::people::csv(&harness::people::people(200));
+    let manifest = json!({ "format": "csv", "bytes": csv.len() });
+    let push = admin
+        .post("/datasets/residents/pushes", &manifest)
+        .await
+        .ok();
+    let id = push["id"].as_str().unwrap();
+    let path = format!("/pushes/{id}/data");
+    let mut stored = Vec::new();
+    for (from, to) in [(0, 1_000), (500, 2_000), (1_000, csv.len())] {
+        let range = format!("bytes {from}-{}/{}", to - 1, csv.len());
+        let piece = csv[from..to].to_vec();
+        let answer = admin.try_upload_piece(&path, &range, piece).await.unwrap();
+        stored.push(json!([
+            answer.status,
+            answer.json()["bytes"],
+            answer.json()["sha256"]
+        ]));
+    }
+    let _ = admin
+        .post(&format!("/pushes/{id}:commit"), &json!({}))
+        .await
+        .ok();
+    let mut state = Value::Null;
+    while state != "version" {
+        let view = admin.get(&format!("/pushes/{id}")).await.ok();
+        assert!(
+            view["state"] != "rejected" && view["state"] != "quarantined",
+            "{view}"
+        );
+        state = view["state"].clone();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let mut scores = Vec::new();
+    for person in [admin, &world.developer] {
+        let points = person.get("/datasets/residents/quality").await.ok();
+        let items = points["items"].as_array().unwrap();
+        scores.push(
+            items
+                .iter()
+                .map(|point| json!([point["state"], point["version"], point["score"]]))
+                .collect(),
+        );
+    }
+    json!({ "stored": stored, "scores": Value::Array(scores) })
 }
 
 async fn leaf_kinds(world: &World) -> Vec<String> {

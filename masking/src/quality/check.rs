@@ -10,12 +10,13 @@ use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
 
 use crate::error::{Fault, QualityError, internal};
+use crate::quality::baseline::{Baseline, Shares};
 use crate::quality::repair::{fits, repair};
-use crate::quality::report::{Action, Problem, QualityReport, RuleCount, problem, shown};
+use crate::quality::report::{Action, Problem, QualityReport, RuleCount, RuleNote, problem, shown};
 use crate::quality::rules::{Check, QualityRules, Rule};
 use crate::quality::run::{Outcome, State};
 use crate::quality::value::takes;
-use crate::quality::{count, float, ratio};
+use crate::quality::{count, float_of, ratio};
 use crate::text::Bilingual;
 
 /// A checked batch.
@@ -31,6 +32,7 @@ pub struct Checked {
 #[derive(Debug)]
 pub struct QualityChecker {
     rules: QualityRules,
+    baseline: Baseline,
     schema: SchemaRef,
     states: Vec<State>,
     columns: Vec<ColumnState>,
@@ -88,6 +90,7 @@ impl QualityChecker {
         }
         Ok(Self {
             rules: rules.clone(),
+            baseline: Baseline::default(),
             schema: Arc::new(schema.clone()),
             states,
             columns: vec![ColumnState::default(); schema.fields().len()],
@@ -95,6 +98,13 @@ impl QualityChecker {
             rows_kept: 0,
             repaired: 0,
         })
+    }
+
+    /// Compares with what was before; to be said before the first batch.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: Baseline) -> Self {
+        self.baseline = baseline;
+        self
     }
 
     /// Checks one batch whose first row has the given number.
@@ -111,9 +121,9 @@ impl QualityChecker {
         }
         let mut stays = vec![true; batch.num_rows()];
         for (rule, state) in self.rules.rules.iter().zip(&mut self.states) {
-            let outcome = state.run(rule, &batch, &stays)?;
+            let outcome = state.run(rule, &batch, &stays, &self.baseline)?;
             state.checked += outcome.checked;
-            state.failed += count(outcome.failures.len());
+            state.failed += outcome.failed();
             if !matches!(rule.check, Check::NotNull) {
                 note(&outcome, &mut self.columns);
             }
@@ -139,21 +149,50 @@ impl QualityChecker {
             filter_record_batch(&batch, &BooleanArray::from(stays))
                 .map_err(|error| internal("check", &error))?
         };
+        for (rule, state) in self.rules.rules.iter().zip(&mut self.states) {
+            let place = state.places.first();
+            state.whole.observe(rule, place, &kept, &self.baseline)?;
+        }
         self.rows_in += count(batch.num_rows());
         self.rows_kept += count(kept.num_rows());
         Ok(Checked { kept, problems })
     }
 
+    /// The shares of the rows that stayed, by `share_drift` rule: the baseline of the next push.
+    pub fn shares(&self) -> BTreeMap<String, Shares> {
+        let rules = self.rules.rules.iter().zip(&self.states);
+        rules
+            .filter(|(rule, _)| matches!(rule.check, Check::ShareDrift { .. }))
+            .filter_map(|(rule, state)| {
+                let shares = state.whole.shares()?;
+                Some((rule.name.clone(), shares))
+            })
+            .collect()
+    }
+
+    /// Decides the rules about the push as a whole; says what there is to say of them.
+    fn judge(&mut self) -> Vec<RuleNote> {
+        let mut notes = Vec::new();
+        for (rule, state) in self.rules.rules.iter().zip(&mut self.states) {
+            let message = match state.whole.verdict(rule, self.rows_kept, &self.baseline) {
+                Some(verdict) => {
+                    state.checked = u64::from(verdict.passed.is_some());
+                    state.failed = u64::from(verdict.passed == Some(false));
+                    verdict.note
+                }
+                None => unreferred(rule, &self.baseline),
+            };
+            notes.extend(message.map(|message| RuleNote {
+                rule: rule.name.clone(),
+                message,
+            }));
+        }
+        notes
+    }
+
     /// The report.
     pub fn finish(mut self) -> QualityReport {
-        for (rule, state) in self.rules.rules.iter().zip(&mut self.states) {
-            if let Check::RowCount { min, max } = rule.check {
-                state.checked = 1;
-                let enough = min.is_none_or(|min| self.rows_kept >= min);
-                let few = max.is_none_or(|max| self.rows_kept <= max);
-                state.failed = u64::from(!enough || !few);
-            }
-        }
+        let notes = self.judge();
         let counts: Vec<RuleCount> = self
             .rules
             .rules
@@ -167,7 +206,9 @@ impl QualityChecker {
             .iter()
             .zip(&self.states)
             .filter(|(rule, state)| {
-                rule.blocking && ratio(state.failed, state.checked) > rule.tolerance
+                let over = ratio(state.failed, state.checked) > rule.tolerance;
+                // What was to be compared and could not be is not taken for passed.
+                rule.blocking && (over || unreferred(rule, &self.baseline).is_some())
             })
             .map(|(rule, _)| rule.name.clone())
             .collect();
@@ -175,7 +216,7 @@ impl QualityChecker {
         let score = if dimensions.is_empty() {
             1.0
         } else {
-            dimensions.values().sum::<f64>() / float(count(dimensions.len()))
+            dimensions.values().sum::<f64>() / float_of(count(dimensions.len()))
         };
         let columns = self
             .schema
@@ -192,6 +233,7 @@ impl QualityChecker {
             dimensions,
             columns,
             rules: counts,
+            notes,
             blocking,
             score,
         }
@@ -301,6 +343,21 @@ fn type_unfit(rule: &str, column: &str, data_type: &DataType) -> QualityError {
         ),
         Bilingual::new("改用适合该类型的规则", "use a rule that fits the type"),
     )
+}
+
+/// Why a `reference` rule has nothing to look in; none for rules that have, and for others.
+fn unreferred(rule: &Rule, baseline: &Baseline) -> Option<Bilingual> {
+    if !matches!(rule.check, Check::Reference { .. }) {
+        return None;
+    }
+    match baseline.references.get(&rule.name) {
+        Some(Ok(_)) => None,
+        Some(Err(why)) => Some(why.clone()),
+        None => Some(Bilingual::new(
+            "没有可对照的数据集",
+            "there is no data set to compare with",
+        )),
+    }
 }
 
 fn note(outcome: &Outcome, columns: &mut [ColumnState]) {

@@ -41,7 +41,8 @@ pub struct Problem {
 pub struct RuleCount {
     /// The rule's name.
     pub rule: String,
-    /// What the rule is about: `completeness`, `uniqueness`, `validity`, `consistency` or `volume`.
+    /// What the rule is about: `completeness`, `uniqueness`, `validity`, `consistency`, `timeliness`,
+    /// `volume` or `stability`.
     pub dimension: String,
     /// The columns that it looks at.
     pub columns: Vec<String>,
@@ -51,6 +52,15 @@ pub struct RuleCount {
     pub failed: u64,
     /// Whether breaking it beyond its tolerance keeps the push from becoming a version.
     pub blocking: bool,
+}
+
+/// A line about a rule of a push as a whole: its figures, or why it was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleNote {
+    /// The rule's name; `schema_drift` where the columns themselves differ.
+    pub rule: String,
+    /// What was found.
+    pub message: Bilingual,
 }
 
 /// The quality of a push.
@@ -72,6 +82,9 @@ pub struct QualityReport {
     pub columns: BTreeMap<String, f64>,
     /// Each rule's counts, in the order of the rules.
     pub rules: Vec<RuleCount>,
+    /// Lines about rules of the push as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<RuleNote>,
     /// Names of the blocking rules that were broken: when there is any, the push becomes no
     /// version.
     pub blocking: Vec<String>,
@@ -130,7 +143,17 @@ pub(super) fn problem(rule: &Rule, row: u64, column: Option<String>, value: &str
             format!("{} 的先后次序不成立", rule.columns.join(" ≤ ")),
             format!("{} do not hold in this order", rule.columns.join(" ≤ ")),
         ),
-        Check::RowCount { .. } => ("行数不符".to_owned(), "wrong number of rows".to_owned()),
+        Check::Reference { dataset, column } => (
+            format!("不在数据集 {dataset} 的 {column} 列中"),
+            format!("does not occur in column {column} of data set {dataset}"),
+        ),
+        Check::RowCount { .. }
+        | Check::Timely { .. }
+        | Check::VolumeDrift { .. }
+        | Check::ShareDrift { .. } => (
+            "整批数据不符".to_owned(),
+            "the push as a whole does not fit".to_owned(),
+        ),
     };
     Problem {
         row,

@@ -49,7 +49,13 @@ use crate::text::Bilingual;
 /// (`data_type`: `integer`, `number`, `date`, `boolean`) · `date` (min, max) · `identifier` (a
 /// resident ID, a credit code …: form and check) · `regex` (pattern, on the whole value) · `range`
 /// (min, max) · `allowed` (values) · `order` (columns: each not after the next; `strict`) ·
-/// `row_count` (min, max). Every rule has `name`, `on_fail` (`keep`, the default, or `drop`),
+/// `row_count` (min, max) · `timely` (days: the newest value of a date or time column is at most so
+/// many days before the commit; values after it do not count) · `volume_drift` (percent: rows
+/// against the version before) · `share_drift` (max: the population stability index of a column of
+/// at most 1,000 categories against the version before; above 0.1 shares shift, above 0.25 they are
+/// others) · `reference` (dataset, dataset_column: values occur in that column of the other data
+/// set's current version, compared as tokens). What these compare with comes in as a
+/// [`Baseline`](crate::Baseline); the first version passes. Every rule has `name`, `on_fail` (`keep`, the default, or `drop`),
 /// `blocking` and `tolerance`, the share of rows that may fail before a blocking rule blocks. All
 /// rules but `not_null` pass over nulls, `unique` over keys that are null in every column.
 ///
@@ -103,6 +109,10 @@ pub(super) enum Check {
     Allowed(Vec<String>),
     Order { strict: bool },
     RowCount { min: Option<u64>, max: Option<u64> },
+    Timely { days: u32 },
+    VolumeDrift { percent: f64 },
+    ShareDrift { max: f64 },
+    Reference { dataset: String, column: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +128,10 @@ impl Check {
         match self {
             Self::NotNull => "completeness",
             Self::Unique => "uniqueness",
-            Self::Order { .. } => "consistency",
-            Self::RowCount { .. } => "volume",
+            Self::Order { .. } | Self::Reference { .. } => "consistency",
+            Self::RowCount { .. } | Self::VolumeDrift { .. } => "volume",
+            Self::Timely { .. } => "timeliness",
+            Self::ShareDrift { .. } => "stability",
             _ => "validity",
         }
     }
@@ -169,11 +181,28 @@ struct RuleTable {
     max: Option<toml::Value>,
     values: Option<Vec<String>>,
     strict: Option<bool>,
+    days: Option<u32>,
+    percent: Option<f64>,
+    dataset: Option<String>,
+    dataset_column: Option<String>,
+}
+
+/// Where a `reference` rule looks for a column's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReferenceRule<'a> {
+    /// The rule's name, which is its key in [`Baseline`](crate::Baseline).
+    pub rule: &'a str,
+    /// The other data set's name.
+    pub dataset: &'a str,
+    /// The column there.
+    pub column: &'a str,
 }
 
 /// A document of rules larger than this, or with more rules, is a mistake.
 const BYTES_MAX: usize = 1 << 20;
 const RULES_MAX: usize = 1000;
+/// A hundred years.
+const DAYS_MAX: u32 = 36_500;
 
 impl QualityRules {
     /// Reads a document of rules (TOML).
@@ -218,6 +247,18 @@ impl QualityRules {
             version: read.version,
             repairs,
             rules,
+        })
+    }
+
+    /// What the `reference` rules look for.
+    pub fn references(&self) -> impl Iterator<Item = ReferenceRule<'_>> {
+        self.rules.iter().filter_map(|rule| match &rule.check {
+            Check::Reference { dataset, column } => Some(ReferenceRule {
+                rule: &rule.name,
+                dataset,
+                column,
+            }),
+            _ => None,
         })
     }
 
@@ -294,13 +335,16 @@ impl RuleTable {
             &name,
             self.column.as_ref(),
             &self.columns,
-            self.kind != "row_count",
+            !["row_count", "volume_drift"].contains(&self.kind.as_str()),
         )?;
+        if columns.len() > 1 && self.is_of_one_column() {
+            return Err(self.bad(&columns, "columns", "一列", "one column"));
+        }
         let drop = match self.on_fail.as_deref() {
             None | Some("keep") => false,
-            Some("drop") if self.kind != "row_count" => true,
+            Some("drop") if !self.is_of_the_push() => true,
             Some(_) => {
-                let known = if self.kind == "row_count" {
+                let known = if self.is_of_the_push() {
                     "keep"
                 } else {
                     "keep, drop"
@@ -331,6 +375,16 @@ impl RuleTable {
         })
     }
 
+    /// Whether the rule judges the push and no row of it.
+    fn is_of_the_push(&self) -> bool {
+        let kinds = ["row_count", "timely", "volume_drift", "share_drift"];
+        kinds.contains(&self.kind.as_str())
+    }
+
+    fn is_of_one_column(&self) -> bool {
+        ["timely", "share_drift", "reference"].contains(&self.kind.as_str())
+    }
+
     fn check(&self, columns: &[String]) -> Result<Check, QualityError> {
         let used: &[&str] = match self.kind.as_str() {
             "not_null" | "unique" => &[],
@@ -340,8 +394,13 @@ impl RuleTable {
             "regex" => &["pattern"],
             "allowed" => &["values"],
             "order" => &["strict"],
+            "timely" => &["days"],
+            "volume_drift" => &["percent"],
+            "share_drift" => &["max"],
+            "reference" => &["dataset", "dataset_column"],
             _ => {
-                let known = "not_null, unique, type, date, identifier, regex, range, allowed, order, row_count";
+                let known = "not_null, unique, type, date, identifier, regex, range, allowed, order, row_count, \
+                    timely, volume_drift, share_drift, reference";
                 return Err(self.bad(columns, "kind", known, known));
             }
         };
@@ -353,6 +412,10 @@ impl RuleTable {
             ("max", self.max.is_some()),
             ("values", self.values.is_some()),
             ("strict", self.strict.is_some()),
+            ("days", self.days.is_some()),
+            ("percent", self.percent.is_some()),
+            ("dataset", self.dataset.is_some()),
+            ("dataset_column", self.dataset_column.is_some()),
         ];
         if let Some((option, _)) = given
             .iter()
@@ -416,11 +479,56 @@ impl RuleTable {
             "order" => Check::Order {
                 strict: self.strict.unwrap_or(false),
             },
-            _ => Check::RowCount {
+            "row_count" => Check::RowCount {
                 min: self.whole(columns, "min", self.min.as_ref())?,
                 max: self.whole(columns, "max", self.max.as_ref())?,
             },
+            _ => self.comparing(columns)?,
         })
+    }
+
+    /// A rule that compares the push with what was before it, or with another data set.
+    fn comparing(&self, columns: &[String]) -> Result<Check, QualityError> {
+        let missing = |option, zh, en| Err(self.bad(columns, option, zh, en));
+        let positive = |number: Option<f64>| number.filter(|n| n.is_finite() && *n > 0.0);
+        match self.kind.as_str() {
+            "timely" => match self.days {
+                Some(days) if days <= DAYS_MAX => Ok(Check::Timely { days }),
+                _ => missing("days", "0 至 36500 的整数", "a whole number, 0 to 36500"),
+            },
+            "volume_drift" => match positive(self.percent) {
+                Some(percent) => Ok(Check::VolumeDrift { percent }),
+                None => missing(
+                    "percent",
+                    "大于 0 的数，如 20",
+                    "a number above 0, such as 20",
+                ),
+            },
+            "share_drift" => match positive(self.number(columns, "max", self.max.as_ref())?) {
+                Some(max) => Ok(Check::ShareDrift { max }),
+                None => missing(
+                    "max",
+                    "大于 0 的数，如 0.2",
+                    "a number above 0, such as 0.2",
+                ),
+            },
+            _ => Ok(Check::Reference {
+                dataset: self.named(columns, "dataset", self.dataset.as_ref())?,
+                column: self.named(columns, "dataset_column", self.dataset_column.as_ref())?,
+            }),
+        }
+    }
+
+    fn named(
+        &self,
+        columns: &[String],
+        option: &str,
+        name: Option<&String>,
+    ) -> Result<String, QualityError> {
+        match name {
+            Some(name) if (1..=63).contains(&name.len()) => Ok(name.clone()),
+            _ => Err(self.bad(columns, option, "目录中的名称", "a name of the catalogue")),
+        }
     }
 
     /// The pattern, bound to the whole value; its size is limited, and matching takes linear time.

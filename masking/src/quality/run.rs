@@ -12,9 +12,12 @@ use sha2::{Digest, Sha256};
 
 use crate::date::{could_hold_days, days};
 use crate::error::{Fault, QualityError, internal};
+use crate::key::canonical;
+use crate::quality::baseline::{Baseline, Reference};
 use crate::quality::count;
 use crate::quality::rules::{Check, Rule};
 use crate::quality::value::{numbers, passing, value_at};
+use crate::quality::whole::Whole;
 use crate::text::Bilingual;
 use crate::transform::text_values;
 
@@ -30,6 +33,7 @@ pub(super) struct State {
     /// Keys of a unique rule that were seen.
     pub(super) keys: HashSet<[u8; 16]>,
     pub(super) rows: Option<RowConverter>,
+    pub(super) whole: Whole,
 }
 
 /// What one rule found in one batch.
@@ -40,6 +44,8 @@ pub(super) struct Outcome {
     /// Looks of the rule.
     pub(super) checked: u64,
     pub(super) failures: Vec<Failure>,
+    /// Failures that are counted and told to nobody.
+    pub(super) untold: u64,
 }
 
 /// A row that broke a rule.
@@ -58,6 +64,7 @@ impl State {
         rule: &Rule,
         batch: &RecordBatch,
         stays: &[bool],
+        baseline: &Baseline,
     ) -> Result<Outcome, QualityError> {
         let columns: Vec<&ArrayRef> = self
             .places
@@ -65,7 +72,19 @@ impl State {
             .map(|place| batch.column(*place))
             .collect();
         match &rule.check {
-            Check::RowCount { .. } => Ok(Outcome::default()),
+            Check::RowCount { .. }
+            | Check::Timely { .. }
+            | Check::VolumeDrift { .. }
+            | Check::ShareDrift { .. } => Ok(Outcome::default()),
+            Check::Reference { .. } => {
+                let reference = baseline.references.get(&rule.name);
+                match (reference, columns.first(), self.places.first()) {
+                    (Some(Ok(reference)), Some(values), Some(place)) => {
+                        referring(reference, values, *place, stays)
+                    }
+                    _ => Ok(Outcome::default()),
+                }
+            }
             Check::Unique => self.unique(rule, &columns, stays),
             Check::Order { strict } => ordered(&columns, &self.places, *strict, stays),
             check => {
@@ -148,9 +167,14 @@ fn digest(key: &[u8]) -> [u8; 16] {
 }
 
 impl Outcome {
+    /// Looks that failed.
+    pub(super) fn failed(&self) -> u64 {
+        count(self.failures.len()) + self.untold
+    }
+
     /// Counts a rule about several columns together for each of them.
     fn count_for(&mut self, places: &[usize]) {
-        let (checked, failed) = (self.checked, count(self.failures.len()));
+        let (checked, failed) = (self.checked, self.failed());
         self.columns = places
             .iter()
             .map(|place| (*place, checked, failed))
@@ -195,6 +219,39 @@ fn each(
     outcome.checked += checked;
     outcome.columns.push((place, checked, failed));
     Ok(())
+}
+
+/// Values that another data set has as well; a blank one names nobody and is passed over.
+fn referring(
+    reference: &Reference,
+    values: &ArrayRef,
+    place: usize,
+    stays: &[bool],
+) -> Result<Outcome, QualityError> {
+    let texts = text_values(values.as_ref())?;
+    let mut outcome = Outcome::default();
+    for row in (0..values.len()).filter(|row| stays[*row]) {
+        let value = value_at(&texts, row);
+        let known = canonical(reference.key.value_domain(), value);
+        if known.is_empty() {
+            continue;
+        }
+        outcome.checked += 1;
+        if reference.holds(reference.key.digest(known.as_bytes())) {
+            continue;
+        }
+        if reference.told {
+            outcome.failures.push(Failure {
+                row,
+                column: Some(place),
+                value: value.to_owned(),
+            });
+        } else {
+            outcome.untold += 1;
+        }
+    }
+    outcome.count_for(&[place]);
+    Ok(outcome)
 }
 
 /// Each column not after the next, as dates where the columns hold dates, as numbers elsewhere. A

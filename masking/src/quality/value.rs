@@ -66,7 +66,13 @@ pub(super) fn passing<'a>(
                 .binary_search_by(|known| known.as_str().cmp(text))
                 .is_ok()
         })?,
-        Check::Unique | Check::Order { .. } | Check::RowCount { .. } => Box::new(|_| true),
+        Check::Unique
+        | Check::Order { .. }
+        | Check::RowCount { .. }
+        | Check::Timely { .. }
+        | Check::VolumeDrift { .. }
+        | Check::ShareDrift { .. }
+        | Check::Reference { .. } => Box::new(|_| true),
     })
 }
 
@@ -116,7 +122,7 @@ pub(super) fn takes(check: &Check, data_type: &DataType) -> bool {
         Check::NotNull => true,
         Check::Unique => RowConverter::supports_fields(&[SortField::new(data_type.clone())]),
         Check::Range { .. } => is_text || data_type.is_numeric(),
-        Check::Date { .. } => could_hold_days(data_type),
+        Check::Date { .. } | Check::Timely { .. } => could_hold_days(data_type),
         Check::Order { .. } => is_text || data_type.is_numeric() || data_type.is_temporal(),
         _ => is_text || data_type.is_primitive() || *data_type == DataType::Boolean,
     }

@@ -1,9 +1,11 @@
 //! `egret dataset`: the catalogue, masking policies, pushes and their reports.
 
 use super::failure::Failure;
+use super::feedback::Feedback;
+use super::history;
 use super::organisation;
 use super::output::{Column, column};
-use super::push::{self, format_of};
+use super::push::{self, Sending, format_of};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
 use crate::http::dto::{DataFormat, DatasetCreate, PushCreate};
 use sandbox::Lang;
@@ -63,6 +65,15 @@ enum Verb {
         /// CSV 或 JSON 行的字符编码（默认：自动识别）· character encoding of CSV or JSON lines [default: detected]
         #[arg(long, value_name = "utf-8|gb18030|utf-16le|utf-16be")]
         encoding: Option<String>,
+        /// 本次推送要关闭的反馈，可多次给出 · item of the feedback list that this push is to close; may be given again
+        #[arg(long, value_name = "FEEDBACK")]
+        closes: Vec<String>,
+        /// 续传先前中断的推送 · go on with a push whose upload broke off
+        #[arg(long, value_name = "PUSH", conflicts_with = "closes")]
+        resume: Option<String>,
+        /// 每个上传片段的大小（MiB）· size of a piece of the upload, in MiB
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+        piece_mib: u64,
         /// 提交后立即返回 · do not wait for the outcome
         #[arg(long)]
         no_wait: bool,
@@ -87,6 +98,9 @@ enum Verb {
         #[command(flatten)]
         paging: Paging,
     },
+    /// 反馈清单：由提供方答复，由后续推送关闭 · the feedback list: answered by the provider, closed by a later push
+    #[command(subcommand)]
+    Feedback(Feedback),
     /// 质量报告 · quality report of a push
     Quality {
         /// 推送标识 · identifier of the push
@@ -99,6 +113,16 @@ enum Verb {
         /// 写入文件（默认：标准输出）· file to write [default: standard output]
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
+    },
+    /// 质量评分的历次变化，最近的在前 · scores of a data set's pushes over time, newest first
+    QualityHistory {
+        /// 数据集名称 · name of the data set
+        name: String,
+        /// 按列而非按维度 · by column instead of by dimension
+        #[arg(long)]
+        columns: bool,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// 脱敏前后的重识别风险 · risk of re-identification before and after masking
     Risk {
@@ -217,6 +241,9 @@ impl Verb {
                 file,
                 format,
                 encoding,
+                closes,
+                resume,
+                piece_mib,
                 no_wait,
             } => {
                 let format = format
@@ -228,8 +255,14 @@ impl Verb {
                     sha256: None,
                     bytes: None,
                     sample: Vec::new(),
+                    closes,
                 };
-                push::send(session, &name, &file, manifest, no_wait).await
+                let sending = Sending {
+                    resume,
+                    piece_bytes: piece_mib << 20,
+                    no_wait,
+                };
+                push::send(session, &name, &file, manifest, sending).await
             }
             Self::Commit { id, no_wait } => push::commit(session, &id, no_wait).await,
             Self::PushShow { id } => push::show(session, &client.push(&id).await?),
@@ -237,8 +270,14 @@ impl Verb {
                 &client.push_problems(&id, &paging.query()).await?,
                 push::PROBLEMS,
             ),
+            Self::Feedback(feedback) => feedback.perform(session).await,
             Self::Quality { id } => push::quality(session, &id).await,
             Self::Report { id, to } => push::report(session, &id, to.as_deref()).await,
+            Self::QualityHistory {
+                name,
+                columns,
+                paging,
+            } => history::print(session, &name, &paging.query(), columns).await,
             Self::Risk { id } => push::risk(session, &id).await,
         }
     }

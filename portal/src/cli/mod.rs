@@ -8,7 +8,9 @@ mod dataset;
 pub mod doctor;
 mod example;
 mod failure;
+mod feedback;
 mod grant;
+mod history;
 mod job;
 mod ledger;
 mod mask;
@@ -27,6 +29,7 @@ pub mod serve;
 mod session;
 mod sql;
 mod token;
+mod upload;
 mod usage;
 mod words;
 

@@ -59,7 +59,13 @@ impl Printer {
             return self.json(page);
         }
         self.rows(&page.items, columns)?;
-        if let Some(cursor) = &page.next_cursor {
+        self.more(option, page.next_cursor.as_deref());
+        Ok(())
+    }
+
+    /// Says on standard error that there is another page, and how to ask for it.
+    pub(crate) fn more(&self, option: &str, cursor: Option<&str>) {
+        if let Some(cursor) = cursor {
             let more = match self.lang {
                 Lang::Zh => "还有更多：",
                 Lang::En => "there are more: ",
@@ -67,7 +73,6 @@ impl Printer {
             // A note for people; nobody's result depends on it.
             let _ = writeln!(io::stderr(), "{more}{option} {}", printable(cursor));
         }
-        Ok(())
     }
 
     /// Prints rows.

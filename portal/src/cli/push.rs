@@ -1,15 +1,16 @@
 //! Pushes, as `egret dataset` sends them and reports on them.
 
 use super::failure::{Failure, label};
-use super::output::{Column, Format, column};
+use super::output::{Column, Format, column, printable};
 use super::progress;
-use super::remote::{Session, unsent};
+use super::remote::Session;
 use super::result::keep;
+use super::upload::{self, Source};
 use super::words;
-use crate::client::Upload;
 use crate::http::dto::{DataFormat, PushCreate, PushState, PushView};
 use crate::report::Report;
 use sandbox::Lang;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -98,6 +99,10 @@ pub(super) async fn quality(session: &Session, id: &str) -> Result<(), Failure> 
             .iter()
             .map(|each| vec![each.rule.clone(), each.count.to_string()]),
     );
+    rows.extend(report.notes.iter().map(|note| {
+        let message = label(lang, &note.message.zh, &note.message.en);
+        vec![note.rule.clone(), message.to_owned()]
+    }));
     rows.extend(
         report
             .blocking
@@ -150,7 +155,8 @@ pub(super) async fn report(session: &Session, id: &str, to: Option<&Path>) -> Re
     keep(session, page.as_bytes(), to)
 }
 
-fn dimension(name: &str, lang: Lang) -> String {
+/// The word for a dimension of quality.
+pub(super) fn dimension(name: &str, lang: Lang) -> String {
     match lang {
         Lang::Zh => words::chinese(name).unwrap_or(name).to_owned(),
         Lang::En => name.to_owned(),
@@ -181,29 +187,59 @@ pub(super) fn format_of(file: &Path) -> Result<DataFormat, Failure> {
     }
 }
 
+/// How a file is sent.
+pub(super) struct Sending {
+    /// A push that was begun before.
+    pub(super) resume: Option<String>,
+    /// Bytes of one piece.
+    pub(super) piece_bytes: u64,
+    /// Not to wait for the outcome.
+    pub(super) no_wait: bool,
+}
+
 /// Sends a file as a push and waits for what becomes of it.
 pub(super) async fn send(
     session: &Session,
     name: &str,
     file: &Path,
     manifest: PushCreate,
-    no_wait: bool,
+    sending: Sending,
 ) -> Result<(), Failure> {
-    let client = &session.client;
-    let bar = progress::bytes(0);
-    let drawn = bar.clone();
-    let upload = Upload::open(file, move |bytes| drawn.inc(bytes))
-        .await
-        .map_err(|error| unsent(file, &error))?;
-    bar.set_length(upload.len());
-    let manifest = PushCreate {
-        bytes: Some(upload.len()),
-        ..manifest
+    let source = Source::of(file).await?;
+    let id = match sending.resume {
+        Some(id) => resumable(session, id, name).await?,
+        None => {
+            let manifest = PushCreate {
+                bytes: Some(source.bytes),
+                sha256: Some(source.sha256.clone()),
+                ..manifest
+            };
+            session.client.open_push(name, &manifest).await?.id
+        }
     };
-    let id = client.open_push(name, &manifest).await?.id;
-    client.send_push_data(&id, upload).await?;
-    bar.finish_and_clear();
-    commit(session, &id, no_wait).await
+    let sent = upload::send(session, &id, &source, sending.piece_bytes).await;
+    if sent.is_err() {
+        let path = file.display();
+        let resume = format!("egret dataset push {name} {path} --resume {id}");
+        let lang = session.printer.lang;
+        let how = label(lang, "上传未完成；续传：", "not all was sent; to go on: ");
+        // What went wrong is told after it.
+        let _ = writeln!(std::io::stderr(), "{how}{}", printable(&resume));
+    }
+    sent?;
+    commit(session, &id, sending.no_wait).await
+}
+
+/// A push that was begun before, when it is one of this data set.
+async fn resumable(session: &Session, id: String, name: &str) -> Result<String, Failure> {
+    let dataset = session.client.push(&id).await?.dataset;
+    if dataset == name {
+        return Ok(id);
+    }
+    Err(Failure::new(
+        format!("推送 {id} 属于数据集 {dataset}，不属于 {name}"),
+        format!("push {id} is one of data set {dataset}, not of {name}"),
+    ))
 }
 
 /// Has a push processed and waits for what becomes of it.

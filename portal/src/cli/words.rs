@@ -12,6 +12,7 @@ pub(crate) fn chinese(name: &str) -> Option<&'static str> {
 /// The members whose values are such names; elsewhere the same letters are a name that a person gave.
 pub(crate) const MEMBERS: &[&str] = &[
     "state",
+    "push_state",
     "decision",
     "kind",
     "organisation_kind",
@@ -58,11 +59,13 @@ const WORDS: &[(&str, &str)] = &[
     ("limit_exceeded", "超出限额"),
     ("timed_out", "超时"),
     ("cancelled", "已取消"),
-    ("open", "待上传"),
+    ("open", "待处理"),
     ("received", "已接收"),
     ("checking", "检查中"),
     ("version", "已成版本"),
     ("quarantined", "已隔离"),
+    ("answered", "已答复"),
+    ("closed", "已关闭"),
     ("repaired", "已修复"),
     ("dropped", "已剔除"),
     ("kept", "保留"),
@@ -83,7 +86,9 @@ const WORDS: &[(&str, &str)] = &[
     ("uniqueness", "唯一性"),
     ("validity", "有效性"),
     ("consistency", "一致性"),
+    ("timeliness", "时效性"),
     ("volume", "数据量"),
+    ("stability", "稳定性"),
     // layers of the jail, and whether they hold
     ("identity", "独立身份"),
     ("user_namespace", "用户命名空间"),
@@ -113,7 +118,8 @@ const WORDS: &[(&str, &str)] = &[
 mod tests {
     use super::*;
     use crate::http::dto::{
-        GrantState, OrganisationKind, PushState, ReleaseState, Role, RunState, ScenarioState,
+        FeedbackState, GrantState, OrganisationKind, PushState, ReleaseState, Role, RunState,
+        ScenarioState,
     };
     use serde::Serialize;
 
@@ -130,7 +136,8 @@ mod tests {
     #[test]
     fn every_state_has_a_chinese_word() {
         use {
-            GrantState as G, PushState as P, ReleaseState as R, RunState as U, ScenarioState as S,
+            FeedbackState as F, GrantState as G, PushState as P, ReleaseState as R, RunState as U,
+            ScenarioState as S,
         };
         check(&[
             S::Draft,
@@ -141,6 +148,7 @@ mod tests {
             S::Expired,
         ]);
         check(&[S::Superseded, S::Revoked]);
+        check(&[F::Open, F::Answered, F::Closed]);
         check(&[G::Requested, G::Active, G::Expired, G::Declined, G::Revoked]);
         check(&[
             R::Held,

@@ -116,6 +116,16 @@ impl Client {
             .await
     }
 
+    /// The scores of a data set's pushes, newest first.
+    pub async fn dataset_quality(
+        &self,
+        name: &str,
+        page: &PageQuery,
+    ) -> Answer<Page<QualityPoint>> {
+        self.read_with(&format!("/datasets/{}/quality", segment(name)), page)
+            .await
+    }
+
     /// The masking policy in force.
     pub async fn policy(&self, dataset: &str) -> Answer<PolicyView> {
         self.read(&format!("/datasets/{}/policy", segment(dataset)))
@@ -148,7 +158,7 @@ impl Client {
             .await
     }
 
-    /// Sends the data of a push.
+    /// Sends the data of a push, or the next piece of them.
     pub async fn send_push_data(&self, push: &str, data: Upload) -> Answer<PushView> {
         self.upload(&format!("/pushes/{}/data", segment(push)), &[(); 0], data)
             .await
@@ -179,6 +189,37 @@ impl Client {
     /// The risk of a push before and after masking.
     pub async fn push_risk(&self, id: &str) -> Answer<PushRiskView> {
         self.read(&format!("/pushes/{}/risk", segment(id))).await
+    }
+}
+
+/// The feedback list.
+impl Client {
+    /// Items of the feedback list.
+    pub async fn feedback(&self, query: &FeedbackQuery) -> Answer<Page<FeedbackView>> {
+        self.read_with("/feedback", query).await
+    }
+
+    /// An item of the feedback list.
+    pub async fn feedback_item(&self, id: &str) -> Answer<FeedbackView> {
+        self.read(&format!("/feedback/{}", segment(id))).await
+    }
+
+    /// Answers an item for the provider.
+    pub async fn answer_feedback(&self, id: &str, text: &str) -> Answer<FeedbackView> {
+        let body = FeedbackAnswer {
+            text: text.to_owned(),
+        };
+        self.post(&format!("/feedback/{}:answer", segment(id)), &body)
+            .await
+    }
+
+    /// Closes an item as the operator.
+    pub async fn close_feedback(&self, id: &str, reason: &str) -> Answer<FeedbackView> {
+        self.post(
+            &format!("/feedback/{}:close", segment(id)),
+            &Reason::from(reason),
+        )
+        .await
     }
 }
 

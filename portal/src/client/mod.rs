@@ -23,12 +23,17 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the server may stay silent inside an answer; waits for runs are shorter.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// The same for an upload: the time begins with its first byte, and the server answers after the last.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How soon a connection whose other end is gone is noticed.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A client of one server, with or without an identity. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    uploads: reqwest::Client,
     server: String,
     token: Option<String>,
     lang: Lang,
@@ -55,17 +60,21 @@ impl Client {
         }
         // A second client in one process finds the provider installed; both installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|source| ClientError::Unreachable {
-                server: server.to_owned(),
-                source,
-            })?;
+        let connections = |read_timeout| {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(read_timeout)
+                .tcp_keepalive(KEEPALIVE)
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .map_err(|source| ClientError::Unreachable {
+                    server: server.to_owned(),
+                    source,
+                })
+        };
         Ok(Self {
-            http,
+            http: connections(READ_TIMEOUT)?,
+            uploads: connections(UPLOAD_TIMEOUT)?,
             server: server.to_owned(),
             token: None,
             lang,
@@ -168,10 +177,13 @@ impl Client {
         query: &(impl Serialize + ?Sized),
         upload: Upload,
     ) -> Result<T, ClientError> {
-        let request = self.request(Method::PUT, path).query(query).header(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        );
+        let request = self
+            .request_by(&self.uploads, Method::PUT, path)
+            .query(query)
+            .header(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/octet-stream"),
+            );
         parsed(self.answer(upload.into_request(request)).await?).await
     }
 
@@ -182,12 +194,15 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request_by(&self.http, method, path)
+    }
+
+    fn request_by(&self, http: &reqwest::Client, method: Method, path: &str) -> RequestBuilder {
         let language = match self.lang {
             Lang::Zh => "zh-CN",
             Lang::En => "en",
         };
-        let request = self
-            .http
+        let request = http
             .request(method, format!("{}/api/v1{path}", self.server))
             .header(ACCEPT_LANGUAGE, HeaderValue::from_static(language));
         match &self.token {

@@ -66,6 +66,7 @@ impl Offer {
             ))),
             bytes: u64::try_from(self.data.len()).ok(),
             sample: Vec::new(),
+            closes: Vec::new(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::answer::{self, Answer};
 use super::convert::{each, identifier, time};
 use super::dto::{
     self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPut,
-    PolicySuggestion, PolicyView, SampleView,
+    PolicySuggestion, PolicyView, QualityPoint, SampleView,
 };
 use super::error::Failure;
 use super::extract::{Id, Json, Query};
@@ -20,6 +20,7 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
         .add(routes!(dataset))
         .add(routes!(dataset_sample))
         .add(routes!(dataset_versions))
+        .add(routes!(dataset_quality))
         .add(routes!(policy, set_policy))
         .add(routes!(suggest_policy))
 }
@@ -99,6 +100,24 @@ async fn dataset_versions(
         .dataset_versions(&actor, &name, paging::asked(page)?)
         .await?;
     answer::ok(&paging::answered::<_, DatasetVersionView>(&page))
+}
+
+/// Quality over time: the scores of the pushes, newest first; all of them for who may read their reports, else those
+/// that became versions.
+#[utoipa::path(get, path = "/datasets/{name}/quality", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set"), PageQuery),
+    responses((status = 200, description = "a page of scores", body = Page<QualityPoint>)))]
+async fn dataset_quality(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+    Query(page): Query<PageQuery>,
+) -> Answer {
+    let page = portal
+        .platform
+        .dataset_quality(&actor, &name, paging::asked(page)?)
+        .await?;
+    answer::ok(&paging::answered::<_, QualityPoint>(&page))
 }
 
 /// The masking policy in force.

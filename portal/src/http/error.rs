@@ -53,7 +53,13 @@ impl Failure {
         self.with(|inner| inner.remedy = Some(text(zh, en)))
     }
 
-    fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+    /// The stable name of the kind of problem.
+    pub(crate) fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// Adds a header to the answer.
+    pub(crate) fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|inner| inner.headers.push((name, value)))
     }
 

@@ -12,6 +12,7 @@ pub mod dto;
 mod edge;
 mod error;
 mod extract;
+mod feedback;
 mod grants;
 mod idempotency;
 mod jobs;
@@ -70,12 +71,13 @@ pub(crate) fn app(platform: Platform, entropy: Arc<dyn Entropy>, bounds: Bounds)
 
 /// The handlers of the API, and its description.
 fn routes() -> (axum::Router<Portal>, utoipa::openapi::OpenApi) {
-    let parts: [fn(Routes<Portal>) -> Routes<Portal>; 13] = [
+    let parts: [fn(Routes<Portal>) -> Routes<Portal>; 14] = [
         openapi::routes,
         sessions::routes,
         accounts::routes,
         datasets::routes,
         pushes::routes,
+        feedback::routes,
         scenarios::routes,
         grants::routes,
         private_datasets::routes,

@@ -2,7 +2,7 @@
 
 use super::Portal;
 use super::answer::{self, Answer};
-use super::convert::{each, time};
+use super::convert::{each, identifier, time};
 use super::dto::{
     self, Page, PageQuery, ProblemRecord, PushCreate, PushRiskView, PushView, QualityView,
 };
@@ -13,8 +13,13 @@ use super::session::Signed;
 use super::upload::Upload;
 use super::verbs::Routes;
 use axum::extract::{Request, State};
-use sandbox::PushId;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use sandbox::{PieceRange, PushId};
+use std::collections::BTreeMap;
 use utoipa_axum::routes;
+
+/// How many bytes of a push's data are stored, as the IETF's draft on resumable uploads names it.
+const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
     to.add(routes!(open_push))
@@ -45,8 +50,13 @@ async fn open_push(
     answer::created(&format!("/pushes/{}", push.id), &push)
 }
 
-/// Sends the data of a push, as they are; sent again they take the place of what was sent.
-#[utoipa::path(put, path = "/pushes/{id}/data", tag = "intake", params(("id" = String, Path, description = "the push")),
+/// Sends the data of a push, as they are; sent again they take the place of what was sent. With `Content-Range`
+/// (`bytes 0-1048575/5000000`) it is the next piece: each begins where the ones before end, which `Upload-Offset` says
+/// here, at the push itself, and where a piece does not fit (409 `piece_does_not_fit`). What was acknowledged stays when
+/// a piece breaks off; the last piece is held against size and SHA-256 of the manifest.
+#[utoipa::path(put, path = "/pushes/{id}/data", tag = "intake",
+    params(("id" = String, Path, description = "the push"),
+        ("content-range" = Option<String>, Header, description = "which bytes of how many, for a piece")),
     request_body(content_type = "application/octet-stream", description = "the file"),
     responses((status = 200, description = "the push", body = PushView)))]
 async fn write_push_data(
@@ -55,11 +65,28 @@ async fn write_push_data(
     Id(push): Id<PushId>,
     request: Request,
 ) -> Answer {
+    let range = piece_range(request.headers())?;
     let upload = Upload::of(request, &portal.bounds)?;
-    let push = upload
-        .write(|data| portal.platform.write_push_data(&actor, push, data))
-        .await?;
-    answer::ok(&PushView::from(&push))
+    let platform = &portal.platform;
+    let written = match range {
+        None => {
+            upload
+                .write(|data| platform.write_push_data(&actor, push, data))
+                .await
+        }
+        Some(range) => {
+            let write = |data| platform.write_push_piece(&actor, push, range, data);
+            upload.write(write).await
+        }
+    };
+    match written {
+        Ok(push) => stored(&PushView::from(&push)),
+        Err(failure) if failure.code() == "piece_does_not_fit" => {
+            let known = platform.push(&actor, push).await?;
+            Err(failure.header(UPLOAD_OFFSET, HeaderValue::from(known.bytes)))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Lets the data be checked and masked; the push says what became of it.
@@ -74,11 +101,11 @@ async fn commit_push(
     answer::accepted(&format!("/pushes/{}", push.id), &push)
 }
 
-/// A push.
+/// A push; `Upload-Offset` says how many bytes of its data are stored, to a HEAD as well.
 #[utoipa::path(get, path = "/pushes/{id}", tag = "intake", params(("id" = String, Path, description = "the push")),
     responses((status = 200, description = "the push", body = PushView)))]
 async fn push(State(portal): State<Portal>, Signed(actor): Signed, Id(push): Id<PushId>) -> Answer {
-    answer::ok(&PushView::from(&portal.platform.push(&actor, push).await?))
+    stored(&PushView::from(&portal.platform.push(&actor, push).await?))
 }
 
 /// 问题数据反馈: the problem records, for the provider.
@@ -124,6 +151,33 @@ async fn push_risk(
     ))
 }
 
+/// A push, with the length of its stored data in the header too.
+fn stored(push: &PushView) -> Answer {
+    let mut response = answer::ok(push)?;
+    let offset = HeaderValue::from(push.bytes);
+    response.headers_mut().insert(UPLOAD_OFFSET, offset);
+    Ok(response)
+}
+
+/// The range of a piece, `bytes 0-1048575/5000000`; none for the whole data at once.
+fn piece_range(headers: &HeaderMap) -> Result<Option<PieceRange>, Failure> {
+    let Some(value) = headers.get(header::CONTENT_RANGE) else {
+        return Ok(None);
+    };
+    let read = |value: &HeaderValue| {
+        let (range, total) = value
+            .to_str()
+            .ok()?
+            .strip_prefix("bytes ")?
+            .split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        PieceRange::new(first.parse().ok()?, last.parse().ok()?, total.parse().ok()?)
+    };
+    read(value)
+        .map(Some)
+        .ok_or_else(|| Failure::invalid_header("Content-Range"))
+}
+
 fn manifest(body: PushCreate) -> Result<sandbox::PushManifest, Failure> {
     let encoding = |name: String| {
         serde_json::from_value(serde_json::Value::String(name.to_ascii_lowercase())).map_err(
@@ -136,12 +190,14 @@ fn manifest(body: PushCreate) -> Result<sandbox::PushManifest, Failure> {
             },
         )
     };
+    let closes = body.closes.iter().map(|id| identifier("closes", id));
     Ok(sandbox::PushManifest {
         format: body.format.into(),
         encoding: body.encoding.map(encoding).transpose()?,
         sha256: body.sha256,
         bytes: body.bytes,
         sample: body.sample,
+        closes: closes.collect::<Result<_, _>>()?,
     })
 }
 
@@ -225,26 +281,46 @@ impl From<&sandbox::QualityReport> for QualityView {
             rows_kept: report.rows_kept,
             repaired: report.repaired,
             score: report.score,
-            dimensions: report
-                .dimensions
-                .iter()
-                .map(|(dimension, score)| dto::DimensionScore {
-                    dimension: dimension.clone(),
-                    score: *score,
-                })
-                .collect(),
-            columns: report
-                .columns
-                .iter()
-                .map(|(column, score)| dto::ColumnScore {
-                    column: column.clone(),
-                    score: *score,
-                })
-                .collect(),
+            dimensions: dimensions(&report.dimensions),
+            columns: columns(&report.columns),
             rules: each(&report.rules),
+            notes: each(&report.notes),
             blocking: report.blocking.clone(),
         }
     }
+}
+
+impl From<&sandbox::QualityPoint> for dto::QualityPoint {
+    fn from(point: &sandbox::QualityPoint) -> Self {
+        Self {
+            push: point.push.to_string(),
+            state: point.state.into(),
+            version: point.version,
+            at: time(point.at),
+            rows_kept: point.rows_kept,
+            problems: point.problems,
+            score: point.score,
+            dimensions: dimensions(&point.dimensions),
+            columns: columns(&point.columns),
+            blocking: point.blocking.clone(),
+        }
+    }
+}
+
+fn dimensions(scores: &BTreeMap<String, f64>) -> Vec<dto::DimensionScore> {
+    let score = |(dimension, score): (&String, &f64)| dto::DimensionScore {
+        dimension: dimension.clone(),
+        score: *score,
+    };
+    scores.iter().map(score).collect()
+}
+
+fn columns(scores: &BTreeMap<String, f64>) -> Vec<dto::ColumnScore> {
+    let score = |(column, score): (&String, &f64)| dto::ColumnScore {
+        column: column.clone(),
+        score: *score,
+    };
+    scores.iter().map(score).collect()
 }
 
 impl From<&sandbox::RuleCount> for dto::RuleCount {
@@ -256,6 +332,15 @@ impl From<&sandbox::RuleCount> for dto::RuleCount {
             checked: rule.checked,
             count: rule.failed,
             blocking: rule.blocking,
+        }
+    }
+}
+
+impl From<&sandbox::RuleNote> for dto::RuleNote {
+    fn from(note: &sandbox::RuleNote) -> Self {
+        Self {
+            rule: note.rule.clone(),
+            message: (&note.message).into(),
         }
     }
 }

@@ -70,6 +70,17 @@ pub(super) fn quality(page: &mut Page, quality: &QualityView) {
             format!("{} / {}", rule.count, rule.checked),
         ]
     }));
+    rows.extend(quality.notes.iter().map(|note| {
+        let message = page.word((&note.message.zh, &note.message.en)).to_owned();
+        vec![note.rule.clone(), message]
+    }));
+    let blocking = page.word(("阻断", "blocking"));
+    rows.extend(
+        quality
+            .blocking
+            .iter()
+            .map(|rule| vec![rule.clone(), blocking.to_owned()]),
+    );
     page.table(&[], &rows);
     let dimensions = quality
         .dimensions

@@ -10,6 +10,7 @@
 
 mod mask;
 mod module;
+mod upload;
 mod world;
 
 use serde_json::{Value, json};
@@ -37,6 +38,7 @@ fn the_main_job_by_hand() {
     module(&world, &grant);
     ledger(&world);
     pushes(&world);
+    upload::goes_on(&world);
     signing_out(&world);
 }
 
@@ -539,6 +541,24 @@ fn pushes(world: &World) {
     };
     let ragged = world.file("ragged.csv", b"plate,driver_id\nx\n");
     push(&ragged, &[]).fails(6, "became no version");
+    feedback(world);
+    let history = ["dataset", "quality-history", "health_claims"];
+    let said = world.as_(DEVELOPER, &history).ok();
+    assert!(
+        said.contains("completeness") && said.contains(" %"),
+        "{said}"
+    );
+    let said = world
+        .as_(
+            DEVELOPER,
+            &[&history[..], &["--columns", "-o", "csv"]].concat(),
+        )
+        .ok();
+    assert!(
+        said.starts_with("push,version,at,problems,score,"),
+        "{said}"
+    );
+    assert!(said.contains("resident_id"), "{said}");
     let unknown = world.file("data.bin", b"x");
     push(&unknown, &[]).fails(1, "--format");
     let versions = world
@@ -571,6 +591,49 @@ fn pushes(world: &World) {
         sample.starts_with("plate "),
         "in the order of the entry: {sample}"
     );
+}
+
+/// What the push with ragged rows ended with: the provider reads and answers it, the operator closes it.
+fn feedback(world: &World) {
+    let delegate = DELEGATES[2];
+    let list = [
+        "dataset", "feedback", "list", "--state", "open", "-o", "json",
+    ];
+    let items = world.as_(delegate, &list).json();
+    let id = items["items"][0]["id"].as_str().unwrap();
+    let shown = world
+        .as_(delegate, &["dataset", "feedback", "show", id])
+        .ok();
+    for word in ["vehicle_trips", "rejected", "egret dataset problems psh_"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    let answer = [
+        "dataset",
+        "feedback",
+        "answer",
+        id,
+        "--text",
+        "cut by the export",
+    ];
+    let said = world.as_(delegate, &answer).ok();
+    assert!(
+        said.contains("answered") && said.contains("cut by the export"),
+        "{said}"
+    );
+    let close = ["dataset", "feedback", "close", id, "--reason", "a test"];
+    world.as_(delegate, &close).fails(4, "system_admin");
+    let said = world.as_("system-admin", &close).ok();
+    assert!(said.contains("closed"), "{said}");
+    let file = world.file("more.csv", b"plate,driver_id\nx,y\n");
+    let push = [
+        "dataset",
+        "push",
+        "vehicle_trips",
+        file.to_str().unwrap(),
+        "--closes",
+        id,
+    ];
+    world.as_("system-admin", &push).fails(7, "409");
 }
 
 fn signing_out(world: &World) {

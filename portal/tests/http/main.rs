@@ -8,6 +8,7 @@
 )]
 
 mod keyed;
+mod pieces;
 mod process;
 mod requests;
 mod serving;

@@ -49,6 +49,17 @@ impl World {
         Self { server, data, http }
     }
 
+    /// Stops the server and starts another on the same data.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { server, data, http } = self;
+        server.stop().await;
+        let server = match Server::start(&config(data.path()), host()).await {
+            Ok(server) => server,
+            Err(failure) => panic!("{}", failure.text(Lang::En)),
+        };
+        Self { server, data, http }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.server.address())
     }

@@ -7,6 +7,7 @@ use masking::Problem;
 use serde_json::json;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use super::baseline::keep_shares;
 use super::pipeline::Report;
 use super::process::Failure;
 use super::push::{PushRisk, PushState};
@@ -18,7 +19,8 @@ use crate::catalogue::{
 };
 use crate::document;
 use crate::error::Error;
-use crate::id::PushId;
+use crate::feedback::{EndedPush, follow};
+use crate::id::{FeedbackId, PushId};
 use crate::ledger::LeafDraft;
 use crate::objects::Stored;
 use crate::platform::Platform;
@@ -75,11 +77,12 @@ pub(crate) async fn decide(
         planned: claim.planned,
     });
     let root = hex::encode(platform.keys().mask_root().commitment());
+    let feedback = FeedbackId::new(platform.clock(), platform.entropy());
     let done = platform
         .store()
         .act(system(SystemOperation::Intake), "decide a push", |tx| {
             let (claim, decided, root) = (Arc::clone(&claim), Arc::clone(&decided), root.clone());
-            Box::pin(async move { decide_in(tx, &claim, &decided, &root).await })
+            Box::pin(async move { decide_in(tx, &claim, &decided, &root, feedback).await })
         })
         .await;
     match done {
@@ -95,6 +98,7 @@ async fn decide_in(
     claim: &Claim,
     decided: &Decided,
     root: &str,
+    feedback: FeedbackId,
 ) -> Result<(bool, LeafDraft), Error> {
     let id = claim.row.view.id;
     let row = sqlx::query("SELECT state, attempts FROM pushes WHERE id = $1")
@@ -137,7 +141,20 @@ async fn decide_in(
             .await
             .map_err(|source| storage_error("decide a push", source))?;
     }
-    Ok((true, leaf))
+    let ended = EndedPush {
+        id,
+        dataset: dataset.id,
+        provider: dataset.entry.provider,
+        state,
+        causes: decided.report.causes(),
+        closes: claim.row.view.manifest.closes.clone(),
+    };
+    let mut last = leaf;
+    for next in follow(tx, &ended, feedback).await? {
+        // A version names the position of its own leaf, which is the first.
+        tx.append(std::mem::replace(&mut last, next)).await?;
+    }
+    Ok((true, last))
 }
 
 async fn requeue_in(tx: &mut Tx, id: PushId, attempt: u64) -> Result<(bool, LeafDraft), Error> {
@@ -216,6 +233,7 @@ async fn insert_version(
         .execute(tx.conn())
         .await
         .map_err(failed)?;
+    keep_shares(tx.conn(), claim.planned, &report.shares).await?;
     if let Some(segment) = &made.segment {
         sqlx::query(
             "INSERT INTO unit_segments (universe, first_number, units, object_key, sha256, version_id) \

@@ -35,6 +35,8 @@ pub struct IntakeLimits {
     pub failed_cells_floor: u64,
     /// Rows of a sample.
     pub sample_rows: usize,
+    /// Distinct values that a push's `reference` rules may look in together: 16 bytes each.
+    pub reference_tokens_max: usize,
 }
 
 impl Default for IntakeLimits {
@@ -55,6 +57,7 @@ impl Default for IntakeLimits {
             failed_percent_max: 20,
             failed_cells_floor: 100,
             sample_rows: 200,
+            reference_tokens_max: 20_000_000,
         }
     }
 }

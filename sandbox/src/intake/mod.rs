@@ -13,13 +13,23 @@
 //! - `units`: dense numbers of privacy units.
 //! - `sink`: a blocking writer into the object store that stores all or nothing.
 //! - `push`: what the provider's side calls.
+//! - `pieces`: data that arrive in pieces, and go on after a connection broke.
+//! - `history`: scores over time.
 //! - `process`: the background task.
+//! - `baseline`: the version before and other data sets, for the quality rules that compare.
+//! - `drift`: columns that are others than the entry's.
+//! - `causes`: what is wrong with a push, by rule, for its provider.
 //! - `store`: the one transaction that decides a push.
 
 mod arrival;
+mod baseline;
+mod causes;
 mod decide;
+mod drift;
+mod history;
 mod limits;
 mod masked;
+mod pieces;
 mod pipeline;
 mod process;
 mod push;
@@ -30,7 +40,9 @@ mod sink;
 mod store;
 mod units;
 
+pub use self::history::QualityPoint;
 pub use self::limits::IntakeLimits;
+pub use self::pieces::PieceRange;
 pub use self::push::{PushManifest, PushRisk, PushState, PushView};
 pub use self::reader::{DataFormat, IntakeFault, TextEncoding};
 

@@ -3,7 +3,7 @@
 //! A pure function of the push, the entry, the policy and the keys: it knows no database, and
 //! running it again gives the same rows. It runs on a thread of its own and holds one batch.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -13,8 +13,8 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Action, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
-    RiskReport, RootKey, Suppression, risk_columns,
+    Action, Baseline, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
+    RiskReport, RootKey, Shares, Suppression, risk_columns,
 };
 
 use super::limits::IntakeLimits;
@@ -36,6 +36,8 @@ pub(crate) struct Order<'a> {
     pub(crate) epoch: u32,
     pub(crate) limits: &'a IntakeLimits,
     pub(crate) seed: &'a [u8],
+    /// What the quality rules compare with.
+    pub(crate) baseline: &'a Baseline,
 }
 
 /// How far it is, for whoever asks meanwhile, and the wish that it end.
@@ -69,7 +71,11 @@ pub(crate) struct Report {
     pub(crate) rows_kept: u64,
     pub(crate) problems: Vec<Problem>,
     pub(crate) problems_total: u64,
+    /// Problem records of each rule, all of them.
+    pub(crate) problems_by_rule: BTreeMap<String, u64>,
     pub(crate) quality: Option<QualityReport>,
+    /// Shares of categories by rule, for the drift of the next version.
+    pub(crate) shares: BTreeMap<String, Shares>,
     pub(crate) classes: Vec<ColumnClass>,
     pub(crate) risk_before: Option<RiskReport>,
     pub(crate) risk_after: Option<RiskReport>,
@@ -325,7 +331,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         Ok(Pass {
             order,
             numbering,
-            checker,
+            checker: checker.with_baseline(order.baseline.clone()),
             classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
             before: RiskMeter::new(&quasi, sensitive.as_deref()),
             residual: ResidualScan::new(
@@ -383,6 +389,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     }
 
     fn finish(self, report: &mut Report) -> Result<Verdict, Stop> {
+        report.shares = self.checker.shares();
         let quality = self.checker.finish();
         report.classes = with_declared(self.order.entry, self.classifier.finish());
         report.risk_before = Some(self.before.finish());
@@ -420,6 +427,14 @@ impl Report {
     /// Keeps problems with their place up to the limit, and counts all.
     pub(super) fn note(&mut self, problems: Vec<Problem>, limits: &IntakeLimits) {
         self.problems_total += u64::try_from(problems.len()).unwrap_or(0);
+        for problem in &problems {
+            match self.problems_by_rule.get_mut(&problem.rule) {
+                Some(count) => *count += 1,
+                None => {
+                    self.problems_by_rule.insert(problem.rule.clone(), 1);
+                }
+            }
+        }
         let kept = u64::try_from(self.problems.len()).unwrap_or(u64::MAX);
         let room = usize::try_from(limits.problems_kept_max.saturating_sub(kept)).unwrap_or(0);
         self.problems.extend(problems.into_iter().take(room));
@@ -452,6 +467,9 @@ pub(super) fn masking_fault(fault: masking::Fault) -> IntakeFault {
     converted
 }
 
+/// The rule of a fault that stands for a quality rule.
+pub(super) const BLOCKING_RULE: &str = "blocking_rule";
+
 fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
     let fault = |rule: &String| {
         let counts = quality.rules.iter().find(|count| count.rule == *rule);
@@ -460,7 +478,7 @@ fn blocking(quality: &QualityReport) -> Vec<IntakeFault> {
             .map(|count| count.columns.join(", "))
             .filter(|c| !c.is_empty());
         let mut fault = IntakeFault::new(
-            "blocking_rule",
+            BLOCKING_RULE,
             both(
                 format!("阻断性质量规则 {rule} 未通过：{checked} 行中 {failed} 行不合格"),
                 format!("blocking quality rule {rule} failed: {failed} of {checked} rows"),

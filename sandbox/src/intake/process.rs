@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use masking::{Policy, RootKey};
 
+use super::baseline::{self, Comparison};
 use super::decide::{self, Decided, Decision, Made, Segment};
+use super::drift;
 use super::limits::IntakeLimits;
 use super::pipeline::{self, Batches, Order, PipelineError, Progress, Report, Verdict};
 use super::push::PushManifest;
@@ -200,6 +202,7 @@ impl Platform {
             .objects()
             .open_file(ObjectArea::Raw, &claim.row.object_key)
             .await?;
+        let comparison = baseline::comparison(self, claim, &dataset).await?;
         let (sink, pieces) = ObjectSink::new();
         let work = Work {
             file,
@@ -210,6 +213,7 @@ impl Platform {
             limits: Arc::clone(&self.intake().limits),
             version: claim.planned,
             numbering,
+            comparison,
             progress: Arc::clone(progress),
         };
         let key = claim.planned.to_string();
@@ -315,6 +319,7 @@ struct Work {
     limits: Arc<IntakeLimits>,
     version: VersionId,
     numbering: Numbering,
+    comparison: Comparison,
     progress: Arc<Progress>,
 }
 
@@ -335,6 +340,9 @@ struct MaskedRows {
 
 impl Work {
     fn run(mut self, mut sink: ObjectSink) -> Result<Done, Failure> {
+        let baseline = self
+            .comparison
+            .load(&self.root, self.limits.reference_tokens_max)?;
         let seed = self.version.to_string();
         let order = Order {
             entry: &self.entry,
@@ -343,6 +351,7 @@ impl Work {
             epoch: INTAKE_EPOCH,
             limits: &self.limits,
             seed: seed.as_bytes(),
+            baseline: &baseline,
         };
         let (file, manifest) = (&self.file, &self.manifest);
         let open = || {
@@ -355,7 +364,7 @@ impl Work {
                 order.limits,
             )
         };
-        let (verdict, report) =
+        let (verdict, mut report) =
             pipeline::run(&order, open, &mut self.numbering, &mut sink, &self.progress)
                 .map_err(failure)?;
         let (level, sample, plan) = match verdict {
@@ -372,6 +381,13 @@ impl Work {
                 });
             }
             Verdict::Rejected => {
+                drift::note(
+                    &mut report,
+                    file.clone(),
+                    manifest,
+                    &order.entry.columns,
+                    order.limits,
+                );
                 return Ok(Done {
                     report,
                     made: None,
@@ -436,9 +452,12 @@ fn failure(error: PipelineError) -> Failure {
     }
 }
 
+/// The rule of a push that the platform could not process; its provider has no part in it.
+pub(super) const PLATFORM_FAULT: &str = "platform_fault";
+
 fn platform_fault() -> IntakeFault {
     IntakeFault::new(
-        "platform_fault",
+        PLATFORM_FAULT,
         both(
             format!("平台处理该推送 {ATTEMPTS_MAX} 次均失败"),
             format!("the platform failed to process the push {ATTEMPTS_MAX} times"),

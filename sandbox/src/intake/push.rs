@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::arrival::{Arrived, bounded, check_arrived, check_manifest};
+use super::pieces::{incomplete, take_pieces};
 use super::reader::{DataFormat, IntakeFault, TextEncoding};
 use super::row::{PushRow, problem_of, push_row};
 use crate::access::{Actor, Object, Operation};
 use crate::catalogue::{SampleRow, dataset_facts, sample_finding, shortened};
 use crate::document;
 use crate::error::Error;
-use crate::id::{OrganisationId, PushId, VersionId};
+use crate::feedback::require_closable;
+use crate::id::{FeedbackId, OrganisationId, PushId, VersionId};
 use crate::ledger::LeafDraft;
 use crate::objects::ObjectArea;
 use crate::page::{Page, PageRequest};
@@ -39,6 +41,13 @@ pub struct PushManifest {
     /// 样例数据 to go with the version, unmasked; without any, rows of the version are drawn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<SampleRow>,
+    /// Items of the feedback list that this push is to close.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        with = "document::as_texts"
+    )]
+    pub closes: Vec<FeedbackId>,
 }
 
 /// Where a push is.
@@ -160,6 +169,7 @@ impl Platform {
                         return Err(Error::invalid("sample", "样例数据有误。", "the sample has a fault.")
                             .with_findings(vec![finding]));
                     }
+                    require_closable(tx.conn(), &manifest.closes, &dataset).await?;
                     let created_at = tx.now_micros();
                     sqlx::query(
                         "INSERT INTO pushes (id, dataset_id, account_id, organisation_id, state, manifest, object_key, \
@@ -206,8 +216,7 @@ impl Platform {
             .bytes
             .unwrap_or(u64::MAX)
             .min(self.intake().limits().push_bytes_max);
-        // A key of its own for each attempt: what was sent before stays whole until this is.
-        let key = format!("{id}/{}", PushId::new(self.clock(), self.entropy()));
+        let key = self.raw_key(id);
         let stored = self
             .objects()
             .put_stream(ObjectArea::Raw, &key, bounded(data, most))
@@ -230,7 +239,7 @@ impl Platform {
             }
         };
         match kept {
-            Ok(before) => self.erase_raw(&before).await,
+            Ok(before) => self.erase_all_raw(&before).await,
             Err(error) => {
                 self.erase_raw(&key).await;
                 return Err(error);
@@ -256,12 +265,7 @@ impl Platform {
                         return Err(wrong_state(row.view.state));
                     }
                     if row.object_key.is_empty() {
-                        return Err(Error::conflict(
-                            "push_without_data",
-                            "该推送还没有数据。",
-                            "the push has no data yet.",
-                        )
-                        .with_remedy("先上传数据再提交。", "send the data, then commit."));
+                        return Err(incomplete(tx.conn(), id).await?);
                     }
                     sqlx::query("UPDATE pushes SET state = 'received', committed_at = $1, ended_at = 0 WHERE id = $2")
                         .bind(tx.now_micros())
@@ -381,8 +385,12 @@ impl Platform {
     }
 }
 
-/// Makes the arrived data the push's; says the key of what it replaces.
-async fn keep(tx: &mut Tx, id: PushId, arrived: &Arrived) -> Result<(String, LeafDraft), Error> {
+/// Makes the arrived data the push's; says the keys of what they replace.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    id: PushId,
+    arrived: &Arrived,
+) -> Result<(Vec<String>, LeafDraft), Error> {
     let row = push_row(tx.conn(), id).await?;
     require_open(row.view.state)?;
     sqlx::query("UPDATE pushes SET object_key = $1, bytes = $2, sha256 = $3 WHERE id = $4")
@@ -397,10 +405,12 @@ async fn keep(tx: &mut Tx, id: PushId, arrived: &Arrived) -> Result<(String, Lea
     let leaf = LeafDraft::new("push.data", detail)
         .subject(id)
         .subject(row.dataset);
-    Ok((row.object_key, leaf))
+    let mut before = take_pieces(tx.conn(), id).await?;
+    before.push(row.object_key);
+    Ok((before, leaf))
 }
 
-fn require_open(state: PushState) -> Result<(), Error> {
+pub(super) fn require_open(state: PushState) -> Result<(), Error> {
     if state == PushState::Open {
         Ok(())
     } else {

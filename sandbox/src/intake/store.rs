@@ -4,6 +4,7 @@
 use masking::ValueDomain;
 use serde_json::json;
 
+use super::pieces::is_piece;
 use super::process::Failure;
 use super::push::PushState;
 use super::row::{PushRow, push_row};
@@ -197,7 +198,7 @@ pub(crate) async fn erase_orphans(platform: &Platform) -> Result<(), Error> {
         let orphan = match row {
             Some(row) => {
                 let decided = matches!(row.view.state, PushState::Version | PushState::Rejected);
-                decided || (alone && row.object_key != key)
+                decided || (alone && row.object_key != key && !is_part(platform, &key).await?)
             }
             None => alone,
         };
@@ -206,6 +207,16 @@ pub(crate) async fn erase_orphans(platform: &Platform) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+async fn is_part(platform: &Platform, key: &str) -> Result<bool, Error> {
+    let key = key.to_owned();
+    platform
+        .store()
+        .read("raw bytes", |conn| {
+            Box::pin(async move { is_piece(conn, &key).await })
+        })
+        .await
 }
 
 /// The data set of a push, and its policy in force.

@@ -94,7 +94,7 @@ impl Numbering {
 }
 
 /// The 128 bits of a token: base32 of RFC 4648 in lower case, 26 characters.
-fn decode(token: &str) -> Option<u128> {
+pub(super) fn decode(token: &str) -> Option<u128> {
     if token.len() != 26 {
         return None;
     }

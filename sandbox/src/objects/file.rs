@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::Stream;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path as Key};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
@@ -16,6 +17,8 @@ use crate::error::Error;
 
 /// Chunks that are fetched at once when an object is read from one end to the other.
 const READ_AHEAD_CHUNKS: u64 = 16;
+/// Bytes of a piece when an object is streamed.
+const STREAM_PIECE_BYTES: usize = 1 << 20;
 const CHUNK: u64 = CHUNK_BYTES as u64;
 const SEALED: u64 = SEALED_CHUNK_BYTES as u64;
 
@@ -99,6 +102,31 @@ impl ObjectFile {
         Ok(plain)
     }
 
+    /// All of it from the beginning, in pieces.
+    pub(crate) fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        futures::stream::try_unfold(self.read_from(0), |mut read| async {
+            let piece = tokio::task::spawn_blocking(move || {
+                let mut piece = vec![0; STREAM_PIECE_BYTES];
+                let length = read.read(&mut piece)?;
+                piece.truncate(length);
+                Ok::<_, io::Error>((Bytes::from(piece), read))
+            });
+            let (piece, read) = piece.await.map_err(io::Error::other)??;
+            Ok((!piece.is_empty()).then_some((piece, read)))
+        })
+    }
+
+    fn read_from(&self, start: u64) -> ObjectRead {
+        ObjectRead {
+            file: self.clone(),
+            chunk: start / CHUNK,
+            skip: usize::try_from(start % CHUNK).unwrap_or(0),
+            ahead: 1,
+            plain: Vec::new(),
+            at: 0,
+        }
+    }
+
     fn range(&self, start: u64, length: usize) -> io::Result<Bytes> {
         let length = u64::try_from(length).map_err(io::Error::other)?;
         let end = start.checked_add(length).filter(|end| *end <= self.0.bytes);
@@ -123,16 +151,7 @@ impl ChunkReader for ObjectFile {
     type T = ObjectRead;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<ObjectRead> {
-        let chunk = start / CHUNK;
-        let skip = usize::try_from(start % CHUNK).unwrap_or(0);
-        Ok(ObjectRead {
-            file: self.clone(),
-            chunk,
-            skip,
-            ahead: 1,
-            plain: Vec::new(),
-            at: 0,
-        })
+        Ok(self.read_from(start))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {

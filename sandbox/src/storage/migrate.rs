@@ -6,7 +6,7 @@ use super::{Backend, storage_error};
 use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
-const STEPS: [(&str, &str); 3] = [
+const STEPS: [(&str, &str); 6] = [
     (
         "0001_foundation",
         include_str!("../../migrations/0001_foundation.sql"),
@@ -16,6 +16,18 @@ const STEPS: [(&str, &str); 3] = [
         include_str!("../../migrations/0002_catalogue.sql"),
     ),
     ("0003_jobs", include_str!("../../migrations/0003_jobs.sql")),
+    (
+        "0004_feedback",
+        include_str!("../../migrations/0004_feedback.sql"),
+    ),
+    (
+        "0005_quality",
+        include_str!("../../migrations/0005_quality.sql"),
+    ),
+    (
+        "0006_pieces",
+        include_str!("../../migrations/0006_pieces.sql"),
+    ),
 ];
 
 /// Applies the steps that are missing.

@@ -7,6 +7,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod comparing;
+mod feedback;
 mod grants;
 mod intake;
 mod private;

@@ -6,6 +6,7 @@
 mod accounts;
 mod common;
 mod datasets;
+mod feedback;
 mod grants;
 mod jobs;
 mod ledger;
@@ -27,6 +28,10 @@ pub use datasets::{
     Level, PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
     UpdateCycle, VersionColumn,
 };
+pub use feedback::{
+    FeedbackAnswer, FeedbackAnswerView, FeedbackAttempt, FeedbackCause, FeedbackClosing,
+    FeedbackQuery, FeedbackState, FeedbackView,
+};
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{
     AdmissionView, ColumnLineage, JobCreate, JobView, LayerState, LayerView, MeterView, Mode,
@@ -43,7 +48,7 @@ pub use private_datasets::{
 };
 pub use pushes::{
     ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView,
-    PushState, PushView, QualityView, RiskView, RuleCount,
+    PushState, PushView, QualityPoint, QualityView, RiskView, RuleCount, RuleNote,
 };
 pub use releases::{
     ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,

@@ -24,6 +24,9 @@ pub struct PushCreate {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub sample: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// Items of the feedback list that this push is to close, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<String>,
 }
 
 /// Where a push is.
@@ -150,7 +153,7 @@ pub struct ColumnScore {
 pub struct RuleCount {
     /// The quality rule.
     pub rule: String,
-    /// What it is about: completeness, uniqueness, validity, consistency, volume.
+    /// What it is about: completeness, uniqueness, validity, consistency, timeliness, volume, stability.
     pub dimension: String,
     /// The columns that it looks at.
     pub columns: Vec<String>,
@@ -160,6 +163,15 @@ pub struct RuleCount {
     pub count: u64,
     /// Whether breaking it beyond its tolerance keeps the push from becoming a version.
     pub blocking: bool,
+}
+
+/// A line about a rule of the push as a whole: its figures, or why it was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleNote {
+    /// The quality rule; `schema_drift` where the columns themselves differ.
+    pub rule: String,
+    /// What was found.
+    pub message: Text,
 }
 
 /// The quality report of a push.
@@ -179,7 +191,36 @@ pub struct QualityView {
     pub columns: Vec<ColumnScore>,
     /// Per rule.
     pub rules: Vec<RuleCount>,
+    /// Lines about rules of the push as a whole.
+    #[serde(default)]
+    pub notes: Vec<RuleNote>,
     /// Rules that keep the push from becoming a version.
+    pub blocking: Vec<String>,
+}
+
+/// The scores of one push of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QualityPoint {
+    /// The push.
+    pub push: String,
+    /// What became of it.
+    pub state: PushState,
+    /// Number of the version that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When it was decided.
+    pub at: String,
+    /// Rows kept.
+    pub rows_kept: u64,
+    /// Problem records found.
+    pub problems: u64,
+    /// Mean of the dimensions' scores, 0 to 1.
+    pub score: f64,
+    /// Per dimension.
+    pub dimensions: Vec<DimensionScore>,
+    /// Per column.
+    pub columns: Vec<ColumnScore>,
+    /// Rules that kept it from becoming a version.
     pub blocking: Vec<String>,
 }
 

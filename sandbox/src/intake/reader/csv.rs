@@ -146,7 +146,7 @@ pub(super) fn header_names<R: Read>(
 
 /// A header cell's column: by name, by name without regard to case, or by its comment, which in
 /// exports of the bureaus is what stands in the header.
-pub(super) fn find(columns: &[Column], cell: &str) -> Option<usize> {
+pub(in crate::intake) fn find(columns: &[Column], cell: &str) -> Option<usize> {
     columns
         .iter()
         .position(|column| column.name == cell)

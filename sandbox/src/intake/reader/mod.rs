@@ -30,6 +30,7 @@ use masking::{Problem, find_identifiers};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::columns::{Spelling, columns_of};
+pub(super) use self::csv::find as find_column;
 pub use self::encoding::TextEncoding;
 pub use self::fault::IntakeFault;
 pub(crate) use self::fault::ReadError;
@@ -138,7 +139,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
 /// A column name of the file as it may stand in a message.
 ///
 /// A file without a header has values where names should be; those are shown by shape only.
-fn shown_name(name: &str) -> String {
+pub(super) fn shown_name(name: &str) -> String {
     let plain =
         |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '(' | ')' | '（' | '）');
     let digits = name.chars().filter(|c| c.is_numeric()).count();
