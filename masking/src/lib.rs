@@ -37,9 +37,11 @@ mod transform;
 
 pub use classify::{
     Candidate, Class, Classifier, ColumnClass, ColumnHint, Evidence, Hit, Identifier, Meaning,
-    find_identifiers,
+    TableTexts, Tables, find_identifiers,
 };
-pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
+pub use error::{
+    Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError, TableError,
+};
 pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
 pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
 pub use quality::{

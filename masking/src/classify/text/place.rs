@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::classify::identifier::Identifier;
-use crate::classify::region::regions;
-use crate::classify::table::is_han;
+use crate::classify::region::Regions;
+use crate::classify::table::{Tables, is_han};
 use crate::classify::text::Found;
 
 /// Words that end a street, village or estate.
@@ -29,7 +29,7 @@ pub(super) fn first_characters(words: &[&str]) -> Vec<char> {
 
 /// Finds addresses: from a place's name, or from the start of a run of text with a street, to the
 /// last house number.
-pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
+pub(super) fn find(tables: &Tables, chars: &[char], found: &mut Vec<Found>) {
     let mut at = 0;
     while at < chars.len() {
         if !is_part(chars[at]) {
@@ -42,7 +42,7 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
                 .take_while(|char| is_part(**char))
                 .count();
         let mut from = at;
-        while let Some(range) = in_run(chars, from..end) {
+        while let Some(range) = in_run(tables, chars, from..end) {
             from = range.end;
             found.push((Identifier::Address, range));
         }
@@ -52,7 +52,7 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
 
 /// Whether a whole value is an address: a known place or a street, and a house number or a street
 /// below a place.
-pub(crate) fn is_address(value: &str) -> bool {
+pub(crate) fn is_address(tables: &Tables, value: &str) -> bool {
     let chars: Vec<char> = value
         .chars()
         .filter(|char| *char != ' ')
@@ -62,7 +62,7 @@ pub(crate) fn is_address(value: &str) -> bool {
     {
         return false;
     }
-    let place = named_place(&chars, 0..chars.len().min(CHARACTERS_MAX));
+    let place = named_place(&tables.regions, &chars, 0..chars.len().min(CHARACTERS_MAX));
     let street_from = place.as_ref().map_or(0, |place| place.end);
     let street = street_end(&chars, street_from..chars.len());
     match (place, street) {
@@ -75,12 +75,12 @@ pub(crate) fn is_address(value: &str) -> bool {
 
 /// The first address of a run. It is looked for around the run's first house number, so that a long
 /// text is read once.
-fn in_run(chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
+fn in_run(tables: &Tables, chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
     let mut from = run.start;
     loop {
         let house = first_house(chars, from..run.end)?;
         let window = run.start.max(house.saturating_sub(CHARACTERS_MAX))..house;
-        if let Some(range) = around(chars, window, run.end) {
+        if let Some(range) = around(tables, chars, window, run.end) {
             return Some(range);
         }
         from = house;
@@ -89,8 +89,13 @@ fn in_run(chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
 
 /// The address that begins in a window and ends with the last house number that follows its street
 /// closely.
-fn around(chars: &[char], window: Range<usize>, run_end: usize) -> Option<Range<usize>> {
-    let place = named_place(chars, window.clone());
+fn around(
+    tables: &Tables,
+    chars: &[char],
+    window: Range<usize>,
+    run_end: usize,
+) -> Option<Range<usize>> {
+    let place = named_place(&tables.regions, chars, window.clone());
     let street_from = place.as_ref().map_or(window.start, |place| place.end);
     let street = street_end(chars, street_from..window.end)?;
     let start = match place {
@@ -102,17 +107,17 @@ fn around(chars: &[char], window: Range<usize>, run_end: usize) -> Option<Range<
 }
 
 /// The first known place in a range, together with the places that follow it directly.
-fn named_place(chars: &[char], range: Range<usize>) -> Option<Range<usize>> {
+fn named_place(regions: &Regions, chars: &[char], range: Range<usize>) -> Option<Range<usize>> {
     let mut at = range.start;
     while at < range.end {
-        let Some((length, _)) = regions().named_at(&chars[at..range.end]) else {
+        let Some(length) = regions.length_at(&chars[at..range.end]) else {
             at += 1;
             continue;
         };
         let start = at;
         at += length;
         while at < range.end
-            && let Some((length, _)) = regions().named_at(&chars[at..range.end])
+            && let Some(length) = regions.length_at(&chars[at..range.end])
         {
             at += length;
         }

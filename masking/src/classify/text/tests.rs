@@ -209,13 +209,15 @@ fn a_huge_cell_is_read_in_linear_time() {
 
 /// Every finder, whatever the cheap look says.
 fn thorough(text: &str) -> usize {
-    let folded = Folded::new(text);
+    let tables = Tables::built_in();
+    let mut folded = Folded::default();
+    folded.fill(text);
     let mut found = Vec::new();
-    number::find(folded.chars(), &mut found);
-    latin::find(folded.chars(), &mut found);
-    cue::find(folded.chars(), &mut found);
-    place::find(folded.chars(), &mut found);
-    without_overlap(found).len()
+    number::find(tables, folded.chars(), &mut found);
+    latin::find(tables, folded.chars(), &mut found);
+    cue::find(tables, folded.chars(), &mut found);
+    place::find(tables, folded.chars(), &mut found);
+    without_overlap(&mut found).len()
 }
 
 proptest! {
