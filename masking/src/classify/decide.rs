@@ -86,7 +86,7 @@ pub(crate) fn null_rate(identifier: Identifier) -> f64 {
         Identifier::Ipv4 => 1e-2,
         Identifier::Ipv6 | Identifier::Mac => 1e-4,
         Identifier::LandLine => 0.04,
-        Identifier::Name => 0.3,
+        Identifier::Name => 0.5,
         Identifier::Address => 0.02,
         Identifier::Coordinates => 1e-3,
     }
@@ -151,9 +151,8 @@ fn is_hinted(identifier: Identifier, meaning: Option<Meaning>) -> bool {
 }
 
 fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) -> Candidate {
-    let hinted = is_hinted(identifier, meaning);
     let prior_log_odds = prior(identifier, meaning);
-    let (passes, null_rate) = effective(identifier, counts, hinted);
+    let (passes, null_rate) = effective(identifier, counts, meaning);
     let mut log_likelihood_ratio =
         ratio(passes, counts.examined, PASS_RATE, null_rate).min(within_shape(identifier, counts));
     if identifier == Identifier::Name {
@@ -163,10 +162,10 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
             counts.with(Trait::FrequentSurname),
             counts.examined,
             0.4,
-            0.12,
+            0.2,
         );
         // So are the characters that given names end with.
-        log_likelihood_ratio += ratio(counts.with(Trait::GivenName), counts.examined, 0.4, 0.1);
+        log_likelihood_ratio += ratio(counts.with(Trait::GivenName), counts.examined, 0.4, 0.05);
     }
     Candidate {
         identifier,
@@ -216,7 +215,8 @@ pub(crate) fn beats_chance(identifier: Identifier, passes: u64, of: u64, counts:
 }
 
 /// Passing values and their null rate, where a kind is more than its one test.
-fn effective(identifier: Identifier, counts: &Counts, hinted: bool) -> (u64, f64) {
+fn effective(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) -> (u64, f64) {
+    let hinted = is_hinted(identifier, meaning);
     let passes = counts.of(identifier);
     let rate = null_rate(identifier);
     match identifier {
@@ -236,8 +236,11 @@ fn effective(identifier: Identifier, counts: &Counts, hinted: bool) -> (u64, f64
         Identifier::Mobile | Identifier::LandLine if counts.dense && !hinted => (passes, PASS_RATE),
         // Without area codes a land line is any number of seven or eight digits.
         Identifier::LandLine if hinted => (passes + counts.with(Trait::LocalNumber), 0.2),
-        // Version numbers look like addresses with four small numbers.
-        Identifier::Ipv4 if counts.with(Trait::SmallOctets) * 2 > passes && !hinted => {
+        // Version numbers look like addresses, often with four small numbers.
+        Identifier::Ipv4
+            if meaning == Some(Meaning::Serial)
+                || (counts.with(Trait::SmallOctets) * 2 > passes && !hinted) =>
+        {
             (passes, PASS_RATE)
         }
         Identifier::Mac if hinted => (passes + counts.with(Trait::BareMac), 1e-2),

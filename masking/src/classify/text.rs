@@ -147,9 +147,13 @@ fn kinds(char: char) -> u16 {
 
 fn han_kinds() -> HanMap {
     let mut kinds = HanMap::default();
-    let lists: [(u16, Vec<char>); 3] = [
+    let lists: [(u16, Vec<char>); 4] = [
         (kind::CUE, cue::first_characters()),
         (kind::STREET, place::first_characters(place::STREETS)),
+        (
+            kind::STREET,
+            place::first_characters(place::STREETS_IN_PLACE),
+        ),
         (kind::HOUSE, place::first_characters(place::HOUSES)),
     ];
     for (kind, chars) in lists {

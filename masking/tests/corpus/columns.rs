@@ -21,14 +21,14 @@ fn columns_are_told_and_decoys_are_not() {
             positive(kind, seed, &mut score);
         }
     }
-    for (name, comment, make) in DECOYS {
+    for (place, (name, comment, make)) in DECOYS.into_iter().enumerate() {
         for seed in 0..COLUMNS {
             let mut draw = Draw::new(9000 + seed);
             let rows = draw.between(40, 400);
             let values = (0..rows).map(|row| Some(make(&mut draw, row))).collect();
             let class = classify(name, comment, text_column(values));
             if let Some(found) = class.identifier {
-                score.invented(found, &format!("{name} {comment} {seed}"));
+                score.invented(found, &format!("decoy {place} {name} {comment} {seed}"));
             }
         }
     }
@@ -48,7 +48,7 @@ fn positive(kind: Identifier, seed: u64, score: &mut Score) {
         })
         .collect();
     // Every other column is without a hint where values can tell.
-    let hint = if needs_hint(kind) || seed % 2 == 0 {
+    let hint = if needs_hint(kind) || seed.is_multiple_of(2) {
         hint(kind)
     } else {
         ("c7", "")

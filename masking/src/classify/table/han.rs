@@ -47,6 +47,10 @@ pub(crate) fn is_han(char: char) -> bool {
 /// Whether a character ends words for places, organisations, things and diseases, and hardly any
 /// name.
 pub(crate) fn ends_no_name(char: char) -> bool {
-    const ENDS: &str = "省市区县镇乡村路街道司店局院厅部校厂站所会病症炎癌瘤压热痛伤科药片液类型级品号元年月日度率费额";
+    // The radical of illness holds no character of names.
+    if matches!(char, '\u{7592}'..='\u{7672}') {
+        return true;
+    }
+    const ENDS: &str = "省市区县镇乡村路街道司店局院厅部校厂站所会病症炎癌瘤压热痛伤科药片液类型级品号元年月日度率费额障血贫";
     ENDS.contains(char)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::classify::identifier::Identifier;
-use crate::classify::table::{PLATE_PROVINCES, Tables, ends_no_name, is_han};
+use crate::classify::table::{PLATE_PROVINCES, Tables, ends_no_name, is_given_name, is_han};
 use crate::classify::text::{Found, is_word, kind, kinds};
 
 /// Words before a name.
@@ -181,8 +181,15 @@ fn name_after(tables: &Tables, chars: &[char], mut at: usize) -> Option<Range<us
         return Some(at..at + ends.unwrap_or(run).min(surname + 2));
     }
     let end = at + surname + given_length(chars, at + surname)?;
-    // 患者高血压 speaks of a disease.
-    (!ends_no_name(chars[end - 1])).then_some(at..end)
+    let given = &chars[at + surname..end];
+    // 患者高血压 speaks of a disease, and so does 患者严重贫血: a name that the sentence seems to go on
+    // from ends with a character that names end with.
+    let open = chars
+        .get(end)
+        .is_some_and(|next| is_han(*next) && !GOES_ON.contains(*next));
+    let named = given.last().is_some_and(|last| is_given_name(*last));
+    let fits = !given.iter().any(|char| ends_no_name(*char)) && (!open || named);
+    fits.then_some(at..end)
 }
 
 /// How many characters belong to the given name: two, or one when the next goes on with the

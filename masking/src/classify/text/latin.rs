@@ -7,7 +7,10 @@ use crate::classify::identifier::Identifier;
 use crate::classify::table::Tables;
 use crate::classify::text::{Found, has_cue_before, is_word};
 
-const VERSION_CUES: &[&str] = &["版本", "version", "ver", "release", "build"];
+const VERSION_CUES: &[&str] = &[
+    "版本", "固件", "补丁", "内核", "驱动", "软件", "version", "ver", "release", "build",
+    "firmware",
+];
 
 /// Finds each kind at the character that gives it away.
 pub(super) fn find(tables: &Tables, chars: &[char], found: &mut Vec<Found>) {
@@ -122,7 +125,7 @@ fn ipv4(chars: &[char], start: usize) -> Option<Range<usize>> {
 fn ipv6(chars: &[char], start: usize) -> Option<Range<usize>> {
     const CHARACTERS_MAX: usize = 45;
     const PREFIXES: &[&str] = &["2", "3", "fc", "fd", "fe8"];
-    if start > 0 && matches!(chars[start - 1], ':' | '.' | '-') {
+    if goes_on_before(chars, start) {
         return None;
     }
     let run = chars[start..]
@@ -146,6 +149,21 @@ fn ipv6(chars: &[char], start: usize) -> Option<Range<usize>> {
     telling.then_some(start..end)
 }
 
+/// Whether a group of hexadecimal digits before a place belongs to the same address; the colon of
+/// `IP:` or `MAC:` is none of its.
+fn goes_on_before(chars: &[char], start: usize) -> bool {
+    let Some(separator) = start.checked_sub(1).map(|at| chars[at]) else {
+        return false;
+    };
+    let group = chars[..start - 1]
+        .iter()
+        .rev()
+        .take(8)
+        .take_while(|char| is_word(**char));
+    let hexadecimal = group.clone().all(char::is_ascii_hexdigit) && group.count() > 0;
+    separator == '.' || (matches!(separator, ':' | '-') && hexadecimal)
+}
+
 /// Six pairs of hexadecimal digits with one kind of colon or hyphen between, or three fours with
 /// dots; digits alone with hyphens are some other number.
 fn mac(chars: &[char], start: usize) -> Option<Range<usize>> {
@@ -164,7 +182,7 @@ fn mac(chars: &[char], start: usize) -> Option<Range<usize>> {
     });
     let joined =
         |char: Option<&char>| char.is_some_and(|char| is_word(*char) || matches!(char, ':' | '-'));
-    let part = joined(chars.get(end)) || (start > 0 && joined(chars.get(start - 1)));
+    let part = joined(chars.get(end)) || goes_on_before(chars, start);
     let telling = separators == ':' || text.iter().any(char::is_ascii_alphabetic);
     (formed && !part && telling).then_some(start..end)
 }

@@ -81,7 +81,7 @@ pub(super) fn find(tables: &Tables, chars: &[char], found: &mut Vec<Found>) {
             fits &= word.push(*char);
             at += 1;
         }
-        if !fits || word.digits == 0 && word.length < 9 {
+        if !fits || word.digits == 0 && word.length < 8 {
             continue;
         }
         if let Some((identifier, end)) = at_word(tables, chars, start, &word) {
@@ -122,7 +122,7 @@ fn whole(tables: &Tables, word: &Word, chars: &[char], start: usize) -> Option<I
     let cued = |cues| has_cue_before(chars, start, cues);
     let by_itself = match text.len() {
         18 if is_resident_id(text) => Some(Identifier::ResidentId),
-        18 if is_credit_code(text) => Some(Identifier::CreditCode),
+        18 if is_credit_code(text) && has_credit_head(tables, text) => Some(Identifier::CreditCode),
         15 if is_resident_id_15(text) && cued(RESIDENT_CUES) => Some(Identifier::ResidentId),
         9 if is_organisation_code(text) && cued(ORGANISATION_CUES) => {
             Some(Identifier::OrganisationCode)
@@ -138,6 +138,15 @@ fn whole(tables: &Tables, word: &Word, chars: &[char], start: usize) -> Option<I
     by_itself
         .or_else(|| document_before(chars, start, text))
         .or_else(|| is_card(tables, word, || cued(CARD_CUES)).then_some(Identifier::BankCard))
+}
+
+/// Whether a credit code begins with an authority that registers (GB 32100: civil, party and army
+/// ones by digit, `A`, `N`, `Y`) and with the region of a province, of the whole country (10) or of
+/// the Xinjiang corps (66): by chance few numbers do.
+fn has_credit_head(tables: &Tables, code: &str) -> bool {
+    let authority = code.starts_with(|first: char| matches!(first, '1'..='9' | 'A' | 'N' | 'Y'));
+    let region = code.get(2..4).unwrap_or("");
+    authority && (matches!(region, "10" | "66") || tables.regions.has_province(region))
 }
 
 /// Luhn's check passes by chance, so a bank's digits or a word must be before it.
@@ -199,7 +208,7 @@ fn from_groups(
     }
     match text.len() {
         18 if is_resident_id(text) => Some(Identifier::ResidentId),
-        18 if is_credit_code(text) => Some(Identifier::CreditCode),
+        18 if is_credit_code(text) && has_credit_head(tables, text) => Some(Identifier::CreditCode),
         9 if groups == [8, 1] && is_organisation_code(text) && cued(ORGANISATION_CUES) => {
             Some(Identifier::OrganisationCode)
         }

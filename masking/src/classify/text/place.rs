@@ -12,6 +12,8 @@ pub(super) const STREETS: &[&str] = &[
     "路", "街", "大道", "巷", "弄", "胡同", "村", "小区", "花园", "新村", "公寓", "里", "镇", "乡",
     "大厦", "广场", "园", "苑",
 ];
+/// Words that end a street in a known place only.
+pub(super) const STREETS_IN_PLACE: &[&str] = &["道"];
 /// Words that end a house or a room, after its number.
 pub(super) const HOUSES: &[&str] = &[
     "号楼", "号", "室", "栋", "幢", "单元", "座", "层", "楼", "组", "弄", "房",
@@ -64,7 +66,7 @@ pub(crate) fn is_address(tables: &Tables, value: &str) -> bool {
     }
     let place = named_place(&tables.regions, &chars, 0..chars.len().min(CHARACTERS_MAX));
     let street_from = place.as_ref().map_or(0, |place| place.end);
-    let street = street_end(&chars, street_from..chars.len());
+    let street = street_end(&chars, street_from..chars.len(), place.is_some());
     match (place, street) {
         (Some(_), Some(_)) => true,
         (_, street) => {
@@ -97,7 +99,7 @@ fn around(
 ) -> Option<Range<usize>> {
     let place = named_place(&tables.regions, chars, window.clone());
     let street_from = place.as_ref().map_or(window.start, |place| place.end);
-    let street = street_end(chars, street_from..window.end)?;
+    let street = street_end(chars, street_from..window.end, place.is_some())?;
     let start = match place {
         Some(place) => place.start,
         None => street_start(chars, window.start..street),
@@ -126,12 +128,20 @@ fn named_place(regions: &Regions, chars: &[char], range: Range<usize>) -> Option
     None
 }
 
-/// Where the first street's name in a range ends; a street has a name of at least one character.
-fn street_end(chars: &[char], range: Range<usize>) -> Option<usize> {
-    (range.start + 1..range.end).find_map(|at| {
+/// Where the first street's name in a range ends; a street has a name of at least one character. In
+/// a known place, that may be the place's name without its kind (思明区中山街), and 道 is a street too.
+fn street_end(chars: &[char], range: Range<usize>, in_place: bool) -> Option<usize> {
+    const DIVISIONS: &str = "省市区县旗州盟乡镇";
+    let named = in_place && range.start > 0 && !DIVISIONS.contains(chars[range.start - 1]);
+    (range.start + usize::from(!named)..range.end).find_map(|at| {
         // 街道 is a division, not a street.
         let is_division = longest_at(chars, at, &["街道"]).is_some();
-        let length = longest_at(chars, at, STREETS).filter(|_| !is_division)?;
+        let length = longest_at(chars, at, STREETS)
+            .filter(|_| !is_division)
+            .or_else(|| {
+                longest_at(chars, at, STREETS_IN_PLACE)
+                    .filter(|_| in_place && chars[at - 1] != '街')
+            })?;
         (at + length <= range.end).then_some(at + length)
     })
 }
