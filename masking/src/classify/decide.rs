@@ -55,6 +55,9 @@ const RESIDENT_CHECK_RATE: f64 = 0.092;
 const MOBILE_SHAPE_RATE: f64 = 0.55;
 /// Log odds that a column without any hint is a given identifier: about one column in fifty.
 const PRIOR: f64 = -3.9;
+/// What an unsaid column of names lacks beyond that: short words of Han characters are mostly
+/// something else, and words of one subject are no independent draws.
+const UNSAID_NAME: f64 = -8.0;
 /// Weight of a name or comment that says so.
 const HINTED: f64 = 6.0;
 /// Weight of a name or comment that says it is the number of some document.
@@ -86,6 +89,7 @@ pub(crate) fn null_rate(identifier: Identifier) -> f64 {
         Identifier::Ipv4 => 1e-2,
         Identifier::Ipv6 | Identifier::Mac => 1e-4,
         Identifier::LandLine => 0.04,
+        // Of a dictionary's words one in eight could be a name; of a chosen list more.
         Identifier::Name => 0.5,
         Identifier::Address => 0.02,
         Identifier::Coordinates => 1e-3,
@@ -156,16 +160,7 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
     let mut log_likelihood_ratio =
         ratio(passes, counts.examined, PASS_RATE, null_rate).min(within_shape(identifier, counts));
     if identifier == Identifier::Name {
-        // A third of the people bear one of the most frequent surnames even in a list of rare ones;
-        // other words begin with them by chance.
-        log_likelihood_ratio += ratio(
-            counts.with(Trait::FrequentSurname),
-            counts.examined,
-            0.4,
-            0.2,
-        );
-        // So are the characters that given names end with.
-        log_likelihood_ratio += ratio(counts.with(Trait::GivenName), counts.examined, 0.4, 0.05);
+        log_likelihood_ratio += name_parts(counts);
     }
     Candidate {
         identifier,
@@ -175,6 +170,16 @@ fn candidate(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
         prior_log_odds,
         log_odds: prior_log_odds + log_likelihood_ratio.clamp(-RATIO_MAX, RATIO_MAX),
     }
+}
+
+/// What surnames and last characters add, among the values that could be names: half of the people
+/// bear one of the hundred most frequent surnames even in a list of rare ones, and half of the given
+/// names end with a frequent character. Of 19,765 words of jieba's dictionary that begin with a
+/// surname, 15 % begin with a frequent one and 3.4 % end so.
+fn name_parts(counts: &Counts) -> f64 {
+    let names = counts.of(Identifier::Name);
+    ratio(counts.with(Trait::FrequentSurname), names, 0.5, 0.15)
+        + ratio(counts.with(Trait::GivenName), names, 0.5, 0.05)
 }
 
 /// The ratio among the values that already have the shape: what the check itself says. Numbers of
@@ -254,6 +259,7 @@ fn effective(identifier: Identifier, counts: &Counts, meaning: Option<Meaning>) 
 
 fn prior(identifier: Identifier, meaning: Option<Meaning>) -> f64 {
     match meaning {
+        None | Some(Meaning::Remark) if identifier == Identifier::Name => PRIOR + UNSAID_NAME,
         None | Some(Meaning::Remark) => PRIOR,
         Some(Meaning::Identifier(hinted)) if hinted == identifier => PRIOR + HINTED,
         Some(Meaning::Document) if identifier.is_document() => PRIOR + HINTED_DOCUMENT,

@@ -111,7 +111,7 @@ fn hint(kind: Identifier) -> (&'static str, &'static str) {
 type Make = fn(&mut Draw, usize) -> String;
 
 /// Name, comment and values of columns that hold no identifier.
-const DECOYS: [(&str, &str, Make); 40] = [
+const DECOYS: [(&str, &str, Make); 42] = [
     ("c1", "", |draw, _| {
         format!("{}{}", draw.day(2020, 2024), draw.digits(10))
     }),
@@ -188,6 +188,8 @@ const DECOYS: [(&str, &str, Make); 40] = [
     ("c1", "", |draw, _| draw.of(DISEASES).to_owned()),
     ("c1", "", |draw, _| draw.of(FOODS).to_owned()),
     ("c1", "", |draw, _| draw.of(JOBS).to_owned()),
+    ("c1", "", |draw, _| draw.of(HERBS).to_owned()),
+    ("c1", "", |draw, _| draw.of(THINGS).to_owned()),
     ("c1", "", |draw, _| draw.of(WORDS).to_owned()),
     ("c1", "", |draw, _| {
         format!("{}{}有限公司", draw.of(CITIES), draw.of(WORDS))
@@ -300,6 +302,54 @@ const DISEASES: &[&str] = &[
     "鱼鳞病",
     "龙凤胎",
     "强直",
+];
+const HERBS: &[&str] = &[
+    "白酒",
+    "黄酒",
+    "红酒",
+    "葡萄",
+    "苹果",
+    "香蕉",
+    "石斛",
+    "党参",
+    "黄芪",
+    "当归",
+    "白术",
+    "茯苓",
+    "甘草",
+    "麦冬",
+    "金银花",
+    "连翘",
+    "板蓝根",
+    "柴胡",
+    "防风",
+    "荆芥",
+    "桔梗",
+    "薄荷",
+    "菊花",
+    "桑叶",
+    "牛蒡",
+    "柏叶",
+    "杜仲",
+    "牛膝",
+    "熟地",
+    "山药",
+    "枸杞",
+    "麻黄",
+    "桂枝",
+    "葛根",
+    "藿香",
+    "苏叶",
+    "车前子",
+    "胡椒",
+    "花茶",
+    "白茶",
+];
+const THINGS: &[&str] = &[
+    "白板", "黄色", "红色", "金色", "银色", "石材", "钢筋", "水泥", "木板", "玻璃", "安装", "施工",
+    "成本", "计量", "计数", "常用", "备用", "应急", "盛夏", "初秋", "严格", "宽松", "高度", "厚度",
+    "温度", "湿度", "方向", "广场", "海洋", "江河", "湖泊", "田野", "林地", "牧场", "年度", "季度",
+    "月份", "时段", "车辆", "船舶", "古迹", "历史", "景点", "门票", "路线",
 ];
 const FOODS: &[&str] = &[
     "黄瓜",
