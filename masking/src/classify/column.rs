@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, downcast_primitive_array};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, downcast_primitive_array};
 use arrow::datatypes::{DataType, Schema, ToByteSlice};
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::classify::identifier::Identifier;
 use crate::classify::sketch::{Sketch, hash};
 use crate::classify::table::Tables;
 use crate::classify::text::Scanner;
-use crate::classify::value::Trait;
+use crate::classify::value::{Trait, passes};
 use crate::error::MeasureError;
 use crate::text::Bilingual;
 use crate::transform::{Datum, text_values};
@@ -268,13 +268,16 @@ impl Column {
             self.sketch.rows += u64::try_from(values.len()).unwrap_or(0);
             return;
         };
-        let settled = self.settled();
+        let texts = texts.as_string::<i32>();
+        let settled = self
+            .settled()
+            .filter(|identifier| goes_on(scanner.tables(), texts, *identifier));
         if let Some(identifier) = settled {
             let rows = u64::try_from(values.len() - values.null_count()).unwrap_or(0);
             *self.sketch.found.settled.entry(identifier).or_default() += rows;
         }
         let look_inside = settled.is_none() && is_text(&self.data_type);
-        for value in texts.as_string::<i32>() {
+        for value in texts {
             match value {
                 Some(value) => self.sketch.text(scanner, value, look_inside),
                 None => self.sketch.null(),
@@ -329,6 +332,22 @@ impl Column {
             },
         }
     }
+}
+
+/// Whether a batch goes on as the column was so far, by values spread evenly over it.
+fn goes_on(tables: &Tables, texts: &StringArray, identifier: Identifier) -> bool {
+    const LOOKS: usize = 32;
+    let step = (texts.len() / LOOKS).max(1);
+    let looked = (0..texts.len()).step_by(step);
+    let values = looked
+        .filter(|row| texts.is_valid(*row))
+        .map(|row| texts.value(row));
+    let (mut count, mut passed) = (0, 0);
+    for value in values.filter(|value| !value.is_empty()) {
+        count += 1;
+        passed += usize::from(passes(tables, value).is(identifier));
+    }
+    passed * 10 >= count * 9
 }
 
 struct Verdict {
