@@ -3,6 +3,7 @@
 //! | To | Use |
 //! |---|---|
 //! | find out what a column holds | [`Classifier`], [`find_identifiers`] |
+//! | go by other number tables (segments, issuers, regions) | [`Tables`] |
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
 //! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
