@@ -1,6 +1,6 @@
 """Runs presidio-analyzer on the corpus of `masking` and prints its recall, precision and rows a second.
 
-    export EGRET_PEERS=target/peers
+    export EGRET_PEERS=$PWD/target/peers
     cargo test -p masking --release --test corpus -- --ignored corpus_for_presidio
     python3 -m venv $EGRET_PEERS/python && $EGRET_PEERS/python/bin/pip install presidio-analyzer
     $EGRET_PEERS/python/bin/python tests/peers/presidio.py $EGRET_PEERS/corpus.jsonl [ROWS]

@@ -1,6 +1,6 @@
 """Compares check digits with python-stdnum: resident numbers (cn.ric), credit codes (cn.uscc), Luhn.
 
-    export EGRET_PEERS=target/peers
+    export EGRET_PEERS=$PWD/target/peers
     cargo test -p masking --lib -- --ignored checks_for_stdnum
     python3 -m venv $EGRET_PEERS/python && $EGRET_PEERS/python/bin/pip install python-stdnum==2.2
     $EGRET_PEERS/python/bin/python tests/peers/stdnum.py $EGRET_PEERS/checks.csv

@@ -93,14 +93,14 @@ struct Look {
 impl Look {
     fn at(text: &str) -> Self {
         // The shortest number is an IP address of four digits and three dots; an organisation code
-        // may be of letters, and so may the addresses with colons.
-        let (mut digits, mut capitals, mut colons) = (0usize, 0usize, 0usize);
+        // may be of letters, and so may the addresses with colons or hyphens.
+        let (mut digits, mut capitals, mut joints) = (0usize, 0usize, 0usize);
         let (mut at_sign, mut all) = (false, 0);
         for char in text.chars() {
             match char {
                 '0'..='9' => digits += 1,
                 'A'..='Z' => capitals += 1,
-                ':' => colons += 1,
+                ':' | '-' => joints += 1,
                 '@' => at_sign = true,
                 char if char.is_ascii() => {}
                 char => {
@@ -112,7 +112,7 @@ impl Look {
             }
         }
         Self {
-            number: at_sign || digits >= 4 || capitals >= 5 || colons >= 2,
+            number: at_sign || digits >= 4 || capitals >= 5 || joints >= 2,
             cue: all & kind::CUE != 0,
             place: all & kind::STREET != 0 && all & kind::HOUSE != 0,
         }

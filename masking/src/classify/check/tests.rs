@@ -71,6 +71,7 @@ fn card(draw: &mut Draw) -> String {
 #[ignore = "writes a file for tests/peers/stdnum.py"]
 fn checks_for_stdnum() {
     let folder = std::env::var_os("EGRET_PEERS").map_or_else(std::env::temp_dir, PathBuf::from);
+    std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("checks.csv");
     let mut file = BufWriter::new(std::fs::File::create(&path).unwrap());
     let mut draw = Draw(20_260);
