@@ -14,6 +14,7 @@ mod value;
 pub use column::{Candidate, Class, Classifier, ColumnClass, ColumnHint, Evidence};
 pub use hint::Meaning;
 pub use identifier::{Hit, Identifier};
+pub use table::{TableTexts, Tables};
 pub use text::find_identifiers;
 pub(crate) use text::{is_energy_body, is_plate};
 pub(crate) use value::is_valid;

@@ -30,6 +30,8 @@ pub type PolicyFault = Fault;
 pub type MaskError = Fault;
 /// Quality rules that cannot be read, or do not fit the schema or the data.
 pub type QualityError = Fault;
+/// A number table that cannot be read.
+pub type TableError = Fault;
 /// A batch that a meter or a classifier cannot take.
 pub type MeasureError = Fault;
 

@@ -4,29 +4,32 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Folded characters, each with the bytes of the original that it came from.
+/// Folded characters, each with the bytes of the original that it came from. One of them can be
+/// refilled with text after text.
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
     chars: Vec<char>,
-    origins: Vec<Range<usize>>,
+    /// Start and end in the original; empty when every character is the byte at its own place.
+    origins: Vec<(usize, usize)>,
 }
 
 impl Folded {
     /// Folds each character: NFKC (full-width digits and letters), one kind of space, one kind of
     /// hyphen; characters without width are left out.
-    pub(crate) fn new(text: &str) -> Self {
-        let mut folded = Self {
-            chars: Vec::with_capacity(text.len()),
-            origins: Vec::with_capacity(text.len()),
-        };
+    pub(crate) fn fill(&mut self, text: &str) {
+        self.chars.clear();
+        self.origins.clear();
+        if text.bytes().all(is_plain) {
+            self.chars.extend(text.bytes().map(char::from));
+            return;
+        }
         for (start, original) in text.char_indices() {
-            let origin = start..start + original.len_utf8();
+            let origin = (start, start + original.len_utf8());
             fold_char(original, |char| {
-                folded.chars.push(char);
-                folded.origins.push(origin.clone());
+                self.chars.push(char);
+                self.origins.push(origin);
             });
         }
-        folded
     }
 
     /// The folded characters.
@@ -36,17 +39,22 @@ impl Folded {
 
     /// The bytes of the original text that a range of folded characters came from.
     pub(crate) fn origin(&self, range: Range<usize>) -> Range<usize> {
-        let start = self
-            .origins
-            .get(range.start)
-            .map_or(0, |origin| origin.start);
-        let end = range
+        if self.origins.is_empty() {
+            return range.start..range.end.max(range.start);
+        }
+        let start = self.origins.get(range.start).map_or(0, |origin| origin.0);
+        let last = range
             .end
             .checked_sub(1)
-            .and_then(|last| self.origins.get(last))
-            .map_or(start, |origin| origin.end);
+            .and_then(|last| self.origins.get(last));
+        let end = last.map_or(start, |origin| origin.1);
         start..end.max(start)
     }
+}
+
+/// Whether a byte is a character that folds to itself.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte == b' '
 }
 
 /// The folded form of a whole value, without blanks at its ends.
@@ -77,12 +85,18 @@ pub(crate) fn compact(text: &str) -> String {
 }
 
 fn fold_char(original: char, mut emit: impl FnMut(char)) {
-    if original.is_ascii_graphic() || original == ' ' {
-        emit(original);
-        return;
-    }
-    if has_no_width(original) {
-        return;
+    match original {
+        ' '..='~' => return emit(original),
+        // Common Han characters and the punctuation beside them fold to themselves.
+        '\u{4e00}'..='\u{9fff}' | '\u{3001}'..='\u{3011}' | '\u{201c}' | '\u{201d}' => {
+            return emit(original);
+        }
+        // Full-width forms stand in the order of ASCII.
+        '\u{ff01}'..='\u{ff5e}' => {
+            return emit(char::from_u32(u32::from(original) - 0xfee0).unwrap_or(original));
+        }
+        original if has_no_width(original) => return,
+        _ => {}
     }
     for char in std::iter::once(original).nfkc() {
         match char {
@@ -129,7 +143,8 @@ mod tests {
     #[test]
     fn offsets_lead_back_to_the_original() {
         let text = "号１２３。";
-        let folded = Folded::new(text);
+        let mut folded = Folded::default();
+        folded.fill(text);
         let start = folded.chars().iter().position(|char| *char == '1').unwrap();
         assert_eq!(&text[folded.origin(start..start + 3)], "１２３");
     }
@@ -137,10 +152,21 @@ mod tests {
     proptest! {
         #[test]
         fn every_range_is_a_slice_of_the_original(text in any::<String>(), from in 0usize..40, length in 0usize..40) {
-            let folded = Folded::new(&text);
+            let mut folded = Folded::default();
+            folded.fill(&text);
             let end = (from + length).min(folded.chars().len());
             let range = folded.origin(from.min(end)..end);
             prop_assert!(text.get(range).is_some());
+        }
+
+        #[test]
+        fn the_short_ways_agree_with_nfkc(char in any::<char>()) {
+            let mut folded = String::new();
+            fold_char(char, |char| folded.push(char));
+            let nfkc: String = std::iter::once(char).nfkc().collect();
+            if matches!(char, '\u{3001}'..='\u{3011}' | '\u{4e00}'..='\u{9fff}' | '\u{ff01}'..='\u{ff5e}') {
+                prop_assert_eq!(folded, nfkc);
+            }
         }
 
         #[test]

@@ -3,6 +3,7 @@
 //! | To | Use |
 //! |---|---|
 //! | find out what a column holds | [`Classifier`], [`find_identifiers`] |
+//! | go by other number tables (segments, issuers, regions) | [`Tables`] |
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
 //! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
@@ -39,9 +40,11 @@ mod transform;
 
 pub use classify::{
     Candidate, Class, Classifier, ColumnClass, ColumnHint, Evidence, Hit, Identifier, Meaning,
-    find_identifiers,
+    TableTexts, Tables, find_identifiers,
 };
-pub use error::{Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError};
+pub use error::{
+    Fault, MaskError, MeasureError, PolicyError, PolicyFault, QualityError, TableError,
+};
 pub use generalise::{
     DateLevel, Generalised, Generaliser, Goal, Hierarchy, InformationLoss, LocalRecoding, Mondrian,
     Requirement, Solution,

@@ -17,8 +17,8 @@ pub(crate) fn is_resident_id(text: &str) -> bool {
     bytes.len() == 18
         && matches!(bytes[0], b'1'..=b'9')
         && bytes[..17].iter().all(u8::is_ascii_digit)
-        && resident_birth(text).is_some()
         && resident_check(&bytes[..17]) == Some(bytes[17].to_ascii_uppercase())
+        && resident_birth(text).is_some()
 }
 
 /// Whether a text has the form of a resident identity number of 15 digits, which has no check
@@ -64,8 +64,8 @@ pub(crate) fn is_credit_code(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 18
         && bytes[2..8].iter().all(u8::is_ascii_digit)
-        && credit_check(&bytes[..17]) == Some(bytes[17])
         && organisation_check(&bytes[8..16]) == Some(bytes[16])
+        && credit_check(&bytes[..17]) == Some(bytes[17])
 }
 
 /// The last character of a credit code after its first 17.
@@ -86,7 +86,19 @@ pub(crate) fn credit_check(body: &[u8]) -> Option<u8> {
 
 /// The place of a character in the alphabet of credit codes.
 pub(crate) fn credit_index(byte: u8) -> Option<usize> {
-    CREDIT_ALPHABET.iter().position(|known| *known == byte)
+    const PLACES: [u8; 256] = credit_places();
+    let place = PLACES[usize::from(byte)];
+    (place != u8::MAX).then_some(usize::from(place))
+}
+
+const fn credit_places() -> [u8; 256] {
+    let mut places = [u8::MAX; 256];
+    let mut place = 0u8;
+    while (place as usize) < CREDIT_ALPHABET.len() {
+        places[CREDIT_ALPHABET[place as usize] as usize] = place;
+        place += 1;
+    }
+    places
 }
 
 /// Whether a text is an organisation code of nine characters, its hyphen left out (GB 11714).
@@ -153,3 +165,6 @@ pub(crate) fn calendar_date(digits: &str) -> Option<Date> {
 fn digit(byte: u8) -> Option<u32> {
     byte.is_ascii_digit().then(|| u32::from(byte - b'0'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,25 @@
 //! From the values of a column to what the column is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, downcast_primitive_array};
+use arrow::datatypes::{DataType, Schema, ToByteSlice};
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::decide::{
     Counts, DISTINCT_MIN, beats_chance, candidates, confidence, decided,
 };
-use crate::classify::hint::{Meaning, meaning};
+use crate::classify::hint::{Meaning, datum, names_document_kind};
 use crate::classify::identifier::Identifier;
-use crate::classify::sketch::Sketch;
+use crate::classify::sketch::{Sketch, hash};
+use crate::classify::table::Tables;
+use crate::classify::text::Scanner;
+use crate::classify::value::{Trait, passes};
 use crate::error::MeasureError;
 use crate::text::Bilingual;
-use crate::transform::text_values;
+use crate::transform::{Datum, text_values};
 
 /// How a column must be handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +78,9 @@ pub struct Evidence {
     pub few_values: bool,
     /// What name and comment say.
     pub meaning: Option<Meaning>,
+    /// For coordinates: the datum that name or comment state; from values it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datum: Option<Datum>,
     /// Kinds with any passing value or a hint, likeliest first.
     pub candidates: Vec<Candidate>,
     /// Kinds found inside longer texts, or as lone values among others: number of values that hold
@@ -99,8 +106,12 @@ pub struct ColumnClass {
 }
 
 /// Looks at the batches of a data set and says what each column is.
+///
+/// Every text is looked into for identifiers until its column is clearly one itself. What is kept is
+/// bounded: a sample of at most 4,096 distinct values a column, as hashes.
 #[derive(Debug)]
 pub struct Classifier {
+    tables: Arc<Tables>,
     columns: Vec<Column>,
 }
 
@@ -109,6 +120,7 @@ struct Column {
     name: String,
     data_type: DataType,
     meaning: Option<Meaning>,
+    datum: Option<Datum>,
     sketch: Sketch,
 }
 
@@ -116,21 +128,29 @@ impl Classifier {
     /// Starts with the schema of the batches to come and what the catalogue says about them. Hints
     /// are matched by column name; a column without a hint is judged by its own name.
     pub fn new(schema: &Schema, hints: &[ColumnHint]) -> Self {
-        let columns = schema.fields().iter().map(|field| {
+        Self::with_tables(schema, hints, Arc::clone(Tables::built_in()))
+    }
+
+    /// The same with other tables than those compiled in.
+    pub fn with_tables(schema: &Schema, hints: &[ColumnHint], tables: Arc<Tables>) -> Self {
+        let mut columns: Vec<Column> = Vec::with_capacity(schema.fields().len());
+        let mut after_document_kind = false;
+        for field in schema.fields() {
             let comment = hints
                 .iter()
                 .find(|hint| hint.name == *field.name())
                 .map_or("", |hint| hint.comment.as_str());
-            Column {
+            let document = after_document_kind.then_some(Meaning::Document);
+            columns.push(Column {
                 name: field.name().clone(),
                 data_type: field.data_type().clone(),
-                meaning: meaning(field.name(), comment),
+                meaning: tables.hints.meaning(field.name(), comment).or(document),
+                datum: datum(field.name(), comment),
                 sketch: Sketch::default(),
-            }
-        });
-        Self {
-            columns: columns.collect(),
+            });
+            after_document_kind = names_document_kind(field.name(), comment);
         }
+        Self { tables, columns }
     }
 
     /// Looks at one batch.
@@ -150,53 +170,148 @@ impl Classifier {
         if !same {
             return Err(schema_changed());
         }
+        let mut scanner = Scanner::new(&self.tables);
         for (column, values) in self.columns.iter_mut().zip(batch.columns()) {
-            column.observe(values)?;
+            column.observe(&mut scanner, values);
         }
         Ok(())
     }
 
     /// The decisions, in the order of the schema.
     pub fn finish(self) -> Vec<ColumnClass> {
-        self.columns.into_iter().map(Column::decide).collect()
+        let degrees: Vec<Option<Axis>> = self.columns.iter().map(Column::axis).collect();
+        let mut classes: Vec<ColumnClass> = self.columns.into_iter().map(Column::decide).collect();
+        beside_coordinates(&mut classes, &degrees);
+        classes
+    }
+}
+
+/// Which of two coordinates the numbers of a column could be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Axis {
+    Longitude,
+    Latitude,
+}
+
+/// A column without a name of its own beside one of the other axis is the second half of a pair.
+fn beside_coordinates(classes: &mut [ColumnClass], axes: &[Option<Axis>]) {
+    for place in 0..classes.len() {
+        let class = &classes[place];
+        let unsaid = class.identifier.is_none() && class.evidence.meaning.is_none();
+        let neighbours = [place.checked_sub(1), Some(place + 1)];
+        let pair = neighbours.into_iter().flatten().find(|neighbour| {
+            let other = classes.get(*neighbour).filter(|other| {
+                other.identifier == Some(Identifier::Coordinates)
+                    && other.evidence.meaning.is_some()
+            });
+            other.is_some() && axes[place].is_some() && axes[place] != axes[*neighbour]
+        });
+        if let Some(pair) = pair.filter(|_| unsaid) {
+            let datum = classes[pair].evidence.datum;
+            let class = &mut classes[place];
+            class.identifier = Some(Identifier::Coordinates);
+            class.class = Class::QuasiIdentifier;
+            class.confidence = 0.9;
+            class.evidence.datum = class.evidence.datum.or(datum);
+            class.evidence.reason = Bilingual::new(
+                "与相邻的坐标列构成经纬度",
+                "makes a pair of coordinates with the column beside it",
+            );
+        }
     }
 }
 
 impl Column {
-    fn observe(&mut self, values: &ArrayRef) -> Result<(), MeasureError> {
+    fn observe(&mut self, scanner: &mut Scanner<'_>, values: &ArrayRef) {
         if self.data_type.is_nested()
             || matches!(self.data_type, DataType::Boolean | DataType::Null)
         {
             // Such values name nobody by their form; what they mean only their column's name tells.
-            for row in 0..values.len() {
-                if values.is_null(row) {
-                    self.sketch.null();
-                } else {
-                    self.sketch.rows += 1;
+            let nulls = u64::try_from(values.logical_null_count()).unwrap_or(0);
+            self.sketch.nulls += nulls;
+            self.sketch.rows += u64::try_from(values.len()).unwrap_or(0);
+            return;
+        }
+        if self.data_type.is_primitive() {
+            self.observe_numbers(scanner.tables(), values);
+        } else {
+            self.observe_texts(scanner, values);
+        }
+    }
+
+    /// Numbers and dates are written out only when they join the sample.
+    fn observe_numbers(&mut self, tables: &Tables, values: &ArrayRef) {
+        let sketch = &mut self.sketch;
+        let text = |row: usize| {
+            let texts = text_values(values.slice(row, 1).as_ref()).ok()?;
+            let texts = texts.as_string::<i32>();
+            texts.is_valid(0).then(|| texts.value(0).to_owned())
+        };
+        downcast_primitive_array!(
+            values => {
+                for row in 0..values.len() {
+                    if values.is_null(row) {
+                        sketch.null();
+                    } else {
+                        let bytes = hash(values.value(row).to_byte_slice());
+                        sketch.value(tables, bytes, || text(row));
+                    }
                 }
             }
-            return Ok(());
-        }
-        let is_text = is_text(&self.data_type);
+            _ => {}
+        );
+    }
+
+    fn observe_texts(&mut self, scanner: &mut Scanner<'_>, values: &ArrayRef) {
         // Bytes that are no text hold nothing that could be found.
         let Ok(texts) = text_values(values.as_ref()) else {
             self.sketch.rows += u64::try_from(values.len()).unwrap_or(0);
-            return Ok(());
+            return;
         };
-        for value in texts.as_string::<i32>() {
+        let texts = texts.as_string::<i32>();
+        let settled = self
+            .settled()
+            .filter(|identifier| goes_on(scanner.tables(), texts, *identifier));
+        if let Some(identifier) = settled {
+            let rows = u64::try_from(values.len() - values.null_count()).unwrap_or(0);
+            *self.sketch.found.settled.entry(identifier).or_default() += rows;
+        }
+        let look_inside = settled.is_none() && is_text(&self.data_type);
+        for value in texts {
             match value {
-                Some(value) => self.sketch.value(value, is_text),
+                Some(value) => self.sketch.text(scanner, value, look_inside),
                 None => self.sketch.null(),
             }
         }
-        Ok(())
+    }
+
+    /// The kind that the column clearly is already: looking into its values would add nothing.
+    fn settled(&self) -> Option<Identifier> {
+        const EXAMINED_MIN: u64 = 1024;
+        let counts = self.sketch.counts();
+        if counts.examined < EXAMINED_MIN {
+            return None;
+        }
+        let candidate = decided(&candidates(&counts, self.meaning), counts.examined)?;
+        let clearly = candidate.passes * 100 >= counts.examined * 98;
+        clearly.then_some(candidate.identifier)
+    }
+
+    /// Which coordinate nearly all values could be.
+    fn axis(&self) -> Option<Axis> {
+        let counts = self.sketch.counts();
+        if counts.mostly(Trait::Longitude, 95) {
+            return Some(Axis::Longitude);
+        }
+        counts.mostly(Trait::Latitude, 95).then_some(Axis::Latitude)
     }
 
     fn decide(self) -> ColumnClass {
         let counts = self.sketch.counts();
         let candidates = candidates(&counts, self.meaning);
-        let scattered = scattered(&counts, &self.sketch.inside_text);
+        let scattered = scattered(&counts, &self);
         let verdict = verdict(&counts, &candidates, &scattered, &self);
+        let is_place = verdict.identifier == Some(Identifier::Coordinates);
         ColumnClass {
             column: self.name,
             identifier: verdict.identifier,
@@ -210,12 +325,29 @@ impl Column {
                 examined: counts.examined,
                 few_values: counts.examined < DISTINCT_MIN,
                 meaning: self.meaning,
+                datum: self.datum.filter(|_| is_place),
                 candidates,
                 inside_text: scattered,
                 reason: verdict.reason,
             },
         }
     }
+}
+
+/// Whether a batch goes on as the column was so far, by values spread evenly over it.
+fn goes_on(tables: &Tables, texts: &StringArray, identifier: Identifier) -> bool {
+    const LOOKS: usize = 32;
+    let step = (texts.len() / LOOKS).max(1);
+    let looked = (0..texts.len()).step_by(step);
+    let values = looked
+        .filter(|row| texts.is_valid(*row))
+        .map(|row| texts.value(row));
+    let (mut count, mut passed) = (0, 0);
+    for value in values.filter(|value| !value.is_empty()) {
+        count += 1;
+        passed += usize::from(passes(tables, value).is(identifier));
+    }
+    passed * 10 >= count * 9
 }
 
 struct Verdict {
@@ -244,12 +376,12 @@ fn verdict(
     column: &Column,
 ) -> Verdict {
     if let Some(candidate) = decided(candidates, counts.examined) {
-        return by_values(&candidate, counts.examined);
+        return by_values(&candidate, counts);
     }
     if !scattered.is_empty() {
         return inside_text(scattered);
     }
-    if counts.examined > 0 && counts.resident_15 * 5 >= counts.examined * 4 {
+    if counts.mostly(Trait::ResidentId15, 80) {
         return Verdict::new(
             Class::QuasiIdentifier,
             0.6,
@@ -261,7 +393,8 @@ fn verdict(
     by_meaning(counts, column)
 }
 
-fn by_values(candidate: &Candidate, examined: u64) -> Verdict {
+fn by_values(candidate: &Candidate, counts: &Counts) -> Verdict {
+    let examined = counts.examined;
     let class = match candidate.identifier {
         Identifier::Coordinates => Class::QuasiIdentifier,
         _ => Class::DirectIdentifier,
@@ -271,7 +404,7 @@ fn by_values(candidate: &Candidate, examined: u64) -> Verdict {
     Verdict {
         identifier: Some(candidate.identifier),
         class,
-        confidence: confidence(candidate, examined),
+        confidence: confidence(candidate, counts),
         reason: Bilingual::new(
             format!(
                 "{examined} 个不同值中有 {passes} 个符合{}的格式与校验",
@@ -286,28 +419,37 @@ fn by_values(candidate: &Candidate, examined: u64) -> Verdict {
 }
 
 /// Identifiers among values that are something else: inside texts, or as single whole values that
-/// chance does not explain.
-fn scattered(
-    counts: &Counts,
-    inside_text: &BTreeMap<Identifier, u64>,
-) -> BTreeMap<Identifier, u64> {
-    let mut scattered = inside_text.clone();
-    let mostly_digits = counts.digits * 2 > counts.examined;
+/// chance does not explain, of all rows that were looked into.
+fn scattered(counts: &Counts, column: &Column) -> BTreeMap<Identifier, u64> {
+    let found = &column.sketch.found;
+    let mut scattered = found.inside_text.clone();
+    let rows = column.sketch.rows - column.sketch.nulls;
+    let mostly_digits = counts.with(Trait::Digits) * 2 > counts.examined;
     for identifier in [
         Identifier::ResidentId,
         Identifier::CreditCode,
         Identifier::Email,
         Identifier::Plate,
+        Identifier::Ipv6,
+        Identifier::Mac,
         Identifier::Mobile,
     ] {
+        let (passes, of) = if is_text(&column.data_type) {
+            (found.whole.get(&identifier).copied().unwrap_or(0), rows)
+        } else {
+            (counts.of(identifier), counts.examined)
+        };
         // Among words a number of eleven digits is no accident; among numbers it may be.
         let counts_here = match identifier {
-            Identifier::Mobile => !mostly_digits && counts.of(identifier) > 0,
-            _ => beats_chance(identifier, counts),
+            Identifier::Mobile => !mostly_digits && passes > 0,
+            _ => beats_chance(identifier, passes, of, counts),
         };
         if counts_here {
-            *scattered.entry(identifier).or_default() += counts.of(identifier);
+            *scattered.entry(identifier).or_default() += passes;
         }
+    }
+    for (identifier, rows) in &found.settled {
+        *scattered.entry(*identifier).or_default() += rows;
     }
     scattered
 }
@@ -362,7 +504,7 @@ fn by_meaning(counts: &Counts, column: &Column) -> Verdict {
                 ..Verdict::new(Class::DirectIdentifier, 0.5, "", "")
             }
         }
-        Some(M::SubjectNumber) => named(
+        Some(M::SubjectNumber | M::Document) => named(
             Class::DirectIdentifier,
             "列名或说明表明其为人员、企业等的编号",
             "name or comment say that it numbers persons or enterprises",

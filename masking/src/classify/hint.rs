@@ -1,12 +1,12 @@
 //! What a column's name and comment say, in Chinese and in English.
 
-use std::sync::OnceLock;
-
 use serde::{Deserialize, Serialize};
 
 use crate::classify::identifier::Identifier;
-use crate::classify::table::lines;
+use crate::classify::table::rows;
+use crate::error::TableError;
 use crate::fold::fold;
+use crate::transform::Datum;
 
 /// What a column is about, by its name and comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use crate::fold::fold;
 pub enum Meaning {
     /// An identifier of this kind.
     Identifier(Identifier),
+    /// The number of some identity document: a resident's, a passport, a permit.
+    Document,
     /// A register's own number for a person, an enterprise or another subject.
     SubjectNumber,
     /// Date of birth.
@@ -43,20 +45,112 @@ pub enum Meaning {
 }
 
 /// Meanings with their words, in the order of the file: the first line that matches wins.
-fn words_of_meanings() -> &'static [(Meaning, Vec<&'static str>)] {
-    static WORDS: OnceLock<Vec<(Meaning, Vec<&'static str>)>> = OnceLock::new();
-    WORDS.get_or_init(|| {
-        lines(include_str!("../data/words.tsv"))
-            .filter_map(|line| {
-                let (name, words) = line.split_once('\t')?;
-                Some((named(name)?, words.split(", ").collect()))
-            })
-            .collect()
+#[derive(Debug)]
+pub(crate) struct Hints(Vec<(Meaning, Vec<String>)>);
+
+impl Hints {
+    pub(crate) fn read(file: &'static str, text: &str) -> Result<Self, TableError> {
+        let mut hints = Vec::new();
+        for row in rows(file, text)? {
+            let mut fields = row.text.split(',').map(str::trim);
+            let meaning = fields.next().and_then(named).ok_or_else(|| {
+                row.fault(
+                    "首字段不是已知的含义",
+                    "the first field is no known meaning",
+                )
+            })?;
+            let words: Vec<String> = fields.map(str::to_owned).collect();
+            if words.is_empty()
+                || words
+                    .iter()
+                    .any(|word| word.trim_start_matches('=').is_empty())
+            {
+                return Err(row.fault("缺少词语", "a word is missing"));
+            }
+            hints.push((meaning, words));
+        }
+        Ok(Self(hints))
+    }
+
+    /// The meaning of a column: its name is asked first, then its comment.
+    pub(crate) fn meaning(&self, name: &str, comment: &str) -> Option<Meaning> {
+        self.meaning_of(name).or_else(|| self.meaning_of(comment))
+    }
+
+    fn meaning_of(&self, text: &str) -> Option<Meaning> {
+        let words = words(&fold(text));
+        if words.is_empty() {
+            return None;
+        }
+        let padded = format!(" {words} ");
+        self.0
+            .iter()
+            .find(|(_, known)| known.iter().any(|word| matches(word, &words, &padded)))
+            .map(|(meaning, _)| *meaning)
+    }
+}
+
+/// Whether a column tells the kind of document whose number stands beside it.
+pub(crate) fn names_document_kind(name: &str, comment: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "证件类型",
+        "证件种类",
+        "证照类型",
+        "id type",
+        "cert type",
+        "document type",
+        "zjlx",
+    ];
+    [name, comment].iter().any(|text| {
+        let words = words(&fold(text));
+        let padded = format!(" {words} ");
+        WORDS.iter().any(|word| matches(word, &words, &padded))
+    })
+}
+
+/// The datum that a name or comment states for coordinates.
+pub(crate) fn datum(name: &str, comment: &str) -> Option<Datum> {
+    const WORDS: [(Datum, &[&str]); 2] = [
+        (
+            Datum::Gcj02,
+            &[
+                "gcj02",
+                "gcj 02",
+                "gcj",
+                "火星",
+                "国测局",
+                "高德",
+                "腾讯地图",
+                "amap",
+            ],
+        ),
+        (
+            Datum::Wgs84,
+            &[
+                "wgs84",
+                "wgs 84",
+                "wgs",
+                "gps",
+                "cgcs2000",
+                "cgcs 2000",
+                "大地2000",
+            ],
+        ),
+    ];
+    [name, comment].iter().find_map(|text| {
+        let words = words(&fold(text));
+        let padded = format!(" {words} ");
+        let says = |known: &[&str]| known.iter().any(|word| matches(word, &words, &padded));
+        WORDS
+            .iter()
+            .find(|(_, known)| says(known))
+            .map(|(datum, _)| *datum)
     })
 }
 
 fn named(name: &str) -> Option<Meaning> {
     Some(match name {
+        "document" => Meaning::Document,
         "subject_number" => Meaning::SubjectNumber,
         "birth_date" => Meaning::BirthDate,
         "event_date" => Meaning::EventDate,
@@ -72,24 +166,6 @@ fn named(name: &str) -> Option<Meaning> {
         "remark" => Meaning::Remark,
         identifier => Meaning::Identifier(Identifier::parse(identifier)?),
     })
-}
-
-/// The meaning of a column: its name is asked first, then its comment.
-pub(crate) fn meaning(name: &str, comment: &str) -> Option<Meaning> {
-    meaning_of(name).or_else(|| meaning_of(comment))
-}
-
-fn meaning_of(text: &str) -> Option<Meaning> {
-    let text = fold(text);
-    let words = words(&text);
-    if words.is_empty() {
-        return None;
-    }
-    let padded = format!(" {words} ");
-    words_of_meanings()
-        .iter()
-        .find(|(_, known)| known.iter().any(|word| matches(word, &words, &padded)))
-        .map(|(meaning, _)| *meaning)
 }
 
 fn matches(word: &str, words: &str, padded: &str) -> bool {
@@ -129,11 +205,19 @@ fn words(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::table::Tables;
+
+    fn meaning(name: &str, comment: &str) -> Option<Meaning> {
+        Tables::built_in().hints.meaning(name, comment)
+    }
 
     #[test]
-    fn the_words_are_read_whole() {
-        let file = lines(include_str!("../data/words.tsv")).count();
-        assert_eq!(words_of_meanings().len(), file);
+    fn datum_and_document_kind_are_told_by_words() {
+        assert_eq!(datum("lon_gcj02", ""), Some(Datum::Gcj02));
+        assert_eq!(datum("lon", "经度（WGS84）"), Some(Datum::Wgs84));
+        assert_eq!(datum("lon", "经度"), None);
+        assert!(names_document_kind("id_type", "") && names_document_kind("c3", "证件类型代码"));
+        assert!(!names_document_kind("id", ""));
     }
 
     #[test]
@@ -166,6 +250,25 @@ mod tests {
             ("ip", "", Some(M::Identifier(I::Ipv4))),
             ("zip", "", Some(M::Postcode)),
             ("description", "", Some(M::Remark)),
+            ("护照号码", "", Some(M::Identifier(I::Passport))),
+            (
+                "c2",
+                "港澳居民来往内地通行证号",
+                Some(M::Identifier(I::HomeReturnPermit)),
+            ),
+            ("台胞证", "", Some(M::Identifier(I::TaiwanPermit))),
+            ("往来港澳通行证", "", Some(M::Identifier(I::HkMacauPermit))),
+            ("社保卡号", "", Some(M::Identifier(I::SocialSecurityNumber))),
+            (
+                "医保编号",
+                "",
+                Some(M::Identifier(I::MedicalInsuranceNumber)),
+            ),
+            ("mac_address", "", Some(M::Identifier(I::Mac))),
+            ("ipv6", "", Some(M::Identifier(I::Ipv6))),
+            ("物联网卡号", "", Some(M::Identifier(I::MachineNumber))),
+            ("证件号码", "", Some(M::Document)),
+            ("macro", "", None),
             ("x", "", None),
             ("", "", None),
         ];

@@ -22,12 +22,30 @@ pub enum Identifier {
     OrganisationCode,
     /// Mobile number of mainland China.
     Mobile,
+    /// Number of a machine or SIM card without a person (13 digits).
+    MachineNumber,
     /// Vehicle registration plate.
     Plate,
+    /// Passport of mainland China.
+    Passport,
+    /// Mainland travel permit of a resident of Hong Kong or Macau.
+    HomeReturnPermit,
+    /// Exit permit to Hong Kong and Macau.
+    HkMacauPermit,
+    /// Mainland travel permit of a resident of Taiwan.
+    TaiwanPermit,
+    /// Number of a social security card or account.
+    SocialSecurityNumber,
+    /// Number of a medical insurance card or account.
+    MedicalInsuranceNumber,
     /// E-mail address.
     Email,
     /// IPv4 address.
     Ipv4,
+    /// IPv6 address.
+    Ipv6,
+    /// Hardware address of a network interface (EUI-48).
+    Mac,
     /// Land line with area code.
     LandLine,
     /// Personal name in Han characters.
@@ -49,15 +67,24 @@ pub struct Hit {
 
 impl Identifier {
     /// Every kind, in order of precedence.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 21] = [
         Self::ResidentId,
         Self::CreditCode,
         Self::BankCard,
         Self::OrganisationCode,
         Self::Mobile,
+        Self::MachineNumber,
         Self::Plate,
+        Self::Passport,
+        Self::HomeReturnPermit,
+        Self::HkMacauPermit,
+        Self::TaiwanPermit,
+        Self::SocialSecurityNumber,
+        Self::MedicalInsuranceNumber,
         Self::Email,
         Self::Ipv4,
+        Self::Ipv6,
+        Self::Mac,
         Self::LandLine,
         Self::Name,
         Self::Address,
@@ -72,9 +99,18 @@ impl Identifier {
             Self::BankCard => "bank_card",
             Self::OrganisationCode => "organisation_code",
             Self::Mobile => "mobile",
+            Self::MachineNumber => "machine_number",
             Self::Plate => "plate",
+            Self::Passport => "passport",
+            Self::HomeReturnPermit => "home_return_permit",
+            Self::HkMacauPermit => "hk_macau_permit",
+            Self::TaiwanPermit => "taiwan_permit",
+            Self::SocialSecurityNumber => "social_security_number",
+            Self::MedicalInsuranceNumber => "medical_insurance_number",
             Self::Email => "email",
             Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Mac => "mac",
             Self::LandLine => "land_line",
             Self::Name => "name",
             Self::Address => "address",
@@ -90,9 +126,18 @@ impl Identifier {
             Self::BankCard => ("银行卡号", "bank card number"),
             Self::OrganisationCode => ("组织机构代码", "organisation code"),
             Self::Mobile => ("手机号", "mobile number"),
+            Self::MachineNumber => ("物联网号码", "machine number"),
             Self::Plate => ("机动车号牌", "vehicle plate"),
+            Self::Passport => ("护照号", "passport number"),
+            Self::HomeReturnPermit => ("来往内地通行证号", "home-return permit number"),
+            Self::HkMacauPermit => ("往来港澳通行证号", "Hong Kong and Macau permit number"),
+            Self::TaiwanPermit => ("台湾居民来往大陆通行证号", "Taiwan permit number"),
+            Self::SocialSecurityNumber => ("社会保障号", "social security number"),
+            Self::MedicalInsuranceNumber => ("医疗保险号", "medical insurance number"),
             Self::Email => ("电子邮箱", "e-mail address"),
-            Self::Ipv4 => ("IP 地址", "IP address"),
+            Self::Ipv4 => ("IPv4 地址", "IPv4 address"),
+            Self::Ipv6 => ("IPv6 地址", "IPv6 address"),
+            Self::Mac => ("MAC 地址", "MAC address"),
             Self::LandLine => ("固定电话", "land line number"),
             Self::Name => ("姓名", "personal name"),
             Self::Address => ("地址", "address"),
@@ -110,11 +155,46 @@ impl Identifier {
             Self::Mobile => "mobile",
             Self::Plate => "vehicle",
             Self::Email => "email",
-            Self::Ipv4 => "ip-address",
+            Self::Ipv4 | Self::Ipv6 => "ip-address",
+            Self::MachineNumber => "machine-number",
+            Self::Passport => "passport",
+            Self::HomeReturnPermit => "home-return-permit",
+            Self::HkMacauPermit => "hk-macau-permit",
+            Self::TaiwanPermit => "taiwan-permit",
+            Self::SocialSecurityNumber => "social-security",
+            Self::MedicalInsuranceNumber => "medical-insurance",
+            Self::Mac => "mac-address",
             Self::LandLine => "landline",
             Self::Name | Self::Address | Self::Coordinates => return None,
         };
         Some(ValueDomain::known(name))
+    }
+
+    /// Whether values alone never tell it: its form is that of many other numbers, so a column's
+    /// name or comment, or words beside it, must say what it is.
+    pub(crate) fn needs_context(self) -> bool {
+        matches!(
+            self,
+            Self::MachineNumber
+                | Self::Passport
+                | Self::HomeReturnPermit
+                | Self::HkMacauPermit
+                | Self::TaiwanPermit
+                | Self::SocialSecurityNumber
+                | Self::MedicalInsuranceNumber
+        )
+    }
+
+    /// Whether it is the number of a document that tells who a person is.
+    pub(crate) fn is_document(self) -> bool {
+        matches!(
+            self,
+            Self::ResidentId
+                | Self::Passport
+                | Self::HomeReturnPermit
+                | Self::HkMacauPermit
+                | Self::TaiwanPermit
+        )
     }
 
     /// Reads a name as documents write it.

@@ -1,9 +1,10 @@
 //! Administrative divisions: codes, names, and the place that a text speaks of.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 
-use crate::classify::table::lines;
+use crate::classify::table::{HanMap, Tables, rows};
+use crate::error::TableError;
 
 /// How finely a region is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,56 +26,80 @@ impl RegionLevel {
 }
 
 /// The table of divisions.
+#[derive(Debug)]
 pub(crate) struct Regions {
-    /// Six-digit code to name.
-    names: BTreeMap<&'static str, &'static str>,
-    /// First character of a name to the names that begin with it, longest first, with their codes.
-    by_first: HashMap<char, Vec<(Vec<char>, &'static str)>>,
-    /// Codes that stand for real divisions, per province, in order.
-    assigned: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Those in force, by code.
+    divisions: BTreeMap<String, String>,
+    /// Codes that were in force once.
+    historic: HashSet<String>,
+    /// First character of a name to the place of its list in `forms`, from one.
+    by_first: HanMap,
+    /// Names that begin with one character, longest first.
+    forms: Vec<Vec<Form>>,
 }
 
-/// The table, read once.
+/// One way to write a division's name.
+#[derive(Debug)]
+struct Form {
+    chars: Vec<char>,
+    code: String,
+}
+
+/// The table compiled in.
 pub(crate) fn regions() -> &'static Regions {
-    static REGIONS: OnceLock<Regions> = OnceLock::new();
-    REGIONS.get_or_init(Regions::read)
+    &Tables::built_in().regions
 }
 
 impl Regions {
-    fn read() -> Self {
-        let mut names = BTreeMap::new();
-        for line in lines(include_str!("../data/regions.tsv")) {
-            if let Some((code, name)) = line.split_once('\t') {
-                names.insert(code, name);
-            }
+    /// Reads the divisions in force and those of the past.
+    pub(crate) fn read(text: &str, historic: &str) -> Result<Self, TableError> {
+        let mut divisions = BTreeMap::new();
+        for row in rows("regions.csv", text)? {
+            let [code, name] = row.fields()?;
+            divisions.insert(row.digits(code, 6..=6)?.to_owned(), name.to_owned());
         }
-        let mut assigned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for code in names.keys() {
-            assigned.entry(&code[..2]).or_default().push(code);
+        let mut past = HashSet::new();
+        for row in rows("regions_historic.csv", historic)? {
+            let [code, _] = row.fields()?;
+            past.insert(row.digits(code, 6..=6)?.to_owned());
         }
-        let mut by_first: HashMap<char, Vec<(Vec<char>, &str)>> = HashMap::new();
-        for (code, name) in &names {
-            for form in forms(code, name) {
-                if let Some(first) = form.first() {
-                    by_first.entry(*first).or_default().push((form, code));
+        let mut by_char: BTreeMap<char, Vec<Form>> = BTreeMap::new();
+        for (code, name) in &divisions {
+            for chars in forms(code, name) {
+                if let Some(first) = chars.first().copied() {
+                    let code = code.clone();
+                    by_char.entry(first).or_default().push(Form { chars, code });
                 }
             }
         }
-        for forms in by_first.values_mut() {
-            forms.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.1.cmp(b.1)));
+        let mut by_first = HanMap::default();
+        let mut lists = Vec::new();
+        for (first, mut forms) in by_char {
+            forms.sort_by(|a, b| {
+                let longest = b.chars.len().cmp(&a.chars.len());
+                longest.then_with(|| (&a.chars, &a.code).cmp(&(&b.chars, &b.code)))
+            });
+            lists.push(forms);
+            by_first.set(first, u16::try_from(lists.len()).unwrap_or(0));
         }
-        Self {
-            names,
+        Ok(Self {
+            divisions,
+            historic: past,
             by_first,
-            assigned,
-        }
+            forms: lists,
+        })
     }
 
     /// Whether two digits begin the code of a province.
     pub(crate) fn has_province(&self, digits: &str) -> bool {
         digits
             .get(..2)
-            .is_some_and(|province| self.assigned.contains_key(province))
+            .is_some_and(|province| self.in_province(province).next().is_some())
+    }
+
+    /// Whether a code stands for a division or once did.
+    pub(crate) fn was_assigned(&self, code: &str) -> bool {
+        self.is_assigned(code) || self.historic.contains(code)
     }
 
     /// The name of a division, with those above it, down to a level.
@@ -84,8 +109,8 @@ impl Regions {
         for digits in [2, 4, 6] {
             let head = format!("{:0<6}", code.get(..digits)?);
             if head.as_str() <= code
-                && let Some(part) = self.names.get(head.as_str())
-                && seen.insert(*part)
+                && let Some(part) = self.divisions.get(head.as_str())
+                && seen.insert(part)
                 && !is_filler(part)
             {
                 name.push_str(part);
@@ -95,44 +120,56 @@ impl Regions {
     }
 
     /// The codes of real divisions in a province.
-    pub(crate) fn assigned(&self, province: &str) -> &[&'static str] {
-        self.assigned.get(province).map_or(&[], Vec::as_slice)
+    pub(crate) fn assigned<'r>(&'r self, province: &str) -> Vec<&'r str> {
+        self.in_province(province).collect()
+    }
+
+    fn in_province<'r>(&'r self, province: &str) -> impl Iterator<Item = &'r str> {
+        self.divisions
+            .range::<str, _>((Bound::Included(province), Bound::Unbounded))
+            .map(|(code, _)| code.as_str())
+            .take_while(move |code| code.starts_with(province))
     }
 
     /// Whether a code stands for a real division.
     pub(crate) fn is_assigned(&self, code: &str) -> bool {
-        self.names.contains_key(code)
+        self.divisions.contains_key(code)
     }
 
-    /// The divisions whose name begins at a place of the text, the longest name: its length and
-    /// codes.
-    pub(crate) fn named_at(&self, chars: &[char]) -> Option<(usize, Vec<&'static str>)> {
-        let forms = self.by_first.get(chars.first()?)?;
-        let length = forms
+    /// How many characters the longest name of a division takes that begins at a place of the text.
+    pub(crate) fn length_at(&self, chars: &[char]) -> Option<usize> {
+        Some(self.longest_at(chars)?.first()?.chars.len())
+    }
+
+    /// The divisions of the longest name that begins at a place of the text.
+    fn longest_at(&self, chars: &[char]) -> Option<&[Form]> {
+        let list = usize::from(self.by_first.at(*chars.first()?)).checked_sub(1)?;
+        let forms = self.forms.get(list)?;
+        let from = forms
             .iter()
-            .find(|(form, _)| chars.starts_with(form))?
-            .0
-            .len();
-        let codes = forms
+            .position(|form| chars.starts_with(&form.chars))?;
+        let longest = &forms[from].chars;
+        let same = forms[from..]
             .iter()
-            .filter(|(form, _)| form.len() == length && chars.starts_with(form))
-            .map(|(_, code)| *code)
-            .collect();
-        Some((length, codes))
+            .take_while(|form| form.chars == *longest);
+        let count = same.count();
+        forms.get(from..from + count)
     }
 
     /// The code of the place that a text names, as finely as it can be told without doubt.
-    pub(crate) fn resolve(&self, text: &str) -> Option<&'static str> {
+    pub(crate) fn resolve(&self, text: &str) -> Option<&str> {
         let chars: Vec<char> = text.chars().take(200).collect();
-        let mut found: Option<&'static str> = None;
+        let mut found: Option<&str> = None;
         let mut at = 0;
         while at < chars.len() {
-            let Some((length, codes)) = self.named_at(&chars[at..]) else {
+            let Some(forms) = self.longest_at(&chars[at..]) else {
                 at += 1;
                 continue;
             };
-            let inside: Vec<&'static str> = codes
-                .into_iter()
+            let length = forms[0].chars.len();
+            let inside: Vec<&str> = forms
+                .iter()
+                .map(|form| form.code.as_str())
                 .filter(|code| found.is_none_or(|outer| is_below(code, outer)))
                 .collect();
             // A name that several places bear tells nothing before the place above it is known.
@@ -192,8 +229,8 @@ mod tests {
 
     #[test]
     fn the_table_is_whole() {
-        assert!(regions().names.len() > 3000);
-        assert_eq!(regions().assigned.len(), 35);
+        assert!(regions().divisions.len() > 3000 && regions().historic.len() > 3000);
+        assert!(regions().was_assigned("110103") && !regions().is_assigned("110103"));
         assert!(regions().has_province("3502") && !regions().has_province("99"));
     }
 

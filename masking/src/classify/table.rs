@@ -1,102 +1,170 @@
-//! The number tables under `data/`, read once.
+//! The tables under `data/`: prefixes, issuers, divisions, surnames, words of column names.
 
-use std::collections::HashSet;
-use std::sync::OnceLock;
+mod area;
+mod card;
+mod han;
+mod prefix;
+mod row;
+mod surname;
 
-/// The lines of a data file without its comments.
-pub(crate) fn lines(file: &'static str) -> impl Iterator<Item = &'static str> {
-    file.lines()
-        .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+use std::sync::{Arc, OnceLock};
+
+use crate::classify::hint::Hints;
+use crate::classify::region::Regions;
+use crate::error::TableError;
+
+use area::AreaCodes;
+use card::Cards;
+use prefix::Prefixes;
+use surname::Surnames;
+
+pub(crate) use card::Issuer;
+pub(crate) use han::{HanMap, ends_no_name, is_han};
+pub(crate) use row::{lines, rows};
+
+/// Surnames, the hundred most frequent ones first.
+pub(crate) const SURNAMES: &str = include_str!("../../data/surnames.txt");
+/// Characters of given names, by sex.
+pub(crate) const GIVEN_NAMES: &str = include_str!("../../data/given_names.tsv");
+
+/// The texts that [`Tables`] are read from; the default are those compiled in.
+///
+/// Lines that begin with `#` and empty lines say nothing. Fields are parted by commas and are not
+/// quoted.
+#[derive(Clone, Copy, Debug)]
+pub struct TableTexts<'t> {
+    /// `mobile.txt`: allotted prefixes of mobile numbers, three to five digits a line.
+    pub mobile: &'t str,
+    /// `machine.txt`: prefixes of machines' numbers of 13 digits, three to five digits a line.
+    pub machine: &'t str,
+    /// `bank_cards.csv`: first digits from, to, lengths parted by blanks, `bank` or `network`.
+    pub bank_cards: &'t str,
+    /// `area_codes.csv`: area code with its 0, lengths of local numbers parted by blanks, places.
+    pub area_codes: &'t str,
+    /// `regions.csv`: code of a division (GB/T 2260), its name.
+    pub regions: &'t str,
+    /// `regions_historic.csv`: the same for codes no longer in force.
+    pub regions_historic: &'t str,
+    /// `surnames.txt`: a surname of one or two characters a line, the hundred most frequent first.
+    pub surnames: &'t str,
+    /// `hints.csv`: a meaning, the words of column names and comments that tell it.
+    pub hints: &'t str,
 }
 
-/// Whether eleven digits begin with an allotted mobile prefix.
-pub(crate) fn is_mobile(digits: &str) -> bool {
-    static PREFIXES: OnceLock<HashSet<&'static str>> = OnceLock::new();
-    let prefixes = PREFIXES.get_or_init(|| lines(include_str!("../data/mobile.txt")).collect());
-    digits.len() == 11
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (3..=5).any(|length| prefixes.contains(&digits[..length]))
-}
-
-/// A range of issuer numbers and the lengths of its cards.
-struct Issuer {
-    from: u64,
-    to: u64,
-    digits: usize,
-    lengths: Vec<usize>,
-}
-
-/// Whether digits begin with a known issuer's number and have a length that it issues.
-pub(crate) fn has_card_issuer(digits: &str) -> bool {
-    static ISSUERS: OnceLock<Vec<Issuer>> = OnceLock::new();
-    ISSUERS.get_or_init(read_issuers).iter().any(|issuer| {
-        issuer.lengths.contains(&digits.len())
-            && digits
-                .get(..issuer.digits)
-                .and_then(|head| head.parse::<u64>().ok())
-                .is_some_and(|head| (issuer.from..=issuer.to).contains(&head))
-    })
-}
-
-fn read_issuers() -> Vec<Issuer> {
-    lines(include_str!("../data/bank_card.tsv"))
-        .filter_map(read_issuer)
-        .collect()
-}
-
-fn read_issuer(line: &str) -> Option<Issuer> {
-    let mut fields = line.split('\t');
-    let (from, to) = (fields.next()?, fields.next()?);
-    Some(Issuer {
-        from: from.parse().ok()?,
-        to: to.parse().ok()?,
-        digits: from.len(),
-        lengths: fields
-            .next()?
-            .split(',')
-            .filter_map(|length| length.parse().ok())
-            .collect(),
-    })
-}
-
-/// Length in characters of the surname that a name begins with, the longer one first.
-pub(crate) fn surname_length(name: &[char]) -> Option<usize> {
-    let double: String = name.iter().take(2).collect();
-    if surnames().contains(double.as_str()) && name.len() > 2 {
-        return Some(2);
+impl Default for TableTexts<'static> {
+    fn default() -> Self {
+        Self {
+            mobile: include_str!("../../data/mobile.txt"),
+            machine: include_str!("../../data/machine.txt"),
+            bank_cards: include_str!("../../data/bank_cards.csv"),
+            area_codes: include_str!("../../data/area_codes.csv"),
+            regions: include_str!("../../data/regions.csv"),
+            regions_historic: include_str!("../../data/regions_historic.csv"),
+            surnames: SURNAMES,
+            hints: include_str!("../../data/hints.csv"),
+        }
     }
-    let single: String = name.iter().take(1).collect();
-    surnames().contains(single.as_str()).then_some(1)
 }
 
-/// Whether a character is one of the hundred most frequent surnames, which 85 % of people bear.
-pub(crate) fn is_frequent_surname(char: char) -> bool {
-    static FREQUENT: OnceLock<HashSet<char>> = OnceLock::new();
-    FREQUENT
-        .get_or_init(|| {
-            lines(include_str!("../data/surnames.txt"))
-                .take(99)
-                .filter_map(|surname| surname.chars().next())
-                .collect()
+/// What numbers are allotted, which places and surnames there are, and what columns are called.
+#[derive(Debug)]
+pub struct Tables {
+    mobile: Prefixes,
+    machine: Prefixes,
+    cards: Cards,
+    areas: AreaCodes,
+    surnames: Surnames,
+    pub(crate) regions: Regions,
+    pub(crate) hints: Hints,
+}
+
+impl Tables {
+    /// The tables compiled in; their files name their sources.
+    pub fn built_in() -> &'static Arc<Self> {
+        static TABLES: OnceLock<Arc<Tables>> = OnceLock::new();
+        #[expect(clippy::expect_used, reason = "the files are compiled in and tested")]
+        TABLES.get_or_init(|| {
+            let tables = Self::from_texts(&TableTexts::default());
+            Arc::new(tables.expect("tables compiled in"))
         })
-        .contains(&char)
+    }
+
+    /// Reads tables that replace those compiled in.
+    ///
+    /// # Errors
+    /// `table_unreadable`, with file and line, when a line does not have its file's form;
+    /// `table_empty` when a file says nothing.
+    pub fn from_texts(texts: &TableTexts<'_>) -> Result<Self, TableError> {
+        Ok(Self {
+            mobile: Prefixes::read("mobile.txt", texts.mobile)?,
+            machine: Prefixes::read("machine.txt", texts.machine)?,
+            cards: Cards::read("bank_cards.csv", texts.bank_cards)?,
+            areas: AreaCodes::read("area_codes.csv", texts.area_codes)?,
+            surnames: Surnames::read("surnames.txt", texts.surnames)?,
+            regions: Regions::read(texts.regions, texts.regions_historic)?,
+            hints: Hints::read("hints.csv", texts.hints)?,
+        })
+    }
+
+    /// Whether eleven digits begin with an allotted mobile prefix.
+    pub(crate) fn is_mobile(&self, digits: &str) -> bool {
+        digits.len() == 11 && is_digits(digits) && self.mobile.begin(digits)
+    }
+
+    /// Whether thirteen digits begin with a prefix of machines' numbers.
+    pub(crate) fn is_machine_number(&self, digits: &str) -> bool {
+        digits.len() == 13 && is_digits(digits) && self.machine.begin(digits)
+    }
+
+    /// Who issues cards that begin so and have this many digits.
+    pub(crate) fn card_issuer(&self, digits: &str) -> Option<Issuer> {
+        self.cards.issuer(digits)
+    }
+
+    /// Digits of the area code that a land line's number, written with its 0, begins with; `None`
+    /// when the rest is no local number there.
+    pub(crate) fn area_length(&self, digits: &str) -> Option<usize> {
+        self.areas.length(digits)
+    }
+
+    /// Length in characters of the surname that a name begins with, the longer one first.
+    pub(crate) fn surname_length(&self, name: &[char]) -> Option<usize> {
+        self.surnames.length(name)
+    }
+
+    /// Whether a character is one of the hundred most frequent surnames, which 85 % of people
+    /// bear.
+    pub(crate) fn is_frequent_surname(&self, char: char) -> bool {
+        self.surnames.is_frequent(char)
+    }
 }
 
-fn surnames() -> &'static HashSet<&'static str> {
-    static SURNAMES: OnceLock<HashSet<&'static str>> = OnceLock::new();
-    SURNAMES.get_or_init(|| lines(include_str!("../data/surnames.txt")).collect())
+/// Whether eleven digits begin with an allotted mobile prefix of the tables compiled in.
+pub(crate) fn is_mobile(digits: &str) -> bool {
+    Tables::built_in().is_mobile(digits)
 }
 
-/// Whether a character ends words for places, organisations, things and diseases, and hardly any
-/// name.
-pub(crate) fn ends_no_name(char: char) -> bool {
-    const ENDS: &str = "省市区县镇乡村路街道司店局院厅部校厂站所会病症炎癌瘤压热痛伤科药片液类型级品号元年月日度率费额";
-    ENDS.contains(char)
+/// Length in characters of the surname that a name begins with, by the tables compiled in.
+pub(crate) fn surname_length(name: &[char]) -> Option<usize> {
+    Tables::built_in().surname_length(name)
 }
 
-/// Whether a character is a Han ideograph.
-pub(crate) fn is_han(char: char) -> bool {
-    matches!(char, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
+/// Whether a character is frequent in given names.
+pub(crate) fn is_given_name(char: char) -> bool {
+    static GIVEN: OnceLock<HanMap> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| {
+        let mut given = HanMap::default();
+        for line in lines(GIVEN_NAMES) {
+            let (_, chars) = line.split_once('\t').unwrap_or(("", line));
+            chars.chars().for_each(|char| given.set(char, 1));
+        }
+        given
+    });
+    given.at(char) == 1
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The character that a plate of each province begins with.
@@ -104,56 +172,4 @@ pub(crate) const PLATE_PROVINCES: &str =
     "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_are_read_whole() {
-        assert_eq!(
-            surnames().len(),
-            lines(include_str!("../data/surnames.txt")).count()
-        );
-        assert!(surnames().len() > 500);
-        assert_eq!(
-            read_issuers().len(),
-            lines(include_str!("../data/bank_card.tsv")).count()
-        );
-        assert_eq!(PLATE_PROVINCES.chars().count(), 31);
-    }
-
-    #[test]
-    fn unallotted_mobile_prefixes_are_refused() {
-        for prefix in [
-            "140", "144", "154", "160", "163", "164", "168", "169", "179", "194", "120",
-        ] {
-            assert!(!is_mobile(&format!("{prefix}00138000")), "{prefix}");
-        }
-        for number in [
-            "16190138000",
-            "17400138000",
-            "17412138000",
-            "17490138000",
-            "19900138000",
-        ] {
-            assert!(is_mobile(number), "{number}");
-        }
-        for number in [
-            "16180138000",
-            "17413138000",
-            "17450138000",
-            "1380013800",
-            "138001380000",
-        ] {
-            assert!(!is_mobile(number), "{number}");
-        }
-    }
-
-    #[test]
-    fn surnames_of_one_and_two_characters() {
-        let length = |name: &str| surname_length(&name.chars().collect::<Vec<_>>());
-        assert_eq!(length("欧阳娜"), Some(2));
-        assert_eq!(length("王小明"), Some(1));
-        assert_eq!(length("的话"), None);
-        assert_eq!(length(""), None);
-    }
-}
+mod tests;

@@ -9,7 +9,8 @@ use crate::classify::{Class, ColumnClass, Identifier, Meaning};
 pub struct RuleTarget(&'static str);
 
 /// Meanings that are no identifiers.
-const MEANINGS: [(&str, Meaning); 13] = [
+const MEANINGS: [(&str, Meaning); 14] = [
+    ("document", Meaning::Document),
     ("subject_number", Meaning::SubjectNumber),
     ("birth_date", Meaning::BirthDate),
     ("event_date", Meaning::EventDate),
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn targets_are_read_back() {
-        assert_eq!(RuleTarget::all().count(), 29);
+        assert_eq!(RuleTarget::all().count(), 39);
         for target in RuleTarget::all() {
             assert_eq!(RuleTarget::parse(target.as_str()), Some(target));
         }

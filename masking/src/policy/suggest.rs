@@ -39,7 +39,12 @@ fn direct(class: &ColumnClass) -> Transform {
             .map_or(Transform::Drop, |value_domain| Transform::Token {
                 value_domain,
             }),
-        None if is_word(data_type) && class.evidence.meaning == Some(Meaning::SubjectNumber) => {
+        None if is_word(data_type)
+            && matches!(
+                class.evidence.meaning,
+                Some(Meaning::SubjectNumber | Meaning::Document)
+            ) =>
+        {
             Transform::Token {
                 value_domain: ValueDomain::known("subject-number"),
             }

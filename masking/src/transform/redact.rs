@@ -79,6 +79,15 @@ fn label(identifier: Identifier) -> &'static str {
         Identifier::Name => "姓名",
         Identifier::Address => "地址",
         Identifier::Coordinates => "坐标",
+        Identifier::MachineNumber => "物联网号码",
+        Identifier::Passport => "护照号",
+        Identifier::HomeReturnPermit | Identifier::HkMacauPermit | Identifier::TaiwanPermit => {
+            "通行证号"
+        }
+        Identifier::SocialSecurityNumber => "社保号",
+        Identifier::MedicalInsuranceNumber => "医保号",
+        Identifier::Ipv6 => "IP地址",
+        Identifier::Mac => "MAC地址",
     }
 }
 
@@ -151,6 +160,39 @@ mod tests {
                 Identifier::Coordinates,
                 "位于118.0894,24.4798附近",
                 "118.0894",
+            ),
+            (
+                Identifier::MachineNumber,
+                "物联网卡1440012345678停用",
+                "1440012345678",
+            ),
+            (Identifier::Passport, "护照E12345678遗失", "E12345678"),
+            (Identifier::HomeReturnPermit, "回乡证H12345678", "H12345678"),
+            (
+                Identifier::HkMacauPermit,
+                "往来港澳通行证C12345678",
+                "C12345678",
+            ),
+            (Identifier::TaiwanPermit, "台胞证12345678", "12345678"),
+            (
+                Identifier::SocialSecurityNumber,
+                "社保卡号D12345678",
+                "D12345678",
+            ),
+            (
+                Identifier::MedicalInsuranceNumber,
+                "医保编号3502001234567",
+                "3502001234567",
+            ),
+            (
+                Identifier::Ipv6,
+                "来自2001:db8::8a2e:370:7334的请求",
+                "2001:db8",
+            ),
+            (
+                Identifier::Mac,
+                "网卡3c:52:82:1f:0a:9b在线",
+                "3c:52:82:1f:0a:9b",
             ),
         ];
         for (identifier, text, secret) in cases {

@@ -152,14 +152,15 @@ impl KeptColumn {
     }
 }
 
-/// A cheap look before the patterns: every identifier looked for has digits, an `@`, or a letter
-/// behind a Han character, as a plate has.
+/// A cheap look before the patterns: every identifier looked for has digits, an `@`, a letter
+/// behind a Han character, as a plate has, or the separators of an address of the network.
 fn could_hold(text: &str) -> bool {
-    let (mut digits, mut before) = (0_usize, ' ');
+    let (mut digits, mut separators, mut before) = (0_usize, 0_usize, ' ');
     for c in text.chars() {
         digits += usize::from(c.is_numeric());
+        separators += usize::from(matches!(c, ':' | '：' | '-' | '－'));
         let plate = c.is_ascii_uppercase() && !before.is_ascii() && before.is_alphabetic();
-        if digits >= 4 || plate || c == '@' || c == '＠' {
+        if digits >= 4 || separators >= 2 || plate || c == '@' || c == '＠' {
             return true;
         }
         before = c;
@@ -183,11 +184,21 @@ fn kinds(text: &str) -> Vec<(Identifier, bool)> {
                 | Identifier::Mobile
                 | Identifier::Plate
                 | Identifier::Email
-                | Identifier::Ipv4 => true,
-                Identifier::LandLine => !whole,
-                // Nine characters with a check digit are met by one random text in eleven; names
-                // and addresses are the classifier's to decide, by column.
-                _ => false,
+                | Identifier::Ipv4
+                | Identifier::Ipv6
+                | Identifier::Mac
+                // Found only beside words that say what they are.
+                | Identifier::Passport
+                | Identifier::HomeReturnPermit
+                | Identifier::HkMacauPermit
+                | Identifier::TaiwanPermit
+                | Identifier::SocialSecurityNumber
+                | Identifier::MedicalInsuranceNumber
+                | Identifier::MachineNumber => true,
+                // Nine characters with a check digit are met by one random text in eleven.
+                Identifier::LandLine | Identifier::OrganisationCode => !whole,
+                // The classifier's to decide, by column.
+                Identifier::Name | Identifier::Address | Identifier::Coordinates => false,
             };
             telling.then_some((hit.identifier, whole))
         })
@@ -265,6 +276,11 @@ mod tests {
             "13860100001",
             "mail to li@example.com",
             "车牌闽DA1B2C停在门口",
+            "护照E12345678已核",
+            "社保号350200123456",
+            "网卡 aa:bb:cc:dd:ee:ff",
+            "fe80::a",
+            "组织机构代码12345678-8",
         ] {
             let found = scan(KEEP, texts(&["复诊", "2024年3月", text, "110105"]));
             assert_eq!(found, [(Some(3), 1)], "{text}");
@@ -283,6 +299,19 @@ mod tests {
         assert_eq!(scan(&stated, texts(&["13860100001"])), []);
         let redacted = KEEP.replace("keep", "redact");
         assert_eq!(scan(&redacted, texts(&["13860100001"])), []);
-        assert_eq!(scan(KEEP, texts(&["复诊", "第 3 次", "A 栋 1203"])), []);
+        assert_eq!(
+            scan(
+                KEEP,
+                texts(&[
+                    "复诊",
+                    "第 3 次",
+                    "A 栋 1203",
+                    "E12345678",
+                    "a-b-c",
+                    "12:30:05"
+                ])
+            ),
+            []
+        );
     }
 }

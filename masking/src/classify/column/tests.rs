@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::classify::check;
-use crate::classify::value::{is_valid, passes};
+use crate::classify::value::is_valid;
 use crate::classify::{Identifier as I, decide};
 
 /// A small generator, so that tests need no randomness of the host.
@@ -482,6 +482,131 @@ fn another_schema_is_refused() {
     );
 }
 
+#[test]
+fn documents_need_a_word_that_says_so() {
+    let passports = || many(60, |draws| format!("E{}", draws.digits(8)));
+    assert_eq!(classify("c1", "", passports()).identifier, None);
+    assert_eq!(
+        classify("护照号", "", passports()).identifier,
+        Some(I::Passport)
+    );
+    assert_eq!(
+        classify("证件号码", "", passports()).identifier,
+        Some(I::Passport)
+    );
+    let mixed = many(100, |draws| match draws.below(4) {
+        0 => format!("E{}", draws.digits(8)),
+        _ => draws.resident_id(),
+    });
+    assert_eq!(
+        classify("证件号码", "", mixed).identifier,
+        Some(I::ResidentId)
+    );
+}
+
+#[test]
+fn a_column_beside_the_kind_of_document_holds_documents() {
+    let kinds: ArrayRef = Arc::new(StringArray::from(vec!["护照"; 60]));
+    let numbers: ArrayRef = Arc::new(StringArray::from(many(60, |draws| {
+        format!("E{}", draws.digits(8))
+    })));
+    let batch = RecordBatch::try_from_iter([("证件类型", kinds), ("c2", numbers)]).unwrap();
+    let mut classifier = Classifier::new(batch.schema_ref(), &[]);
+    classifier.observe(&batch).unwrap();
+    assert_eq!(classifier.finish()[1].identifier, Some(I::Passport));
+}
+
+#[test]
+fn the_datum_is_told_by_name_and_shared_by_the_pair() {
+    let mut draws = Draws(3);
+    let mut degrees = |whole: u64| -> ArrayRef {
+        let degree = |draws: &mut Draws| format!("{whole}.{}1", draws.digits(5)).parse::<f64>();
+        let values: Vec<f64> = (0..100).map(|_| degree(&mut draws).unwrap()).collect();
+        Arc::new(Float64Array::from(values))
+    };
+    let columns = [
+        ("lng_gcj02", degrees(118)),
+        ("c2", degrees(24)),
+        ("c3", degrees(24)),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut classifier = Classifier::new(batch.schema_ref(), &[]);
+    classifier.observe(&batch).unwrap();
+    let classes = classifier.finish();
+    for class in &classes[..2] {
+        assert_eq!(class.identifier, Some(I::Coordinates), "{}", class.column);
+        assert_eq!(class.evidence.datum, Some(Datum::Gcj02));
+    }
+    assert_eq!(classes[2].identifier, None);
+}
+
+#[test]
+fn a_lone_identifier_beyond_the_sample_is_found() {
+    let mut notes: Vec<String> = (0..60_000).map(|n| format!("事项甲乙丙丁{n}")).collect();
+    notes[59_000] = "13800138000".to_owned();
+    notes[59_500] = "张三的电话是 13900139000".to_owned();
+    let class = classify("x", "", notes);
+    assert_eq!(class.class, Class::DirectIdentifier);
+    assert_eq!(class.evidence.inside_text[&I::Mobile], 2);
+}
+
+#[test]
+fn rows_passed_over_while_a_column_seemed_settled_are_not_forgotten() {
+    let batch = |values: Vec<String>| {
+        let column: ArrayRef = Arc::new(StringArray::from(values));
+        RecordBatch::try_from_iter([("x", column)]).unwrap()
+    };
+    let cards = batch(many(3000, Draws::card));
+    let mut classifier = Classifier::new(cards.schema_ref(), &[]);
+    classifier.observe(&cards).unwrap();
+    classifier.observe(&cards).unwrap();
+    for part in 0..40 {
+        let notes = (0..3000).map(|n| format!("事项{part}甲{n}")).collect();
+        classifier.observe(&batch(notes)).unwrap();
+    }
+    let class = classifier.finish().remove(0);
+    assert_eq!(
+        (class.identifier, class.class),
+        (None, Class::DirectIdentifier)
+    );
+    assert_eq!(class.evidence.inside_text[&I::BankCard], 3000);
+}
+
+#[test]
+fn other_tables_hold_for_columns_and_their_texts() {
+    let texts = crate::TableTexts {
+        mobile: "999\n",
+        hints: "mobile,喂\n",
+        ..crate::TableTexts::default()
+    };
+    let tables = Arc::new(Tables::from_texts(&texts).unwrap());
+    let numbers = many(60, |draws| format!("999{}", draws.digits(8)));
+    let column: ArrayRef = Arc::new(StringArray::from(numbers));
+    let batch = RecordBatch::try_from_iter([("喂", column)]).unwrap();
+    let mut classifier = Classifier::with_tables(batch.schema_ref(), &[], tables);
+    classifier.observe(&batch).unwrap();
+    assert_eq!(classifier.finish()[0].identifier, Some(I::Mobile));
+}
+
+#[test]
+fn resident_numbers_of_regions_that_never_were_are_told_with_less_confidence() {
+    let of = |region: &'static str| {
+        many(60, move |draws| {
+            let body = format!(
+                "{region}199001{:02}{}",
+                1 + draws.below(28),
+                draws.digits(3)
+            );
+            let check = check::resident_check(body.as_bytes()).unwrap();
+            format!("{body}{}", char::from(check))
+        })
+    };
+    let known = classify("x", "", of("110103"));
+    let unknown = classify("x", "", of("119999"));
+    assert_eq!(unknown.identifier, Some(I::ResidentId));
+    assert!(unknown.confidence < known.confidence - 0.2);
+}
+
 /// The rates that decisions are taken against, measured over 200,000 random values.
 #[test]
 fn null_rates_are_what_chance_gives() {
@@ -542,7 +667,7 @@ fn check_digits_of_published_examples() {
 proptest! {
     #[test]
     fn any_value_is_put_to_every_test(value in any::<String>()) {
-        let _ = passes(&value);
+        let _ = passes(Tables::built_in(), &value);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::classify::identifier::Identifier;
-use crate::classify::table::{PLATE_PROVINCES, ends_no_name, is_han, surname_length};
+use crate::classify::table::{PLATE_PROVINCES, Tables, ends_no_name, is_given_name, is_han};
 use crate::classify::text::{Found, is_word, kind, kinds};
 
 /// Words before a name.
@@ -43,23 +43,25 @@ pub(super) fn first_characters() -> Vec<char> {
 }
 
 /// Finds plates and names.
-pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
+pub(super) fn find(tables: &Tables, chars: &[char], found: &mut Vec<Found>) {
     for (at, char) in chars.iter().enumerate() {
         // Few characters begin a cue word; the rest of a long text is passed over.
         if !is_han(*char) || kinds(*char) & kind::CUE == 0 {
             continue;
         }
         if PLATE_PROVINCES.contains(*char)
+            && !ends_word(chars, at)
             && let Some(end) = plate(chars, at)
         {
             found.push((Identifier::Plate, at..end));
         }
         if let Some(length) = word_at(chars, at, BEFORE)
-            && let Some(range) = name_after(chars, at + length)
+            && let Some(range) = name_after(tables, chars, at + length)
         {
             found.push((Identifier::Name, range));
         }
-        if let Some(range) = word_at(chars, at, AFTER).and_then(|_| name_before(chars, at)) {
+        if let Some(range) = word_at(chars, at, AFTER).and_then(|_| name_before(tables, chars, at))
+        {
             found.push((Identifier::Name, range));
         }
     }
@@ -71,6 +73,17 @@ fn word_at(chars: &[char], at: usize, words: &[&str]) -> Option<usize> {
         let here = chars.get(at..at + length)?;
         here.iter().copied().eq(word.chars()).then_some(length)
     })
+}
+
+/// Whether a province's character ends a word, as in 最新 or 阿里云, that a model's name may follow.
+fn ends_word(chars: &[char], at: usize) -> bool {
+    const WORDS: &[&str] = &[
+        "最新", "全新", "更新", "创新", "刷新", "里云", "讯云", "度云", "为云",
+    ];
+    let from = at.saturating_sub(1);
+    WORDS
+        .iter()
+        .any(|word| chars[from..=at].iter().copied().eq(word.chars()))
 }
 
 /// Where the plate that begins at a place ends.
@@ -94,7 +107,7 @@ fn plate(chars: &[char], at: usize) -> Option<usize> {
         .collect();
     let special = matches!(
         chars.get(start + run),
-        Some('挂' | '学' | '警' | '港' | '澳')
+        Some('挂' | '学' | '警' | '港' | '澳' | '领')
     );
     let valid = match run {
         4 if special => is_plate_body(&body),
@@ -142,7 +155,7 @@ pub(crate) fn is_plate(value: &str) -> bool {
 }
 
 /// The name after a cue word, a colon or blank or 为/是 between them.
-fn name_after(chars: &[char], mut at: usize) -> Option<Range<usize>> {
+fn name_after(tables: &Tables, chars: &[char], mut at: usize) -> Option<Range<usize>> {
     let mut marked = false;
     while matches!(
         chars.get(at),
@@ -156,7 +169,7 @@ fn name_after(chars: &[char], mut at: usize) -> Option<Range<usize>> {
         .take(5)
         .take_while(|char| is_han(**char))
         .count();
-    let surname = surname_length(&chars[at..at + run])?;
+    let surname = tables.surname_length(&chars[at..at + run])?;
     // After a colon a short run of Han characters is the whole name.
     if marked && (2..=4).contains(&run) && run > surname && run <= surname + 3 {
         let ends = (surname + 1..=run).find(|end| {
@@ -168,8 +181,15 @@ fn name_after(chars: &[char], mut at: usize) -> Option<Range<usize>> {
         return Some(at..at + ends.unwrap_or(run).min(surname + 2));
     }
     let end = at + surname + given_length(chars, at + surname)?;
-    // 患者高血压 speaks of a disease.
-    (!ends_no_name(chars[end - 1])).then_some(at..end)
+    let given = &chars[at + surname..end];
+    // 患者高血压 speaks of a disease, and so does 患者严重贫血: a name that the sentence seems to go on
+    // from ends with a character that names end with.
+    let open = chars
+        .get(end)
+        .is_some_and(|next| is_han(*next) && !GOES_ON.contains(*next));
+    let named = given.last().is_some_and(|last| is_given_name(*last));
+    let fits = !given.iter().any(|char| ends_no_name(*char)) && (!open || named);
+    fits.then_some(at..end)
 }
 
 /// How many characters belong to the given name: two, or one when the next goes on with the
@@ -188,11 +208,11 @@ fn given_length(chars: &[char], at: usize) -> Option<usize> {
 }
 
 /// The name before a title: the longest run of up to three characters that begins with a surname.
-fn name_before(chars: &[char], title: usize) -> Option<Range<usize>> {
+fn name_before(tables: &Tables, chars: &[char], title: usize) -> Option<Range<usize>> {
     (1..=4).rev().find_map(|length| {
         let start = title.checked_sub(length)?;
         let name = &chars[start..title];
-        let surname = surname_length(name)?;
+        let surname = tables.surname_length(name)?;
         let fits = name.iter().all(|char| is_han(*char))
             && (surname..=surname + 2).contains(&length)
             && !name[surname..].iter().any(|char| GOES_ON.contains(*char));

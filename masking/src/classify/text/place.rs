@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::classify::identifier::Identifier;
-use crate::classify::region::regions;
-use crate::classify::table::is_han;
+use crate::classify::region::Regions;
+use crate::classify::table::{Tables, is_han};
 use crate::classify::text::Found;
 
 /// Words that end a street, village or estate.
@@ -12,6 +12,8 @@ pub(super) const STREETS: &[&str] = &[
     "路", "街", "大道", "巷", "弄", "胡同", "村", "小区", "花园", "新村", "公寓", "里", "镇", "乡",
     "大厦", "广场", "园", "苑",
 ];
+/// Words that end a street in a known place only.
+pub(super) const STREETS_IN_PLACE: &[&str] = &["道"];
 /// Words that end a house or a room, after its number.
 pub(super) const HOUSES: &[&str] = &[
     "号楼", "号", "室", "栋", "幢", "单元", "座", "层", "楼", "组", "弄", "房",
@@ -29,7 +31,7 @@ pub(super) fn first_characters(words: &[&str]) -> Vec<char> {
 
 /// Finds addresses: from a place's name, or from the start of a run of text with a street, to the
 /// last house number.
-pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
+pub(super) fn find(tables: &Tables, chars: &[char], found: &mut Vec<Found>) {
     let mut at = 0;
     while at < chars.len() {
         if !is_part(chars[at]) {
@@ -42,7 +44,7 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
                 .take_while(|char| is_part(**char))
                 .count();
         let mut from = at;
-        while let Some(range) = in_run(chars, from..end) {
+        while let Some(range) = in_run(tables, chars, from..end) {
             from = range.end;
             found.push((Identifier::Address, range));
         }
@@ -52,7 +54,7 @@ pub(super) fn find(chars: &[char], found: &mut Vec<Found>) {
 
 /// Whether a whole value is an address: a known place or a street, and a house number or a street
 /// below a place.
-pub(crate) fn is_address(value: &str) -> bool {
+pub(crate) fn is_address(tables: &Tables, value: &str) -> bool {
     let chars: Vec<char> = value
         .chars()
         .filter(|char| *char != ' ')
@@ -62,9 +64,9 @@ pub(crate) fn is_address(value: &str) -> bool {
     {
         return false;
     }
-    let place = named_place(&chars, 0..chars.len().min(CHARACTERS_MAX));
+    let place = named_place(&tables.regions, &chars, 0..chars.len().min(CHARACTERS_MAX));
     let street_from = place.as_ref().map_or(0, |place| place.end);
-    let street = street_end(&chars, street_from..chars.len());
+    let street = street_end(&chars, street_from..chars.len(), place.is_some());
     match (place, street) {
         (Some(_), Some(_)) => true,
         (_, street) => {
@@ -75,12 +77,12 @@ pub(crate) fn is_address(value: &str) -> bool {
 
 /// The first address of a run. It is looked for around the run's first house number, so that a long
 /// text is read once.
-fn in_run(chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
+fn in_run(tables: &Tables, chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
     let mut from = run.start;
     loop {
         let house = first_house(chars, from..run.end)?;
         let window = run.start.max(house.saturating_sub(CHARACTERS_MAX))..house;
-        if let Some(range) = around(chars, window, run.end) {
+        if let Some(range) = around(tables, chars, window, run.end) {
             return Some(range);
         }
         from = house;
@@ -89,10 +91,15 @@ fn in_run(chars: &[char], run: Range<usize>) -> Option<Range<usize>> {
 
 /// The address that begins in a window and ends with the last house number that follows its street
 /// closely.
-fn around(chars: &[char], window: Range<usize>, run_end: usize) -> Option<Range<usize>> {
-    let place = named_place(chars, window.clone());
+fn around(
+    tables: &Tables,
+    chars: &[char],
+    window: Range<usize>,
+    run_end: usize,
+) -> Option<Range<usize>> {
+    let place = named_place(&tables.regions, chars, window.clone());
     let street_from = place.as_ref().map_or(window.start, |place| place.end);
-    let street = street_end(chars, street_from..window.end)?;
+    let street = street_end(chars, street_from..window.end, place.is_some())?;
     let start = match place {
         Some(place) => place.start,
         None => street_start(chars, window.start..street),
@@ -102,17 +109,17 @@ fn around(chars: &[char], window: Range<usize>, run_end: usize) -> Option<Range<
 }
 
 /// The first known place in a range, together with the places that follow it directly.
-fn named_place(chars: &[char], range: Range<usize>) -> Option<Range<usize>> {
+fn named_place(regions: &Regions, chars: &[char], range: Range<usize>) -> Option<Range<usize>> {
     let mut at = range.start;
     while at < range.end {
-        let Some((length, _)) = regions().named_at(&chars[at..range.end]) else {
+        let Some(length) = regions.length_at(&chars[at..range.end]) else {
             at += 1;
             continue;
         };
         let start = at;
         at += length;
         while at < range.end
-            && let Some((length, _)) = regions().named_at(&chars[at..range.end])
+            && let Some(length) = regions.length_at(&chars[at..range.end])
         {
             at += length;
         }
@@ -121,12 +128,20 @@ fn named_place(chars: &[char], range: Range<usize>) -> Option<Range<usize>> {
     None
 }
 
-/// Where the first street's name in a range ends; a street has a name of at least one character.
-fn street_end(chars: &[char], range: Range<usize>) -> Option<usize> {
-    (range.start + 1..range.end).find_map(|at| {
+/// Where the first street's name in a range ends; a street has a name of at least one character. In
+/// a known place, that may be the place's name without its kind (思明区中山街), and 道 is a street too.
+fn street_end(chars: &[char], range: Range<usize>, in_place: bool) -> Option<usize> {
+    const DIVISIONS: &str = "省市区县旗州盟乡镇";
+    let named = in_place && range.start > 0 && !DIVISIONS.contains(chars[range.start - 1]);
+    (range.start + usize::from(!named)..range.end).find_map(|at| {
         // 街道 is a division, not a street.
         let is_division = longest_at(chars, at, &["街道"]).is_some();
-        let length = longest_at(chars, at, STREETS).filter(|_| !is_division)?;
+        let length = longest_at(chars, at, STREETS)
+            .filter(|_| !is_division)
+            .or_else(|| {
+                longest_at(chars, at, STREETS_IN_PLACE)
+                    .filter(|_| in_place && chars[at - 1] != '街')
+            })?;
         (at + length <= range.end).then_some(at + length)
     })
 }

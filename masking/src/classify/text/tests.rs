@@ -155,6 +155,69 @@ fn decoys() {
 }
 
 #[test]
+fn documents_by_the_nearest_word() {
+    check("护照：E12345678", &[(I::Passport, "E12345678")]);
+    check("passport no. EA1234567", &[(I::Passport, "EA1234567")]);
+    check(
+        "来往内地通行证H1234567890",
+        &[(I::HomeReturnPermit, "H1234567890")],
+    );
+    check(
+        "往来港澳通行证C12345678",
+        &[(I::HkMacauPermit, "C12345678")],
+    );
+    check("台胞证01234567", &[(I::TaiwanPermit, "01234567")]);
+    check("台胞证有效期20300101", &[]);
+    check(
+        "台胞证01234567，到20300101",
+        &[(I::TaiwanPermit, "01234567")],
+    );
+    check("护照已交。编号E12345678", &[]);
+    check("型号E12345678", &[]);
+    check(
+        "社保卡号D12345678，医保编号3502001234567",
+        &[
+            (I::SocialSecurityNumber, "D12345678"),
+            (I::MedicalInsuranceNumber, "3502001234567"),
+        ],
+    );
+    check(
+        "物联网卡1440012345678",
+        &[(I::MachineNumber, "1440012345678")],
+    );
+    check("1440012345678", &[]);
+}
+
+#[test]
+fn addresses_of_hosts_and_interfaces() {
+    check(
+        "来自2001:db8::8a2e:370:7334的",
+        &[(I::Ipv6, "2001:db8::8a2e:370:7334")],
+    );
+    check("IP:fe80::1", &[(I::Ipv6, "fe80::1")]);
+    check("std::vec::new 12:30:45 a::b", &[]);
+    check("MAC:3C-52-82-1F-0A-9B", &[(I::Mac, "3C-52-82-1F-0A-9B")]);
+    check("3c52.821f.0a9b上线", &[(I::Mac, "3c52.821f.0a9b")]);
+    check("3c:52:82:1f:0a:9b:11", &[]);
+    check("12-34-56-78-90-12", &[]);
+    check("座机+86 592 2345678", &[(I::LandLine, "+86 592 2345678")]);
+}
+
+#[test]
+fn coordinates_need_decimals_or_a_word() {
+    let pair = "118.0894,24.4798";
+    check(pair, &[(I::Coordinates, pair)]);
+    check("118.089,24.479", &[]);
+    check("坐标118.089,24.479", &[(I::Coordinates, "118.089,24.479")]);
+    check(
+        "经度118.0894，纬度24.4798。",
+        &[(I::Coordinates, "118.0894，纬度24.4798")],
+    );
+    check("单价98.1234元和24.5678元", &[]);
+    check("2.3522,48.8566", &[]);
+}
+
+#[test]
 fn cards_need_issuer_or_word() {
     // Luhn holds for one in ten numbers; 1000000000000008 begins with no issuer.
     check("1000000000000008", &[]);
@@ -209,13 +272,15 @@ fn a_huge_cell_is_read_in_linear_time() {
 
 /// Every finder, whatever the cheap look says.
 fn thorough(text: &str) -> usize {
-    let folded = Folded::new(text);
+    let tables = Tables::built_in();
+    let mut folded = Folded::default();
+    folded.fill(text);
     let mut found = Vec::new();
-    number::find(folded.chars(), &mut found);
-    latin::find(folded.chars(), &mut found);
-    cue::find(folded.chars(), &mut found);
-    place::find(folded.chars(), &mut found);
-    without_overlap(found).len()
+    number::find(tables, folded.chars(), &mut found);
+    latin::find(tables, folded.chars(), &mut found);
+    cue::find(tables, folded.chars(), &mut found);
+    place::find(tables, folded.chars(), &mut found);
+    without_overlap(&mut found).len()
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::classify::check::is_resident_id;
-use crate::classify::table::{is_han, lines, surname_length};
+use crate::classify::table::{GIVEN_NAMES, SURNAMES, is_han, lines, surname_length};
 use crate::fold::{compact, fold};
 use crate::key::TokenKey;
 use crate::transform::surrogate::{Draw, ROUNDS};
@@ -24,9 +24,9 @@ struct Parts {
 fn parts() -> &'static Parts {
     static PARTS: OnceLock<Parts> = OnceLock::new();
     PARTS.get_or_init(|| {
-        let surnames = || lines(include_str!("../../data/surnames.txt"));
+        let surnames = || lines(SURNAMES);
         let given = |sex: &str| {
-            lines(include_str!("../../data/given_names.tsv"))
+            lines(GIVEN_NAMES)
                 .filter_map(|line| line.split_once('\t'))
                 .filter(|(name, _)| *name == sex)
                 .flat_map(|(_, chars)| chars.chars())
