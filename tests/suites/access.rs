@@ -360,6 +360,7 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
         "create_account" => json!({ "name": "a1", "organisation": objects["organisation"],
             "roles": ["developer"], "password": "egret-tests-9f2c41" }),
         "set_roles" => json!({ "roles": ["developer"] }),
+        "set_weight" => json!({ "weight": 2 }),
         "register_dataset" => {
             json!({ "name": "other", "title": { "zh": "t", "en": "t" }, "provider": objects["organisation"],
             "industry": "i", "columns": [column] })

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::output::{Column, column};
 use super::remote::{Paging, Remote, Session};
-use crate::http::dto::{OrganisationCreate, OrganisationKind, PageQuery};
+use crate::http::dto::{OrganisationCreate, OrganisationKind, PageQuery, WeightPut};
 use sandbox::Lang;
 use std::process::ExitCode;
 
@@ -31,6 +31,14 @@ enum Verb {
         #[arg(long, value_enum)]
         kind: Kind,
     },
+    /// 二级开发主体在队列中的权重 · weight of a tenant in the queue
+    Weight {
+        /// 机构标识或简称 · identifier or short name
+        organisation: String,
+        /// 1 至 10：对权重 1 者一次的次数 · 1 to 10: turns for one of a tenant of weight 1
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=10))]
+        weight: u32,
+    },
 }
 
 /// The kinds as words of the command line.
@@ -49,6 +57,7 @@ const COLUMNS: &[Column] = &[
     column("简称", "name", "/name"),
     column("全称", "title", "/title"),
     column("类别", "kind", "/kind"),
+    column("权重", "weight", "/weight"),
     column("建立时间", "created", "/created_at"),
 ];
 
@@ -92,6 +101,14 @@ impl Organisation {
                         .create_organisation(&OrganisationCreate { name, title, kind })
                         .await?;
                     printer.one(&made, COLUMNS)
+                }
+                Verb::Weight {
+                    organisation,
+                    weight,
+                } => {
+                    let id = identifier(&session, organisation).await?;
+                    let changed = client.set_weight(&id, &WeightPut { weight }).await?;
+                    printer.one(&changed, COLUMNS)
                 }
             }
         })

@@ -52,6 +52,12 @@ impl Client {
         self.read_with("/organisations", page).await
     }
 
+    /// Gives a tenant's runs more turns in the queue, or fewer.
+    pub async fn set_weight(&self, id: &str, body: &WeightPut) -> Answer<OrganisationView> {
+        self.put(&format!("/organisations/{}/weight", segment(id)), body)
+            .await
+    }
+
     /// Makes an organisation.
     pub async fn create_organisation(&self, body: &OrganisationCreate) -> Answer<OrganisationView> {
         self.post("/organisations", body).await

@@ -5,18 +5,19 @@ use super::answer::{self, Answer};
 use super::convert::{identifier, time};
 use super::dto::{
     AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Page,
-    PageQuery, Role, RolesPut,
+    PageQuery, Role, RolesPut, WeightPut,
 };
 use super::extract::{Id, Json, Query};
 use super::paging;
 use super::session::Signed;
 use super::verbs::Routes;
 use axum::extract::State;
-use sandbox::AccountId;
+use sandbox::{AccountId, OrganisationId};
 use utoipa_axum::routes;
 
 pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
     to.add(routes!(list_organisations, create_organisation))
+        .add(routes!(set_weight))
         .add(routes!(list_accounts, create_account))
         .add(routes!(set_roles))
         .add(routes!(disable_account))
@@ -53,6 +54,23 @@ async fn create_organisation(
     let made = portal.platform.create_organisation(&actor, request).await?;
     let made = OrganisationView::from(&made);
     answer::created(&format!("/organisations/{}", made.id), &made)
+}
+
+/// Gives a tenant's runs more turns in the queue, or fewer.
+#[utoipa::path(put, path = "/organisations/{id}/weight", tag = "accounts",
+    params(("id" = String, Path, description = "the organisation")), request_body = WeightPut,
+    responses((status = 200, description = "the organisation", body = OrganisationView)))]
+async fn set_weight(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(organisation): Id<OrganisationId>,
+    Json(body): Json<WeightPut>,
+) -> Answer {
+    let changed = portal
+        .platform
+        .set_weight(&actor, organisation, body.weight)
+        .await?;
+    answer::ok(&OrganisationView::from(&changed))
 }
 
 /// Accounts.
@@ -185,6 +203,7 @@ impl From<&sandbox::Organisation> for OrganisationView {
             name: view.name.clone(),
             title: view.title.clone(),
             kind: view.kind.into(),
+            weight: view.weight,
             created_at: time(view.created_at),
         }
     }

@@ -33,6 +33,7 @@ operations! {
     RevokePersonalToken = "revoke_personal_token",
     ListOrganisations = "list_organisations",
     CreateOrganisation = "create_organisation",
+    SetWeight = "set_weight",
     ListAccounts = "list_accounts",
     CreateAccount = "create_account",
     SetRoles = "set_roles",

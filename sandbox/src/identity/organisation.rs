@@ -10,10 +10,11 @@ use crate::{
     clock::timestamp,
     error::Error,
     id::OrganisationId,
+    job::queue::{self, WEIGHT_MAX},
     ledger::LeafDraft,
     page::{Page, PageRequest},
     platform::Platform,
-    storage::{is_unique_violation, storage_error},
+    storage::{Tx, is_unique_violation, storage_error},
 };
 
 /// A new organisation.
@@ -38,6 +39,8 @@ pub struct Organisation {
     pub title: String,
     /// What it is to the platform.
     pub kind: OrganisationKind,
+    /// Turns that its runs have in the queue for one of an organisation of weight 1.
+    pub weight: u32,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -91,6 +94,7 @@ impl Platform {
                         name: request.name,
                         title: request.title,
                         kind: request.kind,
+                        weight: 1,
                         created_at: tx.now(),
                     };
                     Ok((organisation, leaf))
@@ -114,8 +118,8 @@ impl Platform {
                 Box::pin(async move {
                     let failed = |source| storage_error("list organisations", source);
                     let rows = sqlx::query(
-                        "SELECT id, name, title, kind, created_at FROM organisations \
-                         WHERE name > $1 ORDER BY name LIMIT $2",
+                        "SELECT id, name, title, kind, created_at, COALESCE(weight, 1) FROM organisations \
+                         LEFT JOIN queue_shares ON organisation_id = id WHERE name > $1 ORDER BY name LIMIT $2",
                     )
                     .bind(page.after())
                     .bind(page.rows())
@@ -128,6 +132,32 @@ impl Platform {
                         .collect::<Result<Vec<_>, _>>()?;
                     Ok(Page::cut(items, &page, |item| item.name.clone()))
                 })
+            })
+            .await
+    }
+
+    /// Gives a tenant's runs more turns in the queue, or fewer.
+    ///
+    /// # Errors
+    /// Not permitted; no such organisation; one that submits no jobs; a weight that is not 1 to 10.
+    pub async fn set_weight(
+        &self,
+        actor: &Actor,
+        id: OrganisationId,
+        weight: u32,
+    ) -> Result<Organisation, Error> {
+        let authorisation = self.authorise(actor, Operation::SetWeight, Object::Platform)?;
+        let weight = i64::from(weight);
+        if !(1..=WEIGHT_MAX).contains(&weight) {
+            return Err(Error::invalid(
+                "weight_out_of_range",
+                format!("权重须为 1 至 {WEIGHT_MAX}。"),
+                format!("a weight is 1 to {WEIGHT_MAX}."),
+            ));
+        }
+        self.store()
+            .act(authorisation, "set_weight", move |tx| {
+                Box::pin(async move { store_weight(tx, id, weight).await })
             })
             .await
     }
@@ -158,6 +188,40 @@ impl Platform {
     }
 }
 
+async fn store_weight(
+    tx: &mut Tx,
+    id: OrganisationId,
+    weight: i64,
+) -> Result<(Organisation, LeafDraft), Error> {
+    let failed = |source| storage_error("find an organisation", source);
+    let name = id.to_string();
+    let before = queue::weight(tx.conn(), &name).await?;
+    queue::set_weight(tx.conn(), &name, weight).await?;
+    let row = sqlx::query(
+        "SELECT id, name, title, kind, created_at, weight FROM organisations \
+         JOIN queue_shares ON organisation_id = id WHERE id = $1",
+    )
+    .bind(name)
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(failed)?
+    .ok_or_else(no_organisation)?;
+    let found = organisation(&row)?;
+    if found.kind != OrganisationKind::Tenant {
+        return Err(Error::conflict(
+            "no_tenant",
+            "只有二级开发主体提交作业，其他组织没有权重。",
+            "tenants alone submit jobs; other organisations have no weight.",
+        ));
+    }
+    let leaf = LeafDraft::new(
+        "organisation.weight",
+        json!({ "before": before, "weight": weight }),
+    )
+    .subject(id);
+    Ok((found, leaf))
+}
+
 fn organisation(row: &sqlx::any::AnyRow) -> Result<Organisation, Error> {
     let failed = |source| storage_error("read an organisation", source);
     let text = |place: usize| row.try_get::<String, _>(place).map_err(failed);
@@ -169,6 +233,7 @@ fn organisation(row: &sqlx::any::AnyRow) -> Result<Organisation, Error> {
         name: text(1)?,
         title: text(2)?,
         kind: OrganisationKind::parse(&text(3)?).ok_or_else(|| unknown("an unknown kind"))?,
+        weight: u32::try_from(row.try_get::<i64, _>(5).map_err(failed)?).unwrap_or(1),
         created_at: timestamp(row.try_get(4).map_err(failed)?),
     })
 }

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::execute::RunEnd;
+use super::queue;
 use super::rows::{self, JobRow, RunRow, Settlement};
 use super::scope::{JobScope, StoredInput};
 use super::state::RunState;
@@ -119,13 +120,13 @@ impl Platform {
         }
     }
 
-    /// The oldest run that may be taken, taken.
+    /// The next run that may be taken, taken.
     async fn take_next(&self) -> Result<Option<Leased>, Error> {
         let now = micros(self.clock().now());
         let candidates = self
             .store()
             .read("takeable runs", move |conn| {
-                Box::pin(async move { rows::takeable(conn, now, CANDIDATES).await })
+                Box::pin(async move { queue::takeable(conn, now, CANDIDATES).await })
             })
             .await?;
         for run in candidates {
@@ -405,6 +406,7 @@ async fn take(tx: &mut Tx, run: &RunRow, owner: &str) -> Result<(Take, LeafDraft
             "somebody else took it.",
         ));
     }
+    queue::charge(tx.conn(), &run.organisation).await?;
     let leaf = LeafDraft::new(
         "run.start",
         json!({ "attempt": run.attempts + 1, "node": owner }),

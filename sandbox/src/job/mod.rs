@@ -9,6 +9,7 @@ mod drive;
 mod execute;
 mod memfd;
 mod moves;
+pub(crate) mod queue;
 mod rate;
 mod read;
 pub(crate) mod rows;

@@ -5,13 +5,14 @@ use std::time::Duration;
 use masking::Bilingual;
 use serde_json::json;
 
+use super::queue;
 use super::rows::{self, Filter, JobRow, RunRow};
 use super::sample;
 use super::scope::StoredInput;
 use super::state::{ReleaseState, RunState};
 use super::view::{JobView, Mode, Program, RunView, Waiting};
 use crate::access::{Actor, Object, Operation, scope};
-use crate::clock::timestamp;
+use crate::clock::{micros, timestamp};
 use crate::document;
 use crate::error::Error;
 use crate::id::{JobId, OrganisationId, RunId};
@@ -70,6 +71,7 @@ impl Platform {
     /// Denied, or storage that fails.
     pub async fn runs(&self, actor: &Actor, page: PageRequest) -> Result<Page<RunView>, Error> {
         let organisation = reach(actor, Operation::Runs)?;
+        let workers = Workers::of(self);
         let (found, request) = self
             .store()
             .read("runs", move |conn| {
@@ -82,7 +84,7 @@ impl Platform {
                     };
                     let mut views = Vec::new();
                     for row in rows::runs(&mut *conn, &filter).await? {
-                        views.push(read_view(&mut *conn, row).await?);
+                        views.push(read_view(&mut *conn, row, workers).await?);
                     }
                     Ok((views, page))
                 })
@@ -176,14 +178,14 @@ impl Platform {
     }
 
     async fn run_view(&self, id: RunId) -> Result<RunView, Error> {
-        let name = id.to_string();
+        let (name, workers) = (id.to_string(), Workers::of(self));
         self.store()
             .read("run", move |conn| {
                 Box::pin(async move {
                     let row = rows::run(&mut *conn, &name)
                         .await?
                         .ok_or_else(|| unknown(&name))?;
-                    read_view(conn, row).await
+                    read_view(conn, row, workers).await
                 })
             })
             .await
@@ -267,11 +269,15 @@ fn job_view(row: &JobRow, run: &str) -> Result<JobView, Error> {
     })
 }
 
-async fn read_view(conn: &mut sqlx::AnyConnection, row: RunRow) -> Result<RunView, Error> {
+async fn read_view(
+    conn: &mut sqlx::AnyConnection,
+    row: RunRow,
+    workers: Workers,
+) -> Result<RunView, Error> {
     let waiting = match row.state {
         RunState::Admitted => {
-            let before = rows::waiting_before(&mut *conn, &row).await?;
-            Some(waiting(u64::try_from(before).unwrap_or(0)))
+            let before = queue::before(&mut *conn, workers.now, &row.id).await?;
+            Some(waiting(u64::try_from(before).unwrap_or(0), workers))
         }
         _ => None,
     };
@@ -314,14 +320,82 @@ async fn read_view(conn: &mut sqlx::AnyConnection, row: RunRow) -> Result<RunVie
     })
 }
 
-fn waiting(before: u64) -> Waiting {
-    let reason = match before {
-        0 => Bilingual::new("等待空闲的工作进程。", "it waits for a free worker."),
-        1 => Bilingual::new("前面还有 1 个运行。", "1 run is before it."),
-        n => Bilingual::new(
-            format!("前面还有 {n} 个运行。"),
-            format!("{n} runs are before it."),
+/// What this node has to run with, at a moment.
+#[derive(Clone, Copy)]
+struct Workers {
+    now: i64,
+    busy: usize,
+    all: usize,
+    accepting: bool,
+}
+
+impl Workers {
+    fn of(platform: &Platform) -> Self {
+        let node = platform.node();
+        Self {
+            now: micros(platform.clock().now()),
+            busy: node.runs_in_hand().len(),
+            all: node.slots(),
+            accepting: node.is_accepting(),
+        }
+    }
+}
+
+/// Why a run waits: whom for, and what for.
+fn waiting(before: u64, workers: Workers) -> Waiting {
+    let Workers { busy, all, .. } = workers;
+    let (mut zh, mut en) = match before {
+        0 => (
+            "等待：排在最前".to_owned(),
+            "waiting: next in turn".to_owned(),
+        ),
+        n => (
+            format!("等待：前面还有 {n} 个运行"),
+            format!("waiting: {n} before it"),
         ),
     };
+    if workers.accepting {
+        zh.push_str(&format!("，{all} 个工作进程中 {busy} 个正忙。"));
+        en.push_str(&format!(", {busy} of {all} workers busy."));
+    } else {
+        zh.push_str("，本节点目前不执行作业。");
+        en.push_str(", and this node takes no jobs at present.");
+    }
+    let reason = Bilingual::new(zh, en);
     Waiting { before, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use masking::Lang;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_waits_says_for_whom_and_for_what() {
+        let workers = Workers {
+            now: 0,
+            busy: 2,
+            all: 2,
+            accepting: true,
+        };
+        let said = |before, workers, lang| waiting(before, workers).reason.text(lang).to_owned();
+        assert_eq!(
+            said(3, workers, Lang::En),
+            "waiting: 3 before it, 2 of 2 workers busy."
+        );
+        assert_eq!(
+            said(0, workers, Lang::Zh),
+            "等待：排在最前，2 个工作进程中 2 个正忙。"
+        );
+        let accepting = false;
+        let closed = Workers {
+            accepting,
+            ..workers
+        };
+        assert_eq!(
+            said(1, closed, Lang::En),
+            "waiting: 1 before it, and this node takes no jobs at present."
+        );
+    }
 }

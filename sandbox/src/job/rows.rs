@@ -60,7 +60,7 @@ pub(crate) struct RunRow {
     pub(crate) release: String,
 }
 
-const RUN: &str = "SELECT id, job_id, organisation_id, account_id, grant_id, scenario_id, mode, state, submitted_at, \
+pub(super) const RUN: &str = "SELECT id, job_id, organisation_id, account_id, grant_id, scenario_id, mode, state, submitted_at, \
      ended_at, fence, attempts, cancel_requested, outcome, reason, findings, layers, timeline, release_id \
      FROM runs";
 
@@ -98,7 +98,7 @@ fn job_row(row: &AnyRow) -> Result<JobRow, sqlx::Error> {
     })
 }
 
-fn run_row(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
+pub(super) fn run_row(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
     let state: String = row.try_get(7)?;
     let state = RunState::parse(&state)
         .ok_or_else(|| sqlx::Error::Decode("a run's state has no such name".into()))?;
@@ -197,21 +197,6 @@ pub(crate) async fn run_of_job(conn: &mut AnyConnection, job: &str) -> Result<St
         .map_err(failed)
 }
 
-/// Runs that wait before this one.
-pub(crate) async fn waiting_before(conn: &mut AnyConnection, run: &RunRow) -> Result<i64, Error> {
-    sqlx::query(
-        "SELECT COUNT(*) FROM runs WHERE state IN ('admitted', 'running') \
-         AND (submitted_at < $1 OR (submitted_at = $2 AND id < $3))",
-    )
-    .bind(run.submitted_at)
-    .bind(run.submitted_at)
-    .bind(run.id.as_str())
-    .fetch_one(conn)
-    .await
-    .and_then(|row| row.try_get(0))
-    .map_err(failed)
-}
-
 /// Runs of an organisation that wait or run.
 pub(crate) async fn active_of(conn: &mut AnyConnection, organisation: &str) -> Result<i64, Error> {
     sqlx::query(
@@ -304,28 +289,6 @@ pub(crate) async fn insert_run(conn: &mut AnyConnection, run: &RunRow) -> Result
     .await
     .map_err(|source| storage_error("store a run", source))?;
     Ok(())
-}
-
-/// The runs that may be taken now, oldest first: those that wait, and those whose holder is gone.
-pub(crate) async fn takeable(
-    conn: &mut AnyConnection,
-    now: i64,
-    limit: i64,
-) -> Result<Vec<RunRow>, Error> {
-    let sql = format!(
-        "{RUN} WHERE state = 'admitted' OR (state = 'running' AND lease_until < $1) \
-         ORDER BY submitted_at, id LIMIT $2"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(now)
-        .bind(limit)
-        .fetch_all(conn)
-        .await
-        .map_err(failed)?;
-    rows.iter()
-        .map(run_row)
-        .collect::<Result<_, _>>()
-        .map_err(failed)
 }
 
 /// Runs that are held under leases of a node, whichever life of it.

@@ -150,9 +150,9 @@ impl Platform {
         }
         self.objects().delete(ObjectArea::Staged, object).await?;
         Err(Error::conflict(
-            "scenario_ended",
-            "该场景已被撤销或更新，运行终止。",
-            "the scenario was revoked or replaced while this run was prepared.",
+            "scenario_changed",
+            "场景在运行准备期间已变更，运行终止。",
+            "the scenario changed while the run was prepared; the run ends.",
         ))
     }
 

@@ -4,6 +4,7 @@ use review::Finding;
 use serde_json::json;
 
 use super::admit::{Admitted, Answer};
+use super::queue;
 use super::rate::{RUNS_ACTIVE_MAX, too_many_runs};
 use super::rows::{self, JobRow, RunRow};
 use super::state::RunState;
@@ -192,6 +193,7 @@ async fn submit(
         }
     }
     rows::insert_job(tx.conn(), &job).await?;
+    queue::join(tx.conn(), &run.organisation).await?;
     rows::insert_run(tx.conn(), &run).await?;
     let leaf = LeafDraft::new(
         "job.submit",

@@ -6,7 +6,7 @@ use super::{Backend, storage_error};
 use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
-const STEPS: [(&str, &str); 6] = [
+const STEPS: [(&str, &str); 7] = [
     (
         "0001_foundation",
         include_str!("../../migrations/0001_foundation.sql"),
@@ -27,6 +27,10 @@ const STEPS: [(&str, &str); 6] = [
     (
         "0006_pieces",
         include_str!("../../migrations/0006_pieces.sql"),
+    ),
+    (
+        "0007_queue",
+        include_str!("../../migrations/0007_queue.sql"),
     ),
 ];
 

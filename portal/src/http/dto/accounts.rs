@@ -60,8 +60,19 @@ pub struct OrganisationView {
     pub title: String,
     /// What it is to the platform.
     pub kind: OrganisationKind,
+    /// Turns that its runs have in the queue for one of an organisation of weight 1.
+    pub weight: u32,
     /// When it was made.
     pub created_at: String,
+}
+
+/// A tenant's weight in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightPut {
+    /// 1, the default, to 10.
+    #[schema(minimum = 1, maximum = 10)]
+    pub weight: u32,
 }
 
 /// A new account.

@@ -20,7 +20,7 @@ mod status;
 
 pub use accounts::{
     AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Role,
-    RolesPut,
+    RolesPut, WeightPut,
 };
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
