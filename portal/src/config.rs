@@ -191,11 +191,13 @@ pub enum ObjectStoreKind {
 }
 
 /// `[workers]`: the jailed worker processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workers {
     /// Workers kept warm, and runs at once.
     pub count: usize,
+    /// Where queries put what does not fit into their memory, encrypted; `spill` in the data folder unless said.
+    pub spill_dir: Option<PathBuf>,
     /// Takes jobs although a required isolation layer is missing. Never where real data are.
     pub allow_degraded_jail: bool,
 }
@@ -204,6 +206,7 @@ impl Default for Workers {
     fn default() -> Self {
         Self {
             count: 2,
+            spill_dir: None,
             allow_degraded_jail: false,
         }
     }

@@ -162,6 +162,7 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
         database: database(config)?,
         objects: objects(config)?,
         workers: config.workers.count,
+        spill_dir: config.workers.spill_dir.clone(),
         allow_degraded_jail: config.workers.allow_degraded_jail,
         origin: config.origin.clone(),
         ..Settings::new(config.data_dir.clone(), worker, worker_arguments())

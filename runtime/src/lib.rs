@@ -16,6 +16,7 @@
 //!     args: vec!["worker-jail".into()],
 //!     size: 2,
 //!     queue_max: 64,
+//!     spill: None,
 //!     allow_degraded: false,
 //! })
 //! .await?;

@@ -15,6 +15,9 @@ pub struct Limits {
     /// Private memory of the worker (`RLIMIT_DATA`, and the cgroup where there is one). One GiB:
     /// four workers fit on a small node.
     pub memory_bytes: u64,
+    /// Bytes of the file into which a query puts what does not fit into its memory. Four GiB: the engine's memory six
+    /// times over. With 0, or without a folder for it, such a query ends.
+    pub spill_bytes_max: u64,
     /// Bytes of the output, in the encoding that leaves the worker. 64 MiB: what an inspection can
     /// read in a second.
     pub output_bytes_max: u64,
@@ -71,6 +74,7 @@ impl Default for Limits {
             wall_ms: 60_000,
             cpu_s: 120,
             memory_bytes: GIB,
+            spill_bytes_max: 4 * GIB,
             output_bytes_max: 64 * MIB,
             output_rows_max: 1_000_000,
             fuel: 20_000_000_000,
@@ -105,11 +109,12 @@ impl Limits {
     }
 
     /// Name, value, smallest and largest permitted value of every field.
-    fn ranges(&self) -> [(&'static str, u64, u64, u64); 16] {
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 17] {
         [
             ("wall_ms", self.wall_ms, 1, 24 * 3_600_000),
             ("cpu_s", self.cpu_s, 1, 7 * 24 * 3_600),
             ("memory_bytes", self.memory_bytes, 128 * MIB, 1024 * GIB),
+            ("spill_bytes_max", self.spill_bytes_max, 0, 1024 * GIB),
             ("output_bytes_max", self.output_bytes_max, 1, 4 * GIB),
             ("output_rows_max", self.output_rows_max, 1, 1_000_000_000),
             ("fuel", self.fuel, 1, u64::MAX / 2),

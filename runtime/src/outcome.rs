@@ -71,6 +71,8 @@ pub enum Limit {
     Cpu,
     /// [`crate::Limits::memory_bytes`]
     Memory,
+    /// [`crate::Limits::spill_bytes_max`]
+    Spill,
     /// [`crate::Limits::output_bytes_max`]
     OutputBytes,
     /// [`crate::Limits::output_rows_max`]
@@ -133,6 +135,7 @@ impl Limit {
         match self {
             Self::Cpu => "cpu",
             Self::Memory => "memory",
+            Self::Spill => "spill",
             Self::OutputBytes => "output_bytes",
             Self::OutputRows => "output_rows",
             Self::Fuel => "fuel",
@@ -175,6 +178,8 @@ pub struct Meter {
     pub rows_out: u64,
     /// Bytes of the output.
     pub bytes_out: u64,
+    /// Bytes that the query put into its scratch file, at the most.
+    pub spill_bytes: u64,
     /// Peak of the worker's memory, by the cgroup where there is one, else the resident set.
     pub memory_peak_bytes: u64,
 }

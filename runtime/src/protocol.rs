@@ -65,8 +65,8 @@ pub(crate) enum ToWorker {
     Enter(WorkerKind),
     /// Proves the layer that kills, by dying of it.
     Trial,
-    /// A run. Descriptors come with the frame: program, output, log, then the inputs.
-    Run(RunHeader),
+    /// A run. Descriptors come with the frame: program, output, log, the inputs, and the scratch file if there is one.
+    Run(Box<RunHeader>),
 }
 
 /// What a worker gets ready for.
@@ -85,6 +85,8 @@ pub(crate) enum WorkerKind {
 pub(crate) struct RunHeader {
     pub(crate) program: ProgramKind,
     pub(crate) inputs: Vec<InputHeader>,
+    /// Whether a scratch file comes last.
+    pub(crate) scratch: bool,
     pub(crate) limits: Limits,
 }
 

@@ -172,7 +172,7 @@ fn serve(
     match control.receive()? {
         Some(ToWorker::Run(header)) => {
             let files = std::mem::take(&mut control.descriptors);
-            let ran = run(&control, &ready, tasks, header, files);
+            let ran = run(&control, &ready, tasks, *header, files);
             control.send(&FromWorker::Done(ran.done()))?;
             process::exit_now(0)
         }
@@ -192,13 +192,19 @@ struct Files {
     output: File,
     log: File,
     inputs: Vec<(String, File, u64)>,
+    scratch: Option<File>,
 }
 
 impl Files {
     fn new(descriptors: Vec<OwnedFd>, header: &RunHeader) -> Option<Self> {
-        if descriptors.len() != header.inputs.len() + 3 {
+        if descriptors.len() != header.inputs.len() + 3 + usize::from(header.scratch) {
             return None;
         }
+        let mut descriptors = descriptors;
+        let scratch = match header.scratch {
+            true => descriptors.pop().map(File::from),
+            false => None,
+        };
         let mut files = descriptors.into_iter().map(File::from);
         let (program, output, log) = (files.next()?, files.next()?, files.next()?);
         let inputs = header
@@ -212,6 +218,7 @@ impl Files {
             output,
             log,
             inputs,
+            scratch,
         })
     }
 
@@ -285,13 +292,14 @@ fn read_all(file: &File, bytes_max: u64) -> Option<Vec<u8>> {
     Some(program)
 }
 
-fn run_sql(engines: &Engines, plan: Vec<u8>, files: Files, limits: Limits) -> Ran {
+fn run_sql(engines: &Engines, plan: Vec<u8>, mut files: Files, limits: Limits) -> Ran {
     let Ok(output) = files.output.try_clone() else {
         return Ran::ended(Outcome::Faulted(Fault::EngineFailed));
     };
+    let scratch = files.scratch.take();
     let inputs = files.staged();
     // On a thread of the engine: it has a stack that can be measured.
-    let run = async move { engine::run(&plan, inputs, &limits, output).await };
+    let run = async move { engine::run(&plan, inputs, &limits, output, scratch).await };
     let ended = engines.runtime.block_on(engines.runtime.spawn(run));
     ended.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)))
 }

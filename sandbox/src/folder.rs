@@ -17,6 +17,31 @@ pub(crate) struct DataFolder {
     _lock: File,
 }
 
+/// Makes a folder for the platform alone, where it is missing.
+///
+/// # Errors
+/// It cannot be made. Names the folder.
+pub(crate) fn make_private(folder: &Path) -> Result<(), Error> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| unusable(folder, &source))
+}
+
+fn unusable(folder: &Path, source: &std::io::Error) -> Error {
+    let shown = folder.display();
+    Error::unavailable(
+        "data_folder",
+        format!("数据目录 {shown} 无法使用：{source}。"),
+        format!("the data folder {shown} cannot be used: {source}."),
+    )
+    .with_remedy(
+        "检查目录权限与磁盘空间，或在配置中换一个目录。",
+        "look at its permissions and free space, or set another folder.",
+    )
+}
+
 impl DataFolder {
     /// Makes the folder when it is missing, and locks it.
     ///
@@ -24,22 +49,8 @@ impl DataFolder {
     /// Another server holds it, or it cannot be made. Names the folder.
     pub(crate) fn hold(folder: &Path) -> Result<Self, Error> {
         let shown = folder.display();
-        let failed = |source: std::io::Error| {
-            Error::unavailable(
-                "data_folder",
-                format!("数据目录 {shown} 无法使用：{source}。"),
-                format!("the data folder {shown} cannot be used: {source}."),
-            )
-            .with_remedy(
-                "检查目录权限与磁盘空间，或在配置中换一个 data_dir。",
-                "look at its permissions and free space, or set another data_dir.",
-            )
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed)?;
+        let failed = |source| unusable(folder, &source);
+        make_private(folder)?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)

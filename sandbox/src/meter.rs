@@ -20,7 +20,7 @@ const FUEL_STEP: u64 = 1_000_000_000;
 const ROWS_STEP: u64 = 1_000;
 /// Bytes are said in mebibytes.
 const BYTES_STEP: u64 = 1 << 20;
-/// Memory is said in quarters of a gibibyte.
+/// Memory and what did not fit into it are said in quarters of a gibibyte.
 const MEMORY_STEP: u64 = 1 << 28;
 
 /// What a run used. Production figures are rounded up coarsely (see [`Meter::billed`]): how much a
@@ -43,6 +43,8 @@ pub struct Meter {
     pub bytes_out: u64,
     /// Most memory at once.
     pub memory_peak_bytes: u64,
+    /// Most bytes at once of what did not fit into memory.
+    pub spill_bytes: u64,
 }
 
 impl Meter {
@@ -57,6 +59,7 @@ impl Meter {
             rows_out: meter.rows_out,
             bytes_out: meter.bytes_out,
             memory_peak_bytes: meter.memory_peak_bytes,
+            spill_bytes: meter.spill_bytes,
         }
     }
 
@@ -76,6 +79,7 @@ impl Meter {
                 rows_out: 0,
                 bytes_out: 0,
                 memory_peak_bytes: up(exact.memory_peak_bytes, MEMORY_STEP),
+                spill_bytes: up(exact.spill_bytes, MEMORY_STEP),
             },
         }
     }
@@ -88,7 +92,7 @@ pub struct Usage {
     pub organisation: OrganisationId,
     /// Metered runs.
     pub runs: u64,
-    /// Their sum; the peak of memory is the largest of them.
+    /// Their sum; the peaks of memory and spill are the largest of them.
     pub meter: Meter,
 }
 
@@ -107,7 +111,7 @@ impl Platform {
                     let rows = sqlx::query(
                         "SELECT organisation_id, COUNT(*), CAST(SUM(wall_us) AS BIGINT), CAST(SUM(cpu_us) AS BIGINT), \
                          CAST(SUM(fuel) AS BIGINT), CAST(SUM(rows_in) AS BIGINT), CAST(SUM(bytes_in) AS BIGINT), \
-                         CAST(SUM(rows_out) AS BIGINT), CAST(SUM(bytes_out) AS BIGINT), MAX(memory_peak_bytes) \
+                         CAST(SUM(rows_out) AS BIGINT), CAST(SUM(bytes_out) AS BIGINT), MAX(memory_peak_bytes), MAX(spill_bytes) \
                          FROM meters WHERE ($1 = '' OR organisation_id = $2) \
                          GROUP BY organisation_id ORDER BY organisation_id",
                     )
@@ -135,7 +139,7 @@ fn usage_of(row: &AnyRow) -> Result<Usage, Error> {
     })
 }
 
-/// The eight figures of a meter from a position on.
+/// The nine figures of a meter from a position on.
 fn meter_at(row: &AnyRow, first: usize) -> Result<Meter, sqlx::Error> {
     Ok(Meter {
         wall_us: figure(row, first)?,
@@ -146,6 +150,7 @@ fn meter_at(row: &AnyRow, first: usize) -> Result<Meter, sqlx::Error> {
         rows_out: figure(row, first + 5)?,
         bytes_out: figure(row, first + 6)?,
         memory_peak_bytes: figure(row, first + 7)?,
+        spill_bytes: figure(row, first + 8)?,
     })
 }
 
@@ -158,7 +163,7 @@ fn figure(row: &AnyRow, place: usize) -> Result<u64, sqlx::Error> {
 pub(crate) async fn of_run(conn: &mut AnyConnection, run: &str) -> Result<Option<Meter>, Error> {
     let failed = |source| storage_error("read a meter", source);
     let row = sqlx::query(
-        "SELECT wall_us, cpu_us, fuel, rows_in, bytes_in, rows_out, bytes_out, memory_peak_bytes \
+        "SELECT wall_us, cpu_us, fuel, rows_in, bytes_in, rows_out, bytes_out, memory_peak_bytes, spill_bytes \
          FROM meters WHERE run_id = $1",
     )
     .bind(run)
@@ -178,7 +183,7 @@ pub(crate) async fn keep(
 ) -> Result<(), Error> {
     let mut insert = sqlx::query(
         "INSERT INTO meters (run_id, organisation_id, wall_us, cpu_us, fuel, rows_in, bytes_in, rows_out, bytes_out, \
-         memory_peak_bytes, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (run_id) DO NOTHING",
+         memory_peak_bytes, spill_bytes, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (run_id) DO NOTHING",
     )
     .bind(run)
     .bind(organisation);
@@ -191,6 +196,7 @@ pub(crate) async fn keep(
         meter.rows_out,
         meter.bytes_out,
         meter.memory_peak_bytes,
+        meter.spill_bytes,
     ] {
         insert = insert.bind(stored_count(figure)?);
     }
@@ -220,6 +226,7 @@ mod tests {
             rows_out: 17,
             bytes_out: 4_096,
             memory_peak_bytes: 3 << 27,
+            spill_bytes: 3 << 27,
         }
     }
 
@@ -235,6 +242,7 @@ mod tests {
             rows_out: 0,
             bytes_out: 0,
             memory_peak_bytes: 1 << 29,
+            spill_bytes: 1 << 29,
         };
         assert_eq!(billed, expected);
         let mut other = used();

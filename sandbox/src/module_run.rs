@@ -97,6 +97,7 @@ pub async fn run_module(run: ModuleRun) -> Result<ModuleRan, ModuleRunError> {
         args,
         size: 1,
         queue_max: 2,
+        spill: None,
         allow_degraded: false,
     })
     .await

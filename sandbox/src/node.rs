@@ -295,11 +295,17 @@ async fn workers(settings: &Settings) -> Result<(Option<Supervisor>, Vec<LayerRe
     if settings.workers == 0 {
         return Ok((None, Vec::new()));
     }
+    let spill = settings
+        .spill_dir
+        .clone()
+        .unwrap_or_else(|| settings.data_dir.join("spill"));
+    crate::folder::make_private(&spill)?;
     let config = PoolConfig {
         executable: settings.worker_executable.clone(),
         args: settings.worker_args.clone(),
         size: settings.workers,
         queue_max: ORDERS_WAITING_MAX,
+        spill: Some(spill),
         allow_degraded: settings.allow_degraded_jail,
     };
     match Supervisor::start(config).await {

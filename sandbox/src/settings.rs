@@ -40,6 +40,9 @@ pub struct Settings {
     pub worker_executable: PathBuf,
     /// Its arguments.
     pub worker_args: Vec<OsString>,
+    /// Where queries put what does not fit into their memory, encrypted and under no name; `spill` in the data folder unless
+    /// said.
+    pub spill_dir: Option<PathBuf>,
     /// Take jobs although a layer of the jail is missing. Shows in the status and in every certificate.
     pub allow_degraded_jail: bool,
     /// Minutes after which an unused session of the operator's administrators ends.
@@ -59,6 +62,7 @@ impl Settings {
             workers: 2,
             worker_executable,
             worker_args,
+            spill_dir: None,
             allow_degraded_jail: false,
             operator_idle_minutes: 30,
             origin: "egret.local/ledger".to_owned(),

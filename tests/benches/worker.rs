@@ -67,6 +67,7 @@ pub(crate) async fn pool(size: usize) -> Supervisor {
         args: vec![WORKER.into()],
         size,
         queue_max: 16,
+        spill: None,
         allow_degraded: false,
     })
     .await

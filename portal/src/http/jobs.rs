@@ -330,6 +330,7 @@ impl From<&sandbox::Meter> for dto::MeterView {
             rows_out: meter.rows_out,
             bytes_out: meter.bytes_out,
             memory_peak_bytes: meter.memory_peak_bytes,
+            spill_bytes: meter.spill_bytes,
         }
     }
 }

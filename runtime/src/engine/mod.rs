@@ -5,6 +5,7 @@ mod functions;
 mod holdings;
 mod plan;
 mod session;
+mod spill;
 mod sql;
 mod table;
 mod units;

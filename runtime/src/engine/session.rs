@@ -5,13 +5,14 @@ use std::sync::Arc;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionConfig;
 
 use super::files::{OneStore, StagedFile, StagedFiles};
 use super::functions;
+use super::spill::{Scratch, SpillFiles};
 use crate::limits::Limits;
 
 /// Partitions of a plan, and threads of the engine: runs share the node, so one run does not take
@@ -24,6 +25,7 @@ const SPLIT_BYTES_MIN: usize = 1024 * 1024;
 pub(super) fn open(
     files: Vec<StagedFile>,
     limits: &Limits,
+    scratch: Option<Arc<Scratch>>,
 ) -> datafusion::common::Result<SessionState> {
     let batch_rows = usize::try_from(limits.batch_rows).unwrap_or(8_192);
     let mut config = SessionConfig::new()
@@ -44,7 +46,7 @@ pub(super) fn open(
     options.execution.planning_concurrency = PARTITIONS;
     Ok(SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(Arc::new(environment(files, limits)?))
+        .with_runtime_env(Arc::new(environment(files, limits, scratch)?))
         .with_session_id("run".to_owned())
         .with_scalar_functions(functions::scalar())
         .with_aggregate_functions(functions::aggregate())
@@ -52,12 +54,27 @@ pub(super) fn open(
         .build())
 }
 
-fn environment(files: Vec<StagedFile>, limits: &Limits) -> datafusion::common::Result<RuntimeEnv> {
+fn environment(
+    files: Vec<StagedFile>,
+    limits: &Limits,
+    scratch: Option<Arc<Scratch>>,
+) -> datafusion::common::Result<RuntimeEnv> {
     let pool_bytes = usize::try_from(limits.engine_pool_bytes()).unwrap_or(usize::MAX);
-    // Without a disk there is nothing to spill to: a query that outgrows the pool ends.
-    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    let disk = DiskManagerBuilder::default();
+    let (pool, disk): (Arc<dyn MemoryPool>, _) = match scratch {
+        // Whoever can spill leaves the others their share.
+        Some(scratch) => (
+            Arc::new(FairSpillPool::new(pool_bytes)),
+            disk.with_temp_file_factory(Arc::new(SpillFiles(scratch))),
+        ),
+        // A query that outgrows the pool ends.
+        None => (
+            Arc::new(GreedyMemoryPool::new(pool_bytes)),
+            disk.with_mode(DiskManagerMode::Disabled),
+        ),
+    };
     RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(GreedyMemoryPool::new(pool_bytes)))
+        .with_memory_pool(pool)
         .with_disk_manager_builder(disk)
         .with_cache_manager(CacheManagerConfig::default())
         .with_object_store_registry(Arc::new(OneStore(Arc::new(StagedFiles::new(files)))))

@@ -15,6 +15,7 @@ use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 
 use super::files::StagedFile;
+use super::spill::Scratch;
 use super::table::StagedTable;
 use super::{plan, session, table};
 use crate::limits::Limits;
@@ -28,21 +29,27 @@ pub(crate) async fn run(
     inputs: Vec<(String, StagedFile)>,
     limits: &Limits,
     output: File,
+    spill: Option<File>,
 ) -> Ran {
+    let scratch = spill.and_then(|file| Scratch::new(file, limits.spill_bytes_max));
     let files: Vec<StagedFile> = inputs.iter().map(|(_, file)| file.clone()).collect();
     let rows_in = files.iter().map(table::rows).fold(0, u64::saturating_add);
-    let ran = planned(plan, inputs, files, limits, output).await;
+    let state = session::open(files, limits, scratch.clone());
+    let mut ran = planned(plan, inputs, state, limits, output).await;
+    if ran.outcome != Outcome::Finished && scratch.is_some_and(|scratch| scratch.is_full()) {
+        ran.outcome = Outcome::LimitExceeded(Limit::Spill);
+    }
     Ran { rows_in, ..ran }
 }
 
 async fn planned(
     plan: &[u8],
     inputs: Vec<(String, StagedFile)>,
-    files: Vec<StagedFile>,
+    state: datafusion::common::Result<SessionState>,
     limits: &Limits,
     output: File,
 ) -> Ran {
-    let state = match session::open(files, limits) {
+    let state = match state {
         Ok(state) => state,
         Err(error) => return Ran::ended(classify(&error)),
     };
@@ -110,7 +117,7 @@ fn classify_arrow(error: &ArrowError) -> Fault {
 pub(crate) async fn warm(limits: &Limits) -> Option<()> {
     let (file, output) = warm_files()?;
     let table = Arc::new(StagedTable::open_whole(&file, 0)?);
-    let state = session::open(vec![file], limits).ok()?;
+    let state = session::open(vec![file], limits, None).ok()?;
     let value = col("value");
     let plan = LogicalPlanBuilder::scan("warm", provider_as_source(table), None)
         .and_then(|plan| plan.filter(value.clone().gt(lit(0.0))))

@@ -47,6 +47,7 @@ pub(super) fn limit_run(limits: &Limits) -> LayerReport {
     let file_bytes = limits
         .output_bytes_max
         .max(limits.guest_log_bytes)
+        .max(limits.spill_bytes_max)
         .max(64 * 1024);
     let limits = [
         (Resource::Data, limits.memory_bytes),

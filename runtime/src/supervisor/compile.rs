@@ -109,6 +109,7 @@ async fn compile(
         program: ProgramKind::Compile,
         bytes: wanted.module,
         inputs: &[],
+        scratch: None,
         limits: wanted.limits.of_compiling(),
     };
     let mut completed = dispatch::run(worker, &work, cancel, allow_degraded).await?;

@@ -1,6 +1,8 @@
 //! One run on one worker: hand over, wait, classify the end.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -38,12 +40,33 @@ pub(super) struct Work<'a> {
     /// The program, as this kind takes it.
     pub(super) bytes: &'a [u8],
     pub(super) inputs: &'a [Input],
+    /// For what does not fit into the memory of a query.
+    pub(super) scratch: Option<File>,
     pub(super) limits: Limits,
 }
 
 impl<'a> Work<'a> {
-    /// The work of an order; for a WASM module with its machine code.
-    pub(super) fn of(order: &'a Order, code: Option<&'a [u8]>) -> Self {
+    /// The work of an order; for a WASM module with its machine code, for a query with a scratch file in this folder.
+    pub(super) fn of(
+        order: &'a Order,
+        code: Option<&'a [u8]>,
+        spill: Option<&Path>,
+    ) -> Result<Self, WorkerError> {
+        let mut limits = order.limits.clone();
+        let scratch = match (&order.program, spill) {
+            (Program::Sql { .. }, Some(folder)) if limits.spill_bytes_max > 0 => {
+                let host = |source| WorkerError::Host {
+                    action: "make a scratch file",
+                    source,
+                };
+                Some(files::scratch(folder).map_err(host)?)
+            }
+            _ => None,
+        };
+        if scratch.is_none() {
+            // The size of every file that the worker writes is limited by it.
+            limits.spill_bytes_max = 0;
+        }
         let (program, bytes) = match &order.program {
             Program::Sql { plan } => (ProgramKind::Sql, &plan[..]),
             Program::Wasm { output, seed, .. } => {
@@ -55,12 +78,13 @@ impl<'a> Work<'a> {
                 (ProgramKind::Task { name }, &request[..])
             }
         };
-        Self {
+        Ok(Self {
             program,
             bytes,
             inputs: &order.inputs,
-            limits: order.limits.clone(),
-        }
+            scratch,
+            limits,
+        })
     }
 
     fn bytes_in(&self) -> u64 {
@@ -143,7 +167,8 @@ async fn hand_over(worker: &mut Worker, work: &Work<'_>) -> Result<Handed, Worke
         .collect::<Result<Vec<_>, _>>()
         .map_err(host("open an input once more"))?;
     descriptors.extend(inputs.iter().map(AsFd::as_fd));
-    let message = ToWorker::Run(header(work));
+    descriptors.extend(work.scratch.iter().map(AsFd::as_fd));
+    let message = ToWorker::Run(Box::new(header(work)));
     worker
         .send(&message, &descriptors)
         .await
@@ -161,6 +186,7 @@ fn header(work: &Work<'_>) -> RunHeader {
     RunHeader {
         program: work.program.clone(),
         inputs: inputs.collect(),
+        scratch: work.scratch.is_some(),
         limits: work.limits.clone(),
     }
 }
@@ -206,6 +232,12 @@ async fn wait(
         () = cancelled(&mut cancel) => Verdict::Cancelled,
         () = tokio::time::sleep(wall + grace) => Verdict::TimedOut,
     }
+}
+
+/// How far the scratch file grew.
+fn spilled(work: &Work<'_>) -> u64 {
+    let metadata = work.scratch.as_ref().map(File::metadata);
+    metadata.map_or(0, |metadata| metadata.map_or(0, |metadata| metadata.len()))
 }
 
 fn is_fault(done: Done) -> bool {
@@ -262,6 +294,7 @@ fn complete(
             0
         },
         bytes_out: output.as_ref().map_or(0, |output| output.len() as u64),
+        spill_bytes: spilled(work),
         memory_peak_bytes: peak.unwrap_or(ended.resident_peak_bytes),
     };
     let guest_log = handed.log.read(limits.guest_log_bytes).unwrap_or_default();

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, open};
+use rustix::io::Errno;
 
 /// A file in memory that cannot be changed any more.
 pub(super) fn sealed(bytes: &[u8]) -> io::Result<File> {
@@ -55,6 +58,27 @@ impl Returned {
     }
 }
 
+/// A file without a name in a folder, for a worker to read and write.
+pub(super) fn scratch(folder: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match open(folder, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(file.into()),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => unnamed(folder),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same on a file system without files that have no name: it loses its name at once.
+fn unnamed(folder: &Path) -> io::Result<File> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    let path = folder.join(format!("scratch-{}-{made}", std::process::id()));
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = open(&path, flags, Mode::RUSR | Mode::WUSR)?;
+    std::fs::remove_file(&path)?;
+    Ok(file.into())
+}
+
 /// The same file, opened once more: a worker shares no position and no flags with anybody else.
 pub(super) fn reopened(file: &File) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -99,6 +123,21 @@ mod tests {
         }
         // The first one stands where writing left it.
         assert_eq!(file.read(&mut [0; 4]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_scratch_has_no_name_and_is_gone_with_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        for mut file in [
+            scratch(folder.path()).unwrap(),
+            unnamed(folder.path()).unwrap(),
+        ] {
+            file.write_all(b"rows").unwrap();
+            let mut content = [0; 4];
+            file.read_exact_at(&mut content, 0).unwrap();
+            assert_eq!(&content, b"rows");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]

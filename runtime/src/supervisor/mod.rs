@@ -39,6 +39,9 @@ pub struct PoolConfig {
     pub size: usize,
     /// Orders that may wait for a worker; one more is refused.
     pub queue_max: usize,
+    /// Where the scratch files of queries are made, without a name: what does not fit into memory goes there, encrypted.
+    /// Without it a query that outgrows its memory ends.
+    pub spill: Option<PathBuf>,
     /// Takes jobs although required layers are missing. Every [`Completed`] says so.
     pub allow_degraded: bool,
 }
@@ -324,7 +327,8 @@ impl Shared {
             Err(NotMade::Ended(completed)) => return Ok(*completed),
             Err(NotMade::Worker(error)) => return Err(error),
         };
-        let work = Work::of(order, code.as_ref().map(|code| &code[..]));
+        let code = code.as_ref().map(|code| &code[..]);
+        let work = Work::of(order, code, self.config.spill.as_deref())?;
         let first = dispatch::run(self.take().await?, &work, cancel.clone(), allow_degraded).await;
         match first {
             Err(WorkerError::Host {

@@ -26,6 +26,7 @@ mod limits;
 mod parts;
 mod pool;
 mod queries;
+mod spill;
 mod staged;
 mod support;
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         limit_edges::tests(),
         pool::tests(),
         queries::tests(),
+        spill::tests(),
         guests::tests(),
         commands::tests(),
         compile::tests(),

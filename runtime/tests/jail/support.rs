@@ -34,6 +34,7 @@ pub(crate) fn config(size: usize) -> PoolConfig {
         args: vec![OsString::from("worker-jail")],
         size,
         queue_max: 8,
+        spill: None,
         allow_degraded: false,
     }
 }

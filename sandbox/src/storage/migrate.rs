@@ -6,7 +6,7 @@ use super::{Backend, storage_error};
 use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     (
         "0001_foundation",
         include_str!("../../migrations/0001_foundation.sql"),
@@ -31,6 +31,10 @@ const STEPS: [(&str, &str); 7] = [
     (
         "0007_queue",
         include_str!("../../migrations/0007_queue.sql"),
+    ),
+    (
+        "0008_spill",
+        include_str!("../../migrations/0008_spill.sql"),
     ),
 ];
 

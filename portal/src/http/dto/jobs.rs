@@ -244,6 +244,9 @@ pub struct MeterView {
     pub bytes_out: u64,
     /// Most memory at once.
     pub memory_peak_bytes: u64,
+    /// Most bytes at once of what did not fit into memory.
+    #[serde(default)]
+    pub spill_bytes: u64,
 }
 
 /// Whether an isolation layer holds.
