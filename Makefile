@@ -29,9 +29,9 @@ build: prepare ## build the binary `egret`
 demo: build ## the main job end to end through the HTTP API; KEEP=1 leaves the server running
 	$(EGRET) demo $(if $(KEEP),--keep,--exit)
 
-test: prepare-test ## all tests: units, jail, storage on both databases, API, attacks, crashes
+test: prepare-test ## all tests: units, jail, storage on both databases, API, attacks, crashes, TPC-H and TPC-DS in the jail
 	$(CARGO) build --locked -p portal
-	$(CARGO) test --locked --workspace --no-fail-fast
+	$(CARGO) test --locked --workspace --features egret-tests/engine --no-fail-fast
 
 check: prepare ## formatting, lints, licences
 	$(CARGO) fmt --all --check

@@ -19,6 +19,8 @@ for part in "$@"; do
         ;;
     test)
         ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || wanted+=(postgresql)
+        # Peers to compare with are Python packages.
+        python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted+=(python3-venv)
         ;;
     *)
         echo "prepare.sh: unknown part '$part' (build, test)" >&2

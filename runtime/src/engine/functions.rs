@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use datafusion::functions::{core, datetime, string, unicode};
-use datafusion::functions_aggregate::{average, count, min_max, stddev, sum, variance};
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::functions::{core, datetime, math, string, unicode};
+use datafusion::functions_aggregate::{average, count, grouping, min_max, stddev, sum, variance};
+use datafusion::functions_window::{cume_dist, lead_lag, nth_value, ntile, rank, row_number};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use super::{holdings, units};
 
@@ -23,6 +24,17 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
         datetime::date_part(),
         datetime::date_trunc(),
         datetime::make_date(),
+        math::abs(),
+        math::ceil(),
+        math::exp(),
+        math::floor(),
+        math::ln(),
+        math::log10(),
+        math::power(),
+        math::round(),
+        math::signum(),
+        math::sqrt(),
+        math::trunc(),
         string::ascii(),
         string::bit_length(),
         string::btrim(),
@@ -50,6 +62,7 @@ pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
     vec![
         average::avg_udaf(),
         count::count_udaf(),
+        grouping::grouping_udaf(),
         min_max::max_udaf(),
         min_max::min_udaf(),
         stddev::stddev_pop_udaf(),
@@ -59,6 +72,22 @@ pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
         variance::var_samp_udaf(),
         units::function(),
         holdings::function(),
+    ]
+}
+
+/// Functions over a window of rows.
+pub(super) fn window() -> Vec<Arc<WindowUDF>> {
+    vec![
+        cume_dist::cume_dist_udwf(),
+        lead_lag::lag_udwf(),
+        lead_lag::lead_udwf(),
+        nth_value::first_value_udwf(),
+        nth_value::last_value_udwf(),
+        ntile::ntile_udwf(),
+        rank::dense_rank_udwf(),
+        rank::percent_rank_udwf(),
+        rank::rank_udwf(),
+        row_number::row_number_udwf(),
     ]
 }
 

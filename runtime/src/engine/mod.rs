@@ -3,6 +3,8 @@
 mod files;
 mod functions;
 mod holdings;
+#[cfg(test)]
+mod list;
 mod plan;
 mod session;
 mod spill;

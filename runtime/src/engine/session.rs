@@ -50,6 +50,7 @@ pub(super) fn open(
         .with_session_id("run".to_owned())
         .with_scalar_functions(functions::scalar())
         .with_aggregate_functions(functions::aggregate())
+        .with_window_functions(functions::window())
         .with_file_formats(Vec::new())
         .build())
 }

@@ -1,0 +1,136 @@
+//! A query of a suite, run in the jail and outside.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion_proto::bytes::logical_plan_to_bytes_with_extension_codec;
+use runtime::{Input, InputFormat, Limits, Order, PoolConfig, Program, Supervisor};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::WORKER;
+use crate::answer::{Row, rows};
+use crate::by_name::{ByName, Named};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Of `queries.json`.
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    pub(crate) number: u32,
+    sql: String,
+    /// What DuckDB answers.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// The tables of a suite: their files and columns.
+pub(crate) struct Tables(BTreeMap<String, (PathBuf, SchemaRef)>);
+
+impl Tables {
+    pub(crate) fn open(folder: &Path) -> Self {
+        let files = std::fs::read_dir(folder).unwrap();
+        let paths = files.map(|entry| entry.unwrap().path());
+        let parquet = paths.filter(|path| path.extension().is_some_and(|e| e == "parquet"));
+        let opened = parquet.map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap());
+            let schema = Arc::clone(reader.unwrap().schema());
+            (name, (path, schema))
+        });
+        Self(opened.collect())
+    }
+
+    fn input(&self, name: &str) -> Input {
+        let file = File::open(&self.0[name].0).unwrap();
+        let bytes = file.metadata().unwrap().len();
+        Input {
+            name: name.to_owned(),
+            file: Arc::new(file),
+            bytes,
+            format: InputFormat::Parquet,
+        }
+    }
+}
+
+fn config() -> SessionConfig {
+    SessionConfig::new()
+        .with_target_partitions(2)
+        .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
+        .set_bool(
+            "datafusion.execution.parquet.schema_force_view_types",
+            false,
+        )
+}
+
+impl Query {
+    /// On the plain engine, in this process.
+    pub(crate) async fn plain(&self, tables: &Tables) -> Result<Vec<Row>, Failure> {
+        let context = SessionContext::new_with_config(config());
+        for (name, (path, _)) in &tables.0 {
+            let path = path.to_str().unwrap();
+            context
+                .register_parquet(name, path, ParquetReadOptions::default())
+                .await?;
+        }
+        Ok(rows(&context.sql(&self.sql).await?.collect().await?))
+    }
+
+    /// In a fresh worker.
+    pub(crate) async fn jailed(&self, tables: &Tables) -> Result<Vec<Row>, Failure> {
+        let context = SessionContext::new_with_config(config());
+        for (name, (_, schema)) in &tables.0 {
+            context.register_table(name, Arc::new(Named(Arc::clone(schema))))?;
+        }
+        // Optimised: as a plan is written down, subqueries have to be joins.
+        let plan = context.sql(&self.sql).await?.into_optimized_plan()?;
+        let bytes = logical_plan_to_bytes_with_extension_codec(&plan, &ByName)?;
+        let order = Order {
+            program: Program::Sql {
+                plan: bytes.to_vec(),
+            },
+            inputs: scanned(&plan)?
+                .iter()
+                .map(|name| tables.input(name))
+                .collect(),
+            limits: Limits::default(),
+        };
+        let scratch = tempfile::tempdir()?;
+        let pool = Supervisor::start(PoolConfig {
+            executable: std::env::current_exe()?,
+            args: vec![WORKER.into()],
+            size: 1,
+            queue_max: 1,
+            spill: Some(scratch.path().to_owned()),
+            allow_degraded: false,
+        })
+        .await?;
+        let completed = pool.run(order, watch::channel(false).1).await?;
+        pool.shutdown().await;
+        let output = completed
+            .output
+            .ok_or_else(|| completed.outcome.to_string())?;
+        let reader = StreamReader::try_new(&output[..], None)?;
+        Ok(rows(&reader.collect::<Result<Vec<_>, _>>()?))
+    }
+}
+
+/// The tables that a plan reads.
+fn scanned(plan: &LogicalPlan) -> Result<BTreeSet<String>, Failure> {
+    let mut names = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            names.insert(scan.table_name.table().to_owned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(names)
+}
