@@ -1,5 +1,5 @@
-//! Suites that others wrote, in the jail: every query of TPC-H and TPC-DS gives what the plain engine gives outside, and what
-//! DuckDB gives. The data are made on first use.
+//! The SQL engine beside the plain one. Suites that others wrote: every query of TPC-H and TPC-DS gives in the jail what the
+//! plain engine gives outside, and what DuckDB gives; the data are made on first use. And the plain engine's holes, closed.
 //!
 //! This program is also the worker of its own pool: called as `worker-jail` it becomes one.
 #![allow(
@@ -12,6 +12,7 @@
 
 mod answer;
 mod by_name;
+mod holes;
 mod query;
 
 use std::path::{Path, PathBuf};
@@ -21,25 +22,26 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 
 use crate::answer::{OTHER_ENGINE, SAME_ENGINE};
-use crate::query::{Query, Tables};
+use crate::query::{Failure, Query, Tables};
 
 /// The argument that makes this program a worker.
 const WORKER: &str = "worker-jail";
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(WORKER) {
-        return runtime::worker_main(&[]);
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(WORKER) => return runtime::worker_main(&[]),
+        Some(holes::PLAIN) => return holes::plain_engine(&arguments.next().unwrap_or_default()),
+        _ => {}
     }
     let mut arguments = Arguments::from_args();
     // One after the other: each query has both cores.
     arguments.test_threads = Some(1);
-    let trials = match suites() {
-        Ok(folders) => folders.iter().flat_map(|folder| suite(folder)).collect(),
-        Err(why) => {
-            harness::not_tested("TPC-H and TPC-DS in the jail", &why);
-            Vec::new()
-        }
-    };
+    let mut trials = holes::tests();
+    match suites() {
+        Ok(folders) => trials.extend(folders.iter().flat_map(|folder| suite(folder))),
+        Err(why) => harness::not_tested("TPC-H and TPC-DS in the jail", &why),
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -52,14 +54,7 @@ fn suite(folder: &Path) -> Vec<Trial> {
     let trial = |query: Query| {
         let tables = Arc::clone(&tables);
         let title = format!("tpc_{name}::q{:02}", query.number);
-        Trial::test(title, move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .thread_stack_size(8 << 20)
-                .enable_all()
-                .build()?;
-            runtime.block_on(async { tokio::spawn(check(query, tables)).await })?
-        })
+        Trial::test(title, move || in_runtime(check(query, tables)))
     };
     queries.into_iter().map(trial).collect()
 }
@@ -81,7 +76,19 @@ fn suites() -> Result<[PathBuf; 2], String> {
     Ok(suites)
 }
 
-async fn check(query: Query, tables: Arc<Tables>) -> Result<(), libtest_mimic::Failed> {
+/// Does something on a thread with room for deep plans.
+fn in_runtime(
+    work: impl Future<Output = Result<(), Failure>> + Send + 'static,
+) -> Result<(), libtest_mimic::Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(8 << 20)
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(async { tokio::spawn(work).await })??)
+}
+
+async fn check(query: Query, tables: Arc<Tables>) -> Result<(), Failure> {
     let jailed = query.jailed(&tables).await?;
     let plain = query.plain(&tables).await?;
     answer::same(&jailed, &plain, SAME_ENGINE)

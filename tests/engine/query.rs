@@ -13,7 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use datafusion_proto::bytes::logical_plan_to_bytes_with_extension_codec;
-use runtime::{Input, InputFormat, Limits, Order, PoolConfig, Program, Supervisor};
+use runtime::{Completed, Input, InputFormat, Limits, Order, PoolConfig, Program, Supervisor};
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ use crate::WORKER;
 use crate::answer::{Row, rows};
 use crate::by_name::{ByName, Named};
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// Of `queries.json`.
 #[derive(Deserialize)]
@@ -47,6 +47,23 @@ impl Tables {
             (name, (path, schema))
         });
         Self(opened.collect())
+    }
+
+    /// Their columns.
+    pub(crate) fn schemas(&self) -> BTreeMap<String, SchemaRef> {
+        let schema = |(name, (_, schema)): (&String, &(PathBuf, SchemaRef))| {
+            (name.clone(), Arc::clone(schema))
+        };
+        self.0.iter().map(schema).collect()
+    }
+
+    /// A session that knows their columns and nothing else of them.
+    pub(crate) fn context(&self) -> Result<SessionContext, Failure> {
+        let context = SessionContext::new_with_config(config());
+        for (name, (_, schema)) in &self.0 {
+            context.register_table(name, Arc::new(Named(Arc::clone(schema))))?;
+        }
+        Ok(context)
     }
 
     fn input(&self, name: &str) -> Input {
@@ -86,45 +103,62 @@ impl Query {
 
     /// In a fresh worker.
     pub(crate) async fn jailed(&self, tables: &Tables) -> Result<Vec<Row>, Failure> {
-        let context = SessionContext::new_with_config(config());
-        for (name, (_, schema)) in &tables.0 {
-            context.register_table(name, Arc::new(Named(Arc::clone(schema))))?;
-        }
         // Optimised: as a plan is written down, subqueries have to be joins.
+        let context = tables.context()?;
         let plan = context.sql(&self.sql).await?.into_optimized_plan()?;
-        let bytes = logical_plan_to_bytes_with_extension_codec(&plan, &ByName)?;
-        let order = Order {
-            program: Program::Sql {
-                plan: bytes.to_vec(),
-            },
-            inputs: scanned(&plan)?
-                .iter()
-                .map(|name| tables.input(name))
-                .collect(),
-            limits: Limits::default(),
-        };
-        let scratch = tempfile::tempdir()?;
-        let pool = Supervisor::start(PoolConfig {
-            executable: std::env::current_exe()?,
-            args: vec![WORKER.into()],
-            size: 1,
-            queue_max: 1,
-            spill: Some(scratch.path().to_owned()),
-            allow_degraded: false,
-        })
-        .await?;
-        let completed = pool.run(order, watch::channel(false).1).await?;
-        pool.shutdown().await;
-        let output = completed
-            .output
-            .ok_or_else(|| completed.outcome.to_string())?;
-        let reader = StreamReader::try_new(&output[..], None)?;
-        Ok(rows(&reader.collect::<Result<Vec<_>, _>>()?))
+        read(&run_plan(tables, &plan).await?)
     }
 }
 
+/// Runs a plan in a fresh worker, whose pool ends with it.
+pub(crate) async fn run_plan(tables: &Tables, plan: &LogicalPlan) -> Result<Completed, Failure> {
+    let bytes = logical_plan_to_bytes_with_extension_codec(plan, &ByName)?;
+    run(tables, bytes.to_vec(), &scanned(plan)?).await
+}
+
+/// Runs the bytes of a plan over tables.
+pub(crate) async fn run(
+    tables: &Tables,
+    plan: Vec<u8>,
+    scanned: &[String],
+) -> Result<Completed, Failure> {
+    let order = Order {
+        program: Program::Sql { plan },
+        inputs: scanned
+            .iter()
+            .filter(|name| tables.0.contains_key(*name))
+            .map(|name| tables.input(name))
+            .collect(),
+        limits: Limits::default(),
+    };
+    let scratch = tempfile::tempdir()?;
+    let pool = Supervisor::start(PoolConfig {
+        executable: std::env::current_exe()?,
+        args: vec![WORKER.into()],
+        size: 1,
+        queue_max: 1,
+        spill: Some(scratch.path().to_owned()),
+        allow_degraded: false,
+    })
+    .await?;
+    let (_keep, cancel) = watch::channel(false);
+    let completed = pool.run(order, cancel).await?;
+    pool.shutdown().await;
+    Ok(completed)
+}
+
+/// The rows of a finished run.
+pub(crate) fn read(completed: &Completed) -> Result<Vec<Row>, Failure> {
+    let output = completed
+        .output
+        .as_deref()
+        .ok_or_else(|| completed.outcome.to_string())?;
+    let reader = StreamReader::try_new(output, None)?;
+    Ok(rows(&reader.collect::<Result<Vec<_>, _>>()?))
+}
+
 /// The tables that a plan reads.
-fn scanned(plan: &LogicalPlan) -> Result<BTreeSet<String>, Failure> {
+fn scanned(plan: &LogicalPlan) -> Result<Vec<String>, Failure> {
     let mut names = BTreeSet::new();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
@@ -132,5 +166,5 @@ fn scanned(plan: &LogicalPlan) -> Result<BTreeSet<String>, Failure> {
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(names)
+    Ok(names.into_iter().collect())
 }
