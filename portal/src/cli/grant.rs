@@ -31,9 +31,9 @@ enum Verb {
         /// 用途 · what for
         #[arg(long)]
         purpose: String,
-        /// 天数 · for how long
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-        days: u32,
+        /// 天数（默认 30，场景期限更短则为其期限）· for how long [default: 30, or the scenario's term where that is shorter]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        days: Option<u32>,
     },
     /// 数据提供方答复 · answer for a provider
     Consent {
@@ -52,6 +52,9 @@ enum Verb {
         reason: String,
     },
 }
+
+/// For how long a grant is asked for when nothing is said.
+const DAYS: u32 = 30;
 
 const COLUMNS: &[Column] = &[
     column("标识", "id", "/id"),
@@ -77,6 +80,10 @@ impl Grant {
                     purpose,
                     days,
                 } => {
+                    let days = match days {
+                        Some(days) => days,
+                        None => client.scenario(&scenario).await?.contract.term_days.min(DAYS),
+                    };
                     client
                         .apply(&ApplicationCreate {
                             scenario,
