@@ -23,8 +23,10 @@ use crate::query::{Failure, Tables, run_plan};
 
 /// The argument that makes this program the plain engine, in a process that may die.
 pub(crate) const PLAIN: &str = "plain-engine";
-/// How long the plain engine is watched; what is not over by then is called endless.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long the plain engine is watched: what is not over by then is called endless.
+const ENDLESS: Duration = Duration::from_secs(8);
+/// The same where it comes to an end, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(120);
 const GIB: u64 = 1 << 30;
 /// In a column that nobody may read row by row.
 const SECRET: &str = "secret-4711";
@@ -76,8 +78,8 @@ fn holes() -> Vec<Hole> {
         hole("planning_that_explodes", views(), Open::Endless, None),
         hole(
             "memory_outside_the_pool",
-            "select octet_length(repeat(k, 600000000)) as n from t",
-            Open::Prints("600000000"),
+            "select octet_length(repeat(k, 100000000)) as n from t",
+            Open::Prints("100000000"),
             unknown,
         ),
         hole(
@@ -159,7 +161,11 @@ fn views() -> String {
 async fn closed(hole: Hole) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     stage(folder.path())?;
-    let (ended, printed) = plain(folder.path(), &hole.sql)?;
+    let patience = match hole.open {
+        Open::Endless => ENDLESS,
+        Open::Prints(_) => PATIENCE,
+    };
+    let (ended, printed) = plain(folder.path(), &hole.sql, patience)?;
     match hole.open {
         Open::Endless => assert!(matches!(ended, Ended::Stopped), "{ended:?}: {printed}"),
         Open::Prints(text) => assert!(printed.contains(text), "{ended:?}: {printed}"),
@@ -189,7 +195,7 @@ async fn sums() -> Result<(), Failure> {
     let sql = "select sum(big) as total from t";
     let folder = tempfile::tempdir()?;
     stage(folder.path())?;
-    let (_, printed) = plain(folder.path(), sql)?;
+    let (_, printed) = plain(folder.path(), sql, PATIENCE)?;
     assert!(
         printed.contains(&i64::MAX.wrapping_mul(3).to_string()),
         "{printed}"
@@ -260,7 +266,7 @@ enum Ended {
 }
 
 /// Runs a text on the plain engine in a process of its own.
-fn plain(folder: &Path, sql: &str) -> Result<(Ended, String), Failure> {
+fn plain(folder: &Path, sql: &str, patience: Duration) -> Result<(Ended, String), Failure> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg(PLAIN)
         .arg(folder)
@@ -277,7 +283,7 @@ fn plain(folder: &Path, sql: &str) -> Result<(Ended, String), Failure> {
     let ended = loop {
         match child.try_wait()? {
             Some(_) => break Ended::ByItself,
-            None if started.elapsed() > PATIENCE => {
+            None if started.elapsed() > patience => {
                 child.kill()?;
                 child.wait()?;
                 break Ended::Stopped;

@@ -82,7 +82,12 @@ impl Grant {
                 } => {
                     let days = match days {
                         Some(days) => days,
-                        None => client.scenario(&scenario).await?.contract.term_days.min(DAYS),
+                        None => client
+                            .scenario(&scenario)
+                            .await?
+                            .contract
+                            .term_days
+                            .min(DAYS),
                     };
                     client
                         .apply(&ApplicationCreate {
