@@ -6,6 +6,7 @@
 use harness::{Ran, Setup, World, people};
 
 mod averaging;
+mod combined_dominance;
 mod differencing;
 mod linked_tables;
 mod margins;

@@ -411,11 +411,13 @@ impl Accumulator for Rows {
             return Ok(ScalarValue::Binary(Some(bytes)));
         }
         let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+        let mut nets: BTreeMap<u32, f64> = BTreeMap::new();
         let mut distinct = BTreeSet::new();
         let mut negative = 0.0;
         for (unit, value) in &self.rows {
             if let Some(value) = value {
                 *sums.entry(*unit).or_default() += value.abs();
+                *nets.entry(*unit).or_default() += value;
                 distinct.insert(value.to_bits());
                 negative += (-value).max(0.0);
             }
@@ -434,6 +436,7 @@ impl Accumulator for Rows {
             real(held.iter().sum()),
             whole(distinct.len().min(3)),
             real(negative),
+            Arc::new(BinaryArray::from_vec(vec![&each(&nets)])),
         ];
         let folded = StructArray::new(holdings_fields(), columns, None);
         ScalarValue::try_from_array(&folded, 0)
@@ -442,6 +445,18 @@ impl Accumulator for Rows {
     fn size(&self) -> usize {
         size_of_val(self)
     }
+}
+
+/// What each unit holds, as the runtime writes it.
+fn each(nets: &BTreeMap<u32, f64>) -> Vec<u8> {
+    let held = nets.iter().filter(|(_, net)| **net != 0.0);
+    #[allow(clippy::cast_possible_truncation, reason = "as the runtime does")]
+    let held = held.map(|(unit, net)| (*unit, *net as f32));
+    let held: Vec<(u32, f32)> = held.filter(|(_, net)| !net.is_nan()).collect();
+    let shares = super::shares::tests::shares(held);
+    let mut bytes = Vec::new();
+    shares.write(&RoaringBitmap::full(), &mut bytes).unwrap();
+    bytes
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! program on what is left, and the canonical encoding. A refusal says the same words whatever the
 //! data were.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt64Array};
@@ -16,6 +17,7 @@ use ring::digest::{SHA256, digest};
 use super::audit;
 use super::canonical;
 use super::cells::{self, Cell};
+use super::combine::{self, Ask, Part};
 use super::history::{self, History, Known};
 use super::ipc::{self, Caps};
 use super::reviewed;
@@ -128,6 +130,15 @@ fn check(
             passing[index] = !withheld;
         }
         let mut work = audit::WORK_MAX;
+        let new: Vec<(usize, Known)> = left
+            .iter()
+            .filter(|&&index| passing[index])
+            .map(|&index| (index, cells[index].known(layout, universe)))
+            .collect();
+        match combined(&history, &new, (rules, disjoint), &mut work) {
+            Ok(withheld) => withheld.iter().for_each(|&index| passing[index] = false),
+            Err(audit::TooLarge) => return unaudited(passing),
+        }
         for index in left {
             let (units, print) = (&cells[index].units[universe], &cells[index].print);
             if !passing[index] {
@@ -147,10 +158,7 @@ fn check(
                 Err(audit::TooLarge) => return unaudited(passing),
             }
             if !disjoint && passing[index] {
-                history.take(Known {
-                    units: units.clone(),
-                    print: print.clone(),
-                });
+                history.take(cells[index].known(layout, universe));
             }
         }
     }
@@ -158,6 +166,56 @@ fn check(
         passing,
         audited: true,
     })
+}
+
+/// Cells that tell too much of a few together with others, one argument after the other.
+fn combined(
+    history: &History,
+    new: &[(usize, Known)],
+    (rules, disjoint): (&OutputRules, bool),
+    work: &mut u64,
+) -> Result<Vec<usize>, audit::TooLarge> {
+    let known = history.known();
+    let several = |cell: &Known| cell.print.rows != cell.units.len();
+    let held = new.iter().flat_map(|(_, cell)| cell.shares.keys());
+    let families: BTreeSet<String> = held.map(|name| history::family(name)).collect();
+    let mut withheld = Vec::new();
+    for family in families {
+        let counts = !family.starts_with("value:") && !family.starts_with("square:");
+        // With one row a unit, a count of rows is the set, which was looked at.
+        if family == "rows"
+            && !known
+                .iter()
+                .copied()
+                .chain(new.iter().map(|(_, c)| c))
+                .any(several)
+        {
+            continue;
+        }
+        let earlier: Vec<Part<'_>> = known.iter().flat_map(|cell| cell.parts(&family)).collect();
+        let of_cells = |(index, cell): &'_ (usize, Known)| (*index, cell.parts(&family).count());
+        let owners: Vec<usize> = new
+            .iter()
+            .map(of_cells)
+            .flat_map(|(index, parts)| std::iter::repeat_n(index, parts))
+            .collect();
+        let parts: Vec<Part<'_>> = new
+            .iter()
+            .flat_map(|(_, cell)| cell.parts(&family))
+            .collect();
+        let ask = Ask {
+            rules,
+            new_alone_is_safe: disjoint && counts,
+        };
+        let exposing = combine::withheld(&earlier, &parts, ask, work)?;
+        withheld.extend(
+            owners
+                .into_iter()
+                .zip(exposing)
+                .filter_map(|(index, exposing)| exposing.then_some(index)),
+        );
+    }
+    Ok(withheld)
 }
 
 /// Whether each row of a table with units is in one cell at most: the only such table is grouped by its own
@@ -208,7 +266,7 @@ fn release(
     let mut released = Vec::new();
     for &index in kept {
         for (universe, column) in layout.universes.iter().enumerate() {
-            let units = history::encode(&cells[index].units[universe], &cells[index].print)?;
+            let units = history::encode(&cells[index].known(layout, universe))?;
             released.push(ReleasedCell {
                 universe: column.universe.clone(),
                 units,

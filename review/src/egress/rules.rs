@@ -51,7 +51,7 @@ fn distinct_min(kind: AggregateKind) -> u64 {
 }
 
 /// Enough units contribute, and none or two of them are nearly the whole.
-fn spread(holdings: &Holdings, rules: &OutputRules) -> bool {
+pub(crate) fn spread(holdings: &Holdings, rules: &OutputRules) -> bool {
     let Holdings {
         units,
         x1,
