@@ -18,6 +18,7 @@ mod semantic_rewrites;
 mod several_rows;
 mod singling_out;
 mod tracker;
+mod two_registers;
 mod version_differencing;
 
 /// The district of the target.

@@ -122,8 +122,15 @@ impl<'a> Cells<'a> {
                 expression,
                 cast: None,
             });
-            let universe = self.scope.tables[query.scans[scan].table].dataset.clone();
-            universes.push(UniverseColumn { universe, position });
+            let table = &self.scope.tables[query.scans[scan].table];
+            universes.push(UniverseColumn {
+                universe: table
+                    .universe
+                    .clone()
+                    .unwrap_or_else(|| table.dataset.clone()),
+                dataset: table.dataset.clone(),
+                position,
+            });
         }
         let mut holdings: Vec<HoldingsColumn> = Vec::new();
         for (index, aggregated) in query.aggregates.iter().enumerate() {

@@ -236,8 +236,10 @@ pub struct AggregateColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UniverseColumn {
-    /// Name of the universe: the data set's name in the catalogue.
+    /// Name of the universe: that of the value domain whose units are numbered together.
     pub universe: String,
+    /// The data set's name in the catalogue: rows of different data sets are different rows.
+    pub dataset: String,
     /// Position of the bitmap in the raw output.
     pub position: usize,
 }

@@ -415,6 +415,7 @@ mod tests {
             rows,
             held: BTreeMap::from([("value:t.income".to_owned(), [total.to_bits(), 0, 0])]),
             pinned: BTreeMap::new(),
+            ..Print::default()
         };
         Known {
             units,

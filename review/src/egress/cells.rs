@@ -144,6 +144,7 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
             rows: u64::try_from(rows.value(row)).ok()?,
             held: held(layout, &holdings),
             pinned: pinned(batch, layout, row),
+            datasets: layout.universes.iter().map(|u| u.dataset.clone()).collect(),
         };
         cells.push(Cell {
             row,

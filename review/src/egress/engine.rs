@@ -116,8 +116,7 @@ impl Data {
                 "value",
                 Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.2))) as ArrayRef,
             ),
-            // Another data set numbers the same people otherwise.
-            (UNIT_COLUMN, units(rows.iter().map(|r| r.0 + 1_000_000))),
+            (UNIT_COLUMN, units(rows.iter().map(|r| r.0))),
         ])
         .unwrap();
         self.0.insert("labs".to_owned(), batch);

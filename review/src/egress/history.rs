@@ -4,7 +4,7 @@
 //! tell as much when they select different rows of them (`year = 1` and `year in (1, 2)` where one
 //! person alone has a second year), so each cell keeps a print of what it selected, and what each unit holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub(crate) struct Print {
     pub(crate) held: BTreeMap<String, [u64; 3]>,
     /// Columns whose possible values are known for every row.
     pub(crate) pinned: BTreeMap<String, Vec<String>>,
+    /// Data sets with units that its rows are from; none in a print that is older than this.
+    #[serde(default)]
+    pub(crate) datasets: BTreeSet<String>,
 }
 
 impl Print {
@@ -56,8 +59,12 @@ impl Print {
         })
     }
 
-    /// Whether no row can be in both: some column has no value in common.
+    /// Whether no row can be in both: they are from other data sets, or some column has no value in common.
     pub(crate) fn disjoint(&self, other: &Self) -> bool {
+        let named = !self.datasets.is_empty() && !other.datasets.is_empty();
+        if named && self.datasets.is_disjoint(&other.datasets) {
+            return true;
+        }
         self.pinned.iter().any(|(column, values)| {
             other
                 .pinned
@@ -286,6 +293,7 @@ mod tests {
                 "claims.year".to_owned(),
                 year.iter().map(|y| (*y).to_owned()).collect(),
             )]),
+            ..Print::default()
         }
     }
 
@@ -394,6 +402,7 @@ mod tests {
                 let print = Print {
                     rows: 7,
                     held: held.keys().map(|name| (name.clone(), [1, 2, 3])).collect(),
+                    datasets: BTreeSet::from(["claims".to_owned()]),
                     ..Print::default()
                 };
                 let shares = held
