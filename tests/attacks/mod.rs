@@ -12,6 +12,7 @@ mod linked_tables;
 mod margins;
 mod overlapping_groups;
 mod overlapping_labels;
+mod prefix_labels;
 mod quasi_identifier_explosion;
 mod row_isolation;
 mod semantic_rewrites;

@@ -145,7 +145,7 @@ fn attack_01_differencing_by_one_id() {
     assert_eq!(first.decision, Decision::Release);
     let second = tenant.look(sql, &data().clients(&others));
     assert_eq!(second.decision, Decision::Refuse);
-    assert_eq!(second.findings[0].rule, "too_few_per_cell");
+    assert_eq!(second.findings[0].rule, "labels_withheld");
     // Without the history the second leaves, and the difference is the target's charges.
     let forgotten = Tenant::default().look(sql, &data().clients(&others));
     assert_eq!(forgotten.decision, Decision::Release);

@@ -215,6 +215,7 @@ pub(crate) fn run(governed: &Governed, data: &Data) -> Vec<u8> {
 pub(crate) struct Tenant {
     pub(crate) history: Vec<EarlierCell>,
     pub(crate) rules: OutputRules,
+    pub(crate) offsets: Option<BTreeMap<String, u64>>,
 }
 
 impl Tenant {
@@ -228,6 +229,7 @@ impl Tenant {
             },
             rules: self.rules.clone(),
             history: self.history.clone(),
+            offsets: self.offsets.clone(),
             rows_max: 100_000,
             bytes_max: 64 << 20,
         };

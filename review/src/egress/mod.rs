@@ -2,7 +2,7 @@
 //!
 //! - [`control`]: what a governed plan counts besides its result;
 //! - [`ipc`]: hostile bytes to columns, [`cells`]: columns to cells;
-//! - [`rules`]: a cell for itself; [`history`], [`audit`] and [`combine`]: a cell beside earlier releases;
+//! - [`rules`] and [`offset`]: a cell for itself; [`history`], [`audit`] and [`combine`]: a cell beside earlier releases;
 //! - [`round`], [`steps`], [`canonical`]: what is left, as the bytes that leave;
 //! - [`reviewed`]: output that people decide on; [`inspect()`]: the decision.
 
@@ -15,6 +15,7 @@ pub(crate) mod control;
 mod history;
 mod inspect;
 mod ipc;
+mod offset;
 mod reviewed;
 mod round;
 mod rules;

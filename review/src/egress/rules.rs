@@ -8,6 +8,7 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 use roaring::RoaringBitmap;
 
 use super::cells::{Cell, Holdings};
+use super::offset::Offsets;
 use crate::admission::{AggregateKind, CellLayout};
 use crate::contract::OutputRules;
 
@@ -19,11 +20,17 @@ const MEAN_DISTINCT_MIN: u64 = 3;
 const SUM_DISTINCT_MIN: u64 = 2;
 
 /// Whether a cell passes for itself.
-pub(crate) fn passes(cell: &Cell, layout: &CellLayout, rules: &OutputRules) -> bool {
+pub(crate) fn passes(
+    cell: &Cell,
+    layout: &CellLayout,
+    rules: &OutputRules,
+    offsets: Offsets<'_>,
+) -> bool {
     let enough = cell
         .units
         .iter()
-        .all(|units| units.len() >= rules.threshold);
+        .zip(&layout.universes)
+        .all(|(units, column)| offsets.enough(&column.universe, units, rules.threshold));
     enough
         && layout.aggregates.iter().all(|aggregate| {
             aggregate.holdings.iter().all(|&index| {

@@ -7,6 +7,8 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::BTreeMap;
+
 use super::Decision;
 use super::attacks::{TARGET, data, observed, people};
 use super::engine::{Claim, Data, Tenant, lines};
@@ -224,6 +226,47 @@ fn class_disclosure_is_withheld() {
 }
 
 #[test]
+fn a_set_at_the_threshold_passes_at_its_own_offset() {
+    let mut claims = people();
+    claims.retain(|claim| claim.region != "r0" || claim.person < 88);
+    let persons: std::collections::BTreeSet<u32> = claims
+        .iter()
+        .filter(|claim| claim.region == "r0")
+        .map(|claim| claim.person)
+        .collect();
+    assert_eq!(persons.len(), 22);
+    let data = Data::default().claims(&claims);
+    let sql = "select region, count(distinct person) from claims group by region";
+    let asked = |offsets| Tenant {
+        rules: OutputRules {
+            threshold: 20,
+            ..OutputRules::default()
+        },
+        offsets,
+        ..Tenant::default()
+    };
+    let first = asked(Some(BTreeMap::new())).look(sql, &data);
+    assert_eq!(
+        (first.suppressed, first.counted),
+        (1, false),
+        "as if it were the largest"
+    );
+    let [set] = first.marginal.as_slice() else {
+        panic!("{:?}", first.marginal)
+    };
+    for (offset, suppressed) in [(0, 0), (2, 0), (3, 1)] {
+        let tenant = asked(Some(BTreeMap::from([(set.clone(), offset)])));
+        let answer = tenant.look(sql, &data);
+        assert_eq!(
+            (answer.suppressed, answer.marginal.len()),
+            (suppressed, 0),
+            "{offset}"
+        );
+    }
+    assert_eq!(asked(None).look(sql, &data).suppressed, 0);
+}
+
+#[test]
 fn nulls_are_a_category_like_others() {
     use arrow::array::{Array, RecordBatch, StringArray};
     let mut data = data();
@@ -317,6 +360,7 @@ fn what_the_engine_did_not_write_is_refused() {
         },
         rules: OutputRules::default(),
         history: Vec::new(),
+        offsets: None,
         rows_max: 1_000,
         bytes_max: 1 << 20,
     };

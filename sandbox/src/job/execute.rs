@@ -1,5 +1,7 @@
 //! One run, from staged files to a decision: the program in a jail, its output in another, and what follows in one transaction.
 
+use std::collections::BTreeMap;
+
 use masking::Bilingual;
 use review::{Decision, Governed, InspectKind, InspectRequest, Inspection, OutputColumn};
 use runtime::{Completed, Fault, Input, InputFormat, Limits, Order, Outcome, OutputField};
@@ -159,8 +161,15 @@ impl Platform {
                 Mode::Production => self.egress_history(&execution.universes).await?,
                 Mode::Sample => Histories::new(),
             };
-            let request = inspect_request(leased, execution, &histories);
-            let inspection = match self.inspect(&request, &output, stop.clone()).await? {
+            let mut request = inspect_request(leased, execution, &histories);
+            let mut inspected = self.inspect(&request, &output, stop.clone()).await?;
+            if let Inspected::Decided(first) = &inspected
+                && !first.marginal.is_empty()
+            {
+                request.offsets = Some(self.keys().threshold_offsets(&first.marginal));
+                inspected = self.inspect(&request, &output, stop.clone()).await?;
+            }
+            let inspection = match inspected {
                 Inspected::Decided(inspection) => inspection,
                 Inspected::Stopped if *self.node().closing().borrow() => {
                     return Ok(RunEnd::LeftForLater);
@@ -300,6 +309,7 @@ fn inspect_request(
             .values()
             .flat_map(|history| history.cells.iter().cloned())
             .collect(),
+        offsets: (execution.mode == Mode::Production).then(BTreeMap::new),
         rows_max: limits.output_rows_max,
         bytes_max: limits.output_bytes_max,
     }
