@@ -8,6 +8,7 @@ use harness::{Ran, Setup, World, people};
 mod averaging;
 mod combined_dominance;
 mod differencing;
+mod hidden_classes;
 mod linked_tables;
 mod margins;
 mod overlapping_groups;

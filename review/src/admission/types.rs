@@ -156,6 +156,12 @@ pub struct CellLayout {
     /// Columns that filters pin to literal values: column to its possible values. Two cells whose
     /// values for one column do not meet have no row in common.
     pub pinned: Vec<PinnedColumn>,
+    /// Sensitive columns that filters or groups select by, as `dataset.column`.
+    #[serde(default)]
+    pub sensitive: Vec<String>,
+    /// Whether anything else selects rows: a filter on another column, or a join.
+    #[serde(default)]
+    pub narrowed: bool,
 }
 
 /// A column of the only table with units that the filters pin to literal values.

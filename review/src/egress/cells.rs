@@ -145,6 +145,8 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
             held: held(layout, &holdings),
             pinned: pinned(batch, layout, row),
             datasets: layout.universes.iter().map(|u| u.dataset.clone()).collect(),
+            sensitive: layout.sensitive.iter().cloned().collect(),
+            narrowed: layout.narrowed || layout.groups.iter().any(|group| !group.sensitive),
         };
         cells.push(Cell {
             row,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::PRIME;
 use super::combine::Part;
+use super::rules;
 use super::shares::Shares;
 use super::types::EarlierCell;
 
@@ -30,6 +31,12 @@ pub(crate) struct Print {
     /// Data sets with units that its rows are from; none in a print that is older than this.
     #[serde(default)]
     pub(crate) datasets: BTreeSet<String>,
+    /// Sensitive columns that select its rows, by filter or by group.
+    #[serde(default)]
+    pub(crate) sensitive: BTreeSet<String>,
+    /// Whether anything else selects its rows.
+    #[serde(default)]
+    pub(crate) narrowed: bool,
 }
 
 impl Print {
@@ -249,6 +256,23 @@ impl History {
         })
     }
 
+    /// Whether this cell and an earlier one tell that nearly everybody of a group is of one class: one of them is
+    /// selected by a sensitive column that the other is not, and nearly as large.
+    pub(crate) fn classes(&self, units: &RoaringBitmap, print: &Print) -> bool {
+        self.cells.iter().any(|known| {
+            let more = (&known.print.sensitive, &print.sensitive);
+            let ((class, group), narrowed) = match more {
+                (before, now) if before == now => return false,
+                (before, now) if before.is_subset(now) => {
+                    ((units, &known.units), known.print.narrowed)
+                }
+                (before, now) if now.is_subset(before) => ((&known.units, units), print.narrowed),
+                _ => return false,
+            };
+            narrowed && rules::nearly_all(class, group)
+        })
+    }
+
     /// Takes a cell in as if it had been released before.
     pub(crate) fn take(&mut self, cell: Known) {
         let place = self
@@ -357,6 +381,29 @@ mod tests {
         assert!(!mixes(0..60, 81, &["3"]), "other rows by their pins");
         assert!(!mixes(100..150, 99, &["1", "2"]), "the same again");
         assert!(!mixes(200..240, 90, &["1", "2"]), "other people");
+    }
+
+    #[test]
+    fn a_class_nearly_as_large_as_its_group_is_told() {
+        let of = |sensitive: &[&str], narrowed| Print {
+            sensitive: sensitive.iter().map(|name| (*name).to_owned()).collect(),
+            narrowed,
+            ..print(100, &[])
+        };
+        let group = history(&[(0..100, of(&[], true))]);
+        let class =
+            |history: &History, to: u32, print: Print| history.classes(&(0..to).collect(), &print);
+        assert!(class(&group, 100, of(&["c.disease"], true)));
+        assert!(class(&group, 91, of(&["c.disease"], true)));
+        assert!(!class(&group, 90, of(&["c.disease"], true)));
+        assert!(!class(&group, 100, of(&[], true)), "the group again");
+        let first = history(&[(0..95, of(&["c.disease"], true))]);
+        assert!(class(&first, 100, of(&[], true)), "the class first");
+        assert!(
+            !class(&first, 100, of(&[], false)),
+            "of everybody it is a statistic"
+        );
+        assert!(!class(&first, 100, of(&["c.work"], true)), "two classes");
     }
 
     #[test]

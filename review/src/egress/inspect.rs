@@ -163,7 +163,8 @@ fn check(
         };
         for (index, cell) in cells.iter().enumerate() {
             passing[index] = passing[index]
-                && !history.differences(&cell.units[universe], &cell.print, rules.threshold);
+                && !history.differences(&cell.units[universe], &cell.print, rules.threshold)
+                && !history.classes(&cell.units[universe], &cell.print);
         }
         order.sort_by_key(|&index| (u64::MAX - cells[index].units[universe].len(), index));
         let left: Vec<usize> = order
