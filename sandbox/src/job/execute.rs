@@ -6,6 +6,7 @@ use masking::Bilingual;
 use review::{Decision, Governed, InspectKind, InspectRequest, Inspection, OutputColumn};
 use runtime::{Completed, Fault, Input, InputFormat, Limits, Order, Outcome, OutputField};
 use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
 
 use super::drive::{Ending, Leased};
 use super::memfd::SealedFile;
@@ -15,7 +16,7 @@ use super::view::{Mode, Program};
 use super::{result_type, sample};
 use crate::document;
 use crate::error::Error;
-use crate::meter::Meter;
+use crate::meter::{self, Meter};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::release::{Decided, Histories, SettledBy};
@@ -54,6 +55,7 @@ impl Platform {
         leased: &Leased,
         stop: watch::Receiver<bool>,
     ) -> Result<RunEnd, Error> {
+        let begun = Instant::now();
         let execution = self.execution(leased).await?;
         let inputs = self.staged_inputs(&leased.job, &leased.inputs).await?;
         let order = Order {
@@ -75,13 +77,24 @@ impl Platform {
             (Outcome::Finished, Some(output)) => {
                 let output = SealedFile::new(output)
                     .map_err(|source| Error::internal("seal an output", source))?;
-                self.decide(leased, &execution, &completed, output, stop)
+                self.decide(leased, &execution, &completed, output, begun, stop)
                     .await
             }
-            (outcome, _) => Ok(RunEnd::Ended(without_result(
-                outcome, &execution, &completed,
-            ))),
+            (outcome, _) => {
+                self.whole_step(begun).await;
+                Ok(RunEnd::Ended(without_result(
+                    outcome, &execution, &completed,
+                )))
+            }
         }
+    }
+
+    /// Waits until a run has taken a whole number of steps: how long a program takes depends on the data, and
+    /// who waits for the answer has a clock.
+    async fn whole_step(&self, begun: Instant) {
+        let taken = micros_of(begun.elapsed());
+        let left = meter::whole_moments(taken).saturating_sub(taken);
+        tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
     async fn execution(&self, leased: &Leased) -> Result<Execution, Error> {
@@ -154,6 +167,7 @@ impl Platform {
         execution: &Execution,
         completed: &Completed,
         output: SealedFile,
+        begun: Instant,
         stop: watch::Receiver<bool>,
     ) -> Result<RunEnd, Error> {
         for _ in 0..INSPECTIONS_MAX {
@@ -185,6 +199,7 @@ impl Platform {
             if execution.mode == Mode::Sample {
                 return self.end_sample(leased, &inspection, completed).await;
             }
+            self.whole_step(begun).await;
             let decided = Decided {
                 leased,
                 inspection: &inspection,
@@ -285,6 +300,10 @@ pub(crate) fn inspection_order(
             ..Limits::default()
         },
     })
+}
+
+fn micros_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What came of an inspection.
