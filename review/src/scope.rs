@@ -22,7 +22,7 @@ pub struct Scope {
 pub struct Table {
     /// Name in SQL, and name of the scan in the governed plan.
     pub name: String,
-    /// Name of the data set in the catalogue; the universe of its privacy units.
+    /// Name of the data set in the catalogue.
     pub dataset: String,
     /// Granted columns with their types, in the order of the contract. No control column.
     pub schema: SchemaRef,
@@ -30,6 +30,9 @@ pub struct Table {
     pub roles: Vec<ColumnScope>,
     /// Value domain of the privacy unit.
     pub unit: Option<String>,
+    /// The universe that its units are numbered in: data sets that number the same people alike name the
+    /// same, and are audited together. The value domain of the unit, unless whoever numbers says otherwise.
+    pub universe: Option<String>,
     /// Whether the tenant brought it: its columns may be joined, filtered and grouped freely.
     pub private: bool,
 }
@@ -136,6 +139,7 @@ fn granted(table: &TableScope, schema: &Schema, findings: &mut Vec<Finding>) -> 
         schema: Arc::new(Schema::new(fields)),
         roles,
         unit: table.unit.clone(),
+        universe: table.unit.clone(),
         private: false,
     }
 }
@@ -159,6 +163,7 @@ fn brought(table: PrivateTable) -> Table {
         schema: table.schema,
         roles,
         unit: None,
+        universe: None,
         private: true,
     }
 }

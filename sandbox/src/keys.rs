@@ -1,13 +1,14 @@
 //! The platform's keys: files of mode 0600, made at the first start, checked at every later one.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use ring::hmac;
+use ring::{hkdf, hmac};
 use sqlx::Row as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -19,6 +20,8 @@ use crate::{
     storage::{Store, storage_error},
 };
 
+/// Offsets of a threshold: none to three.
+const OFFSETS: u64 = 4;
 /// Bytes of a key.
 const KEY_BYTES: usize = 32;
 
@@ -69,6 +72,25 @@ impl Keys {
     /// The root of tokens and masks.
     pub(crate) fn mask_root(&self) -> masking::RootKey {
         masking::RootKey::from_bytes(*self.masking.bytes())
+    }
+
+    /// What sets of units must have beyond the threshold, by their digests: a key that is derived for this alone says
+    /// so, the same for the same set.
+    pub(crate) fn threshold_offsets(&self, sets: &[String]) -> BTreeMap<String, u64> {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"egret");
+        let root = salt.extract(self.masking.bytes.as_slice());
+        let Ok(derived) = root.expand(&[b"threshold offsets"], hmac::HMAC_SHA256) else {
+            // Not of this length; without an offset a set has to pass with the largest.
+            return BTreeMap::new();
+        };
+        let key = hmac::Key::from(derived);
+        sets.iter()
+            .map(|set| {
+                let tag = hmac::sign(&key, set.as_bytes());
+                let first = tag.as_ref().first().copied().unwrap_or(u8::MAX);
+                (set.clone(), u64::from(first) % OFFSETS)
+            })
+            .collect()
     }
 
     fn all(&self) -> [&Key; 5] {
@@ -315,4 +337,27 @@ fn unreadable(file: &Path, error: std::io::Error) -> Error {
         "检查目录权限与磁盘空间。",
         "look at the folder's permissions and free space.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use crate::clock::SystemEntropy;
+
+    #[test]
+    fn offsets_are_the_same_for_the_same_set_and_all_occur() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path(), &SystemEntropy).unwrap();
+        let sets: Vec<String> = (0..100).map(|set| format!("set {set}")).collect();
+        let offsets = keys.threshold_offsets(&sets);
+        assert_eq!(offsets, keys.threshold_offsets(&sets));
+        for offset in 0..OFFSETS {
+            assert!(offsets.values().any(|of| *of == offset), "{offset} never");
+        }
+        assert!(offsets.values().all(|offset| *offset < OFFSETS));
+        let other = tempfile::tempdir().unwrap();
+        let other = Keys::open(other.path(), &SystemEntropy).unwrap();
+        assert_ne!(offsets, other.threshold_offsets(&sets));
+    }
 }

@@ -14,6 +14,8 @@ use crate::storage::storage_error;
 
 /// A second: a shorter difference in time may tell a loop from none.
 const TIME_STEP_US: u64 = 1_000_000;
+/// A tenth of a second: what is said of when something happened.
+const MOMENT_STEP_US: u64 = 100_000;
 /// About a second of a guest.
 const FUEL_STEP: u64 = 1_000_000_000;
 /// Rows are said in thousands.
@@ -206,6 +208,22 @@ pub(crate) async fn keep(
         .await
         .map_err(|source| storage_error("store a meter", source))?;
     Ok(())
+}
+
+/// Microseconds, rounded up to what is said of when something happened.
+pub(crate) fn whole_moments(micros: u64) -> u64 {
+    up(micros, MOMENT_STEP_US)
+}
+
+/// When a run came into a state, as it is shown: how long a program took depends on the data.
+pub(crate) fn moment(at: jiff::Timestamp) -> jiff::Timestamp {
+    let Ok(micros) = u64::try_from(at.as_microsecond()) else {
+        return at;
+    };
+    i64::try_from(whole_moments(micros))
+        .ok()
+        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
+        .unwrap_or(at)
 }
 
 fn up(figure: u64, step: u64) -> u64 {

@@ -134,6 +134,7 @@ async fn in_jail(
         kind: InspectKind::Wasm { output },
         rules: sample_rules(&OutputRules::default()),
         history: Vec::new(),
+        offsets: None,
         rows_max: Limits::default().output_rows_max,
         bytes_max: Limits::default().output_bytes_max,
     };

@@ -6,17 +6,21 @@
 use harness::{Ran, Setup, World, people};
 
 mod averaging;
+mod combined_dominance;
 mod differencing;
+mod hidden_classes;
 mod linked_tables;
 mod margins;
 mod overlapping_groups;
 mod overlapping_labels;
+mod prefix_labels;
 mod quasi_identifier_explosion;
 mod row_isolation;
 mod semantic_rewrites;
 mod several_rows;
 mod singling_out;
 mod tracker;
+mod two_registers;
 mod version_differencing;
 
 /// The district of the target.

@@ -122,8 +122,15 @@ impl<'a> Cells<'a> {
                 expression,
                 cast: None,
             });
-            let universe = self.scope.tables[query.scans[scan].table].dataset.clone();
-            universes.push(UniverseColumn { universe, position });
+            let table = &self.scope.tables[query.scans[scan].table];
+            universes.push(UniverseColumn {
+                universe: table
+                    .universe
+                    .clone()
+                    .unwrap_or_else(|| table.dataset.clone()),
+                dataset: table.dataset.clone(),
+                position,
+            });
         }
         let mut holdings: Vec<HoldingsColumn> = Vec::new();
         for (index, aggregated) in query.aggregates.iter().enumerate() {
@@ -165,8 +172,43 @@ impl<'a> Cells<'a> {
             holdings,
             rows_position,
             pinned: query.pinned.clone(),
+            sensitive: self.sensitive(),
+            narrowed: self.narrowed(),
         };
         (raw, cells)
+    }
+
+    /// Columns of filters, with whether their categories are sensitive.
+    fn filtered(&self) -> impl Iterator<Item = (String, bool)> + '_ {
+        self.query.scans.iter().flat_map(|scan| {
+            let table = &self.scope.tables[scan.table];
+            let columns = scan.filters.iter().flat_map(|filter| filter.column_refs());
+            columns.map(|column| {
+                let sensitive = table
+                    .column(&column.name)
+                    .is_some_and(|scope| scope.sensitive);
+                (format!("{}.{}", table.dataset, column.name), sensitive)
+            })
+        })
+    }
+
+    fn sensitive(&self) -> Vec<String> {
+        let groups = self.query.groups.iter().filter(|group| group.sensitive);
+        let mut columns: Vec<String> = groups
+            .map(|group| of_dataset(&group.source, self.scope))
+            .chain(
+                self.filtered()
+                    .filter(|(_, sensitive)| *sensitive)
+                    .map(|(name, _)| name),
+            )
+            .collect();
+        columns.sort();
+        columns.dedup();
+        columns
+    }
+
+    fn narrowed(&self) -> bool {
+        self.query.scans.len() > 1 || self.filtered().any(|(_, sensitive)| !sensitive)
     }
 
     fn group_columns(&self) -> Vec<GroupColumn> {

@@ -114,9 +114,12 @@ fn the_layout_names_every_control_column() {
     let universes: Vec<_> = cells
         .universes
         .iter()
-        .map(|u| u.universe.as_str())
+        .map(|u| (u.universe.as_str(), u.dataset.as_str()))
         .collect();
-    assert_eq!(universes, ["health_claims", "lab_results"]);
+    assert_eq!(
+        universes,
+        [("person-id", "health_claims"), ("person-id", "lab_results")]
+    );
     let held: Vec<_> = cells
         .holdings
         .iter()

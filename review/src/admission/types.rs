@@ -156,6 +156,12 @@ pub struct CellLayout {
     /// Columns that filters pin to literal values: column to its possible values. Two cells whose
     /// values for one column do not meet have no row in common.
     pub pinned: Vec<PinnedColumn>,
+    /// Sensitive columns that filters or groups select by, as `dataset.column`.
+    #[serde(default)]
+    pub sensitive: Vec<String>,
+    /// Whether anything else selects rows: a filter on another column, or a join.
+    #[serde(default)]
+    pub narrowed: bool,
 }
 
 /// A column of the only table with units that the filters pin to literal values.
@@ -236,8 +242,10 @@ pub struct AggregateColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UniverseColumn {
-    /// Name of the universe: the data set's name in the catalogue.
+    /// Name of the universe: that of the value domain whose units are numbered together.
     pub universe: String,
+    /// The data set's name in the catalogue: rows of different data sets are different rows.
+    pub dataset: String,
     /// Position of the bitmap in the raw output.
     pub position: usize,
 }

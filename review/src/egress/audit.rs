@@ -6,10 +6,9 @@
 //! can only touch atoms that are small themselves, so rows are reduced with the large atoms first:
 //! what is left over small atoms alone is all that can expose. Arithmetic is modulo 2³¹−1.
 
-use std::collections::{BTreeMap, HashMap};
-
 use roaring::RoaringBitmap;
 
+use super::classes::{Classes, Places};
 use super::history::{Known, Print};
 
 /// The field of the arithmetic.
@@ -205,32 +204,28 @@ struct Atom {
 
 /// Units by membership. Cells are read one after the other; a unit's class is refined by each.
 fn atoms(cells: &[&RoaringBitmap]) -> Vec<Atom> {
-    let mut class_of: HashMap<u32, usize> = HashMap::new();
-    // Class 0 is that of units in no cell so far.
-    let mut members: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut all = RoaringBitmap::new();
+    for units in cells {
+        all |= *units;
+    }
+    let numbers: Vec<u32> = all.iter().collect();
+    let mut class_of = vec![0; numbers.len()];
+    let mut classes = Classes::default();
     for (cell, units) in cells.iter().enumerate() {
-        let mut refined: HashMap<usize, usize> = HashMap::new();
+        classes.begin(cell);
+        let mut places = Places::of(&numbers);
         for unit in *units {
-            let class = class_of.entry(unit).or_insert(0);
-            *class = *refined.entry(*class).or_insert_with(|| {
-                let mut cells = members[*class].clone();
-                cells.push(cell);
-                members.push(cells);
-                members.len() - 1
-            });
+            let class = &mut class_of[places.next(unit)];
+            *class = classes.refined(*class);
         }
     }
-    let mut units: BTreeMap<usize, u64> = BTreeMap::new();
-    for class in class_of.into_values() {
-        *units.entry(class).or_default() += 1;
-    }
-    units
+    let mut atoms: Vec<Atom> = classes
+        .used(class_of.iter_mut())
         .into_iter()
-        .map(|(class, units)| Atom {
-            cells: std::mem::take(&mut members[class]),
-            units,
-        })
-        .collect()
+        .map(|cells| Atom { cells, units: 0 })
+        .collect();
+    class_of.iter().for_each(|&class| atoms[class].units += 1);
+    atoms
 }
 
 #[derive(Clone)]
@@ -327,6 +322,8 @@ mod tests {
         clippy::panic,
         reason = "tests fail by panicking"
     )]
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn set(range: std::ops::Range<u32>) -> RoaringBitmap {
@@ -418,8 +415,13 @@ mod tests {
             rows,
             held: BTreeMap::from([("value:t.income".to_owned(), [total.to_bits(), 0, 0])]),
             pinned: BTreeMap::new(),
+            ..Print::default()
         };
-        Known { units, print }
+        Known {
+            units,
+            print,
+            shares: BTreeMap::new(),
+        }
     }
 
     fn exposed(earlier: &[Known], new: &Known) -> bool {

@@ -7,7 +7,8 @@ use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, UInt64Type}
 use roaring::RoaringBitmap;
 
 use super::control::holdings_fields;
-use super::history::Print;
+use super::history::{Known, Print};
+use super::shares::Shares;
 use crate::admission::{CellLayout, ColumnType};
 
 /// What units hold of one cell, folded.
@@ -43,8 +44,27 @@ pub(crate) struct Cell {
     pub(crate) units: Vec<RoaringBitmap>,
     /// One per [`CellLayout::holdings`].
     pub(crate) holdings: Vec<Holdings>,
+    /// One per [`CellLayout::holdings`]: what each unit holds.
+    pub(crate) shares: Vec<Shares>,
     /// What tells this selection of rows from another with the same units.
     pub(crate) print: Print,
+}
+
+impl Cell {
+    /// The cell as a universe's history keeps it.
+    pub(crate) fn known(&self, layout: &CellLayout, universe: usize) -> Known {
+        Known {
+            units: self.units[universe].clone(),
+            print: self.print.clone(),
+            shares: layout
+                .holdings
+                .iter()
+                .zip(&self.shares)
+                .filter(|(column, _)| column.universe == universe)
+                .map(|(column, shares)| (column.held.clone(), shares.clone()))
+                .collect(),
+        }
+    }
 }
 
 /// The types of the raw output of a layout.
@@ -115,15 +135,24 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
         if rows.is_null(row) {
             return None;
         }
+        let shares = layout
+            .holdings
+            .iter()
+            .map(|held| shares(batch.column(held.position), row, &units[held.universe]))
+            .collect::<Option<Vec<_>>>()?;
         let print = Print {
             rows: u64::try_from(rows.value(row)).ok()?,
             held: held(layout, &holdings),
             pinned: pinned(batch, layout, row),
+            datasets: layout.universes.iter().map(|u| u.dataset.clone()).collect(),
+            sensitive: layout.sensitive.iter().cloned().collect(),
+            narrowed: layout.narrowed || layout.groups.iter().any(|group| !group.sensitive),
         };
         cells.push(Cell {
             row,
             units,
             holdings,
+            shares,
             print,
         });
     }
@@ -177,6 +206,18 @@ fn holdings(column: &ArrayRef, row: usize) -> Option<Holdings> {
         distinct: whole(4)?,
         negative: number(5)?,
     })
+}
+
+fn shares(column: &ArrayRef, row: usize, units: &RoaringBitmap) -> Option<Shares> {
+    let column = column.as_struct_opt()?;
+    if column.is_null(row) {
+        return Some(Shares::default());
+    }
+    let each = column.column(6).as_binary_opt::<i32>()?;
+    if each.is_null(row) {
+        return None;
+    }
+    Shares::read(each.value(row), units)
 }
 
 /// What is held, by name, as exact bits: the signed total, which a sum tells, and the two largest holdings. One universe is

@@ -29,6 +29,7 @@ pub(crate) fn holdings_fields() -> Fields {
         Field::new("total", DataType::Float64, true),
         Field::new("distinct", DataType::UInt64, true),
         Field::new("negative", DataType::Float64, true),
+        Field::new("each", DataType::Binary, true),
     ])
 }
 

@@ -116,8 +116,7 @@ impl Data {
                 "value",
                 Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.2))) as ArrayRef,
             ),
-            // Another data set numbers the same people otherwise.
-            (UNIT_COLUMN, units(rows.iter().map(|r| r.0 + 1_000_000))),
+            (UNIT_COLUMN, units(rows.iter().map(|r| r.0))),
         ])
         .unwrap();
         self.0.insert("labs".to_owned(), batch);
@@ -216,6 +215,7 @@ pub(crate) fn run(governed: &Governed, data: &Data) -> Vec<u8> {
 pub(crate) struct Tenant {
     pub(crate) history: Vec<EarlierCell>,
     pub(crate) rules: OutputRules,
+    pub(crate) offsets: Option<BTreeMap<String, u64>>,
 }
 
 impl Tenant {
@@ -229,6 +229,7 @@ impl Tenant {
             },
             rules: self.rules.clone(),
             history: self.history.clone(),
+            offsets: self.offsets.clone(),
             rows_max: 100_000,
             bytes_max: 64 << 20,
         };
@@ -411,11 +412,13 @@ impl Accumulator for Rows {
             return Ok(ScalarValue::Binary(Some(bytes)));
         }
         let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+        let mut nets: BTreeMap<u32, f64> = BTreeMap::new();
         let mut distinct = BTreeSet::new();
         let mut negative = 0.0;
         for (unit, value) in &self.rows {
             if let Some(value) = value {
                 *sums.entry(*unit).or_default() += value.abs();
+                *nets.entry(*unit).or_default() += value;
                 distinct.insert(value.to_bits());
                 negative += (-value).max(0.0);
             }
@@ -434,6 +437,7 @@ impl Accumulator for Rows {
             real(held.iter().sum()),
             whole(distinct.len().min(3)),
             real(negative),
+            Arc::new(BinaryArray::from_vec(vec![&each(&nets)])),
         ];
         let folded = StructArray::new(holdings_fields(), columns, None);
         ScalarValue::try_from_array(&folded, 0)
@@ -442,6 +446,18 @@ impl Accumulator for Rows {
     fn size(&self) -> usize {
         size_of_val(self)
     }
+}
+
+/// What each unit holds, as the runtime writes it.
+fn each(nets: &BTreeMap<u32, f64>) -> Vec<u8> {
+    let held = nets.iter().filter(|(_, net)| **net != 0.0);
+    #[allow(clippy::cast_possible_truncation, reason = "as the runtime does")]
+    let held = held.map(|(unit, net)| (*unit, *net as f32));
+    let held: Vec<(u32, f32)> = held.filter(|(_, net)| !net.is_nan()).collect();
+    let shares = super::shares::tests::shares(held);
+    let mut bytes = Vec::new();
+    shares.write(&RoaringBitmap::full(), &mut bytes).unwrap();
+    bytes
 }
 
 #[test]

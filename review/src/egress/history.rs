@@ -2,14 +2,17 @@
 //!
 //! Two cells whose sets of units differ by a few tell about those few. Two cells with the same units
 //! tell as much when they select different rows of them (`year = 1` and `year in (1, 2)` where one
-//! person alone has a second year), so each cell keeps a print of what it selected.
+//! person alone has a second year), so each cell keeps a print of what it selected, and what each unit holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use super::audit::PRIME;
+use super::combine::Part;
+use super::rules;
+use super::shares::Shares;
 use super::types::EarlierCell;
 
 /// Cells of history that are compared at most; beyond it, people decide.
@@ -25,6 +28,15 @@ pub(crate) struct Print {
     pub(crate) held: BTreeMap<String, [u64; 3]>,
     /// Columns whose possible values are known for every row.
     pub(crate) pinned: BTreeMap<String, Vec<String>>,
+    /// Data sets with units that its rows are from; none in a print that is older than this.
+    #[serde(default)]
+    pub(crate) datasets: BTreeSet<String>,
+    /// Sensitive columns that select its rows, by filter or by group.
+    #[serde(default)]
+    pub(crate) sensitive: BTreeSet<String>,
+    /// Whether anything else selects its rows.
+    #[serde(default)]
+    pub(crate) narrowed: bool,
 }
 
 impl Print {
@@ -54,8 +66,12 @@ impl Print {
         })
     }
 
-    /// Whether no row can be in both: some column has no value in common.
+    /// Whether no row can be in both: they are from other data sets, or some column has no value in common.
     pub(crate) fn disjoint(&self, other: &Self) -> bool {
+        let named = !self.datasets.is_empty() && !other.datasets.is_empty();
+        if named && self.datasets.is_disjoint(&other.datasets) {
+            return true;
+        }
         self.pinned.iter().any(|(column, values)| {
             other
                 .pinned
@@ -74,31 +90,117 @@ impl Print {
     }
 }
 
-/// A set of units and its print.
-#[derive(Clone, Debug)]
+/// A set of units, its print, and what each unit holds of which argument.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Known {
     pub(crate) units: RoaringBitmap,
     pub(crate) print: Print,
+    pub(crate) shares: BTreeMap<String, Shares>,
 }
 
-/// Writes a cell for the history: the bitmap first, so that it can be read as one.
-pub(crate) fn encode(units: &RoaringBitmap, print: &Print) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(units.serialized_size() + 256);
-    units.serialize_into(&mut bytes).ok()?;
-    serde_json::to_writer(&mut bytes, print).ok()?;
+/// What stands behind the bitmap: the print alone, which is JSON, or a version.
+const PRINT_ALONE: u8 = b'{';
+const WITH_SHARES: u8 = 2;
+
+/// Writes a cell for the history: the bitmap first, so that it can be read as one; then a version, the print,
+/// and for each argument its name and shares, all with their lengths.
+pub(crate) fn encode(cell: &Known) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(cell.units.serialized_size() + 256);
+    cell.units.serialize_into(&mut bytes).ok()?;
+    bytes.push(WITH_SHARES);
+    write_part(&mut bytes, &serde_json::to_vec(&cell.print).ok()?)?;
+    for (name, shares) in &cell.shares {
+        let mut each = Vec::new();
+        shares.write(&cell.units, &mut each)?;
+        write_part(&mut bytes, name.as_bytes())?;
+        write_part(&mut bytes, &each)?;
+    }
     Some(bytes)
 }
 
-/// Reads a cell of the history.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Known> {
-    let mut rest = bytes;
-    let units = RoaringBitmap::deserialize_from(&mut rest).ok()?;
-    let print = if rest.is_empty() {
-        Print::default()
-    } else {
-        serde_json::from_slice(rest).ok()?
-    };
-    Some(Known { units, print })
+/// Reads a cell of the history; none when it is damaged or of a version that is not known.
+pub(crate) fn decode(mut bytes: &[u8]) -> Option<Known> {
+    let rest = &mut bytes;
+    let units = RoaringBitmap::deserialize_from(&mut *rest).ok()?;
+    match rest.first() {
+        Some(&PRINT_ALONE) => Some(without_shares(units, serde_json::from_slice(rest).ok()?)),
+        Some(&WITH_SHARES) => {
+            *rest = &rest[1..];
+            let print: Print = serde_json::from_slice(read_part(rest)?).ok()?;
+            let mut shares = BTreeMap::new();
+            while !rest.is_empty() {
+                let name = std::str::from_utf8(read_part(rest)?).ok()?;
+                let each = Shares::read(read_part(rest)?, &units)?;
+                if shares.insert(name.to_owned(), each).is_some() {
+                    return None;
+                }
+            }
+            Some(Known {
+                units,
+                print,
+                shares,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A cell that was kept before shares were: of an argument its largest holding is known.
+fn without_shares(units: RoaringBitmap, print: Print) -> Known {
+    let shares = print
+        .held
+        .iter()
+        .map(|(name, [_, largest, _])| {
+            let hidden = Shares::hidden(&units, f64::from_bits(*largest));
+            (name.clone(), hidden)
+        })
+        .collect();
+    Known {
+        units,
+        print,
+        shares,
+    }
+}
+
+fn write_part(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
+    bytes.extend_from_slice(&u32::try_from(part.len()).ok()?.to_le_bytes());
+    bytes.extend_from_slice(part);
+    Some(())
+}
+
+fn read_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (part, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some(part)
+}
+
+impl Known {
+    /// What the cell holds of the arguments of a family.
+    pub(crate) fn parts(&self, family: &str) -> impl Iterator<Item = Part<'_>> {
+        self.shares
+            .iter()
+            .filter(move |(name, _)| self::family(name) == family)
+            .filter_map(|(name, shares)| {
+                let [total, ..] = self.print.held.get(name)?;
+                Some(Part {
+                    name,
+                    units: &self.units,
+                    print: &self.print,
+                    shares,
+                    total: f64::from_bits(*total),
+                })
+            })
+    }
+}
+
+/// The name of an argument without its data set: two extracts of one register hold the same.
+pub(crate) fn family(held: &str) -> String {
+    match (held.split_once(':'), held.rsplit_once('.')) {
+        (Some((kind, _)), Some((_, column))) => format!("{kind}:{column}"),
+        _ => held.to_owned(),
+    }
 }
 
 /// The history of one universe, sorted by the number of units.
@@ -154,6 +256,23 @@ impl History {
         })
     }
 
+    /// Whether this cell and an earlier one tell that nearly everybody of a group is of one class: one of them is
+    /// selected by a sensitive column that the other is not, and nearly as large.
+    pub(crate) fn classes(&self, units: &RoaringBitmap, print: &Print) -> bool {
+        self.cells.iter().any(|known| {
+            let more = (&known.print.sensitive, &print.sensitive);
+            let ((class, group), narrowed) = match more {
+                (before, now) if before == now => return false,
+                (before, now) if before.is_subset(now) => {
+                    ((units, &known.units), known.print.narrowed)
+                }
+                (before, now) if now.is_subset(before) => ((&known.units, units), print.narrowed),
+                _ => return false,
+            };
+            narrowed && rules::nearly_all(class, group)
+        })
+    }
+
     /// Takes a cell in as if it had been released before.
     pub(crate) fn take(&mut self, cell: Known) {
         let place = self
@@ -187,6 +306,8 @@ mod tests {
         reason = "tests fail by panicking"
     )]
     use super::*;
+    use crate::egress::shares::tests::shares;
+    use proptest::prelude::*;
 
     fn print(rows: u64, year: &[&str]) -> Print {
         Print {
@@ -196,6 +317,15 @@ mod tests {
                 "claims.year".to_owned(),
                 year.iter().map(|y| (*y).to_owned()).collect(),
             )]),
+            ..Print::default()
+        }
+    }
+
+    fn known(range: std::ops::Range<u32>, print: Print) -> Known {
+        Known {
+            units: range.collect(),
+            print,
+            shares: BTreeMap::new(),
         }
     }
 
@@ -205,7 +335,7 @@ mod tests {
             .map(|(range, print)| EarlierCell {
                 release: "r".to_owned(),
                 universe: "claims".to_owned(),
-                units: encode(&range.clone().collect(), print).unwrap(),
+                units: encode(&known(range.clone(), print.clone())).unwrap(),
             })
             .collect();
         History::of("claims", &earlier).unwrap()
@@ -254,6 +384,29 @@ mod tests {
     }
 
     #[test]
+    fn a_class_nearly_as_large_as_its_group_is_told() {
+        let of = |sensitive: &[&str], narrowed| Print {
+            sensitive: sensitive.iter().map(|name| (*name).to_owned()).collect(),
+            narrowed,
+            ..print(100, &[])
+        };
+        let group = history(&[(0..100, of(&[], true))]);
+        let class =
+            |history: &History, to: u32, print: Print| history.classes(&(0..to).collect(), &print);
+        assert!(class(&group, 100, of(&["c.disease"], true)));
+        assert!(class(&group, 91, of(&["c.disease"], true)));
+        assert!(!class(&group, 90, of(&["c.disease"], true)));
+        assert!(!class(&group, 100, of(&[], true)), "the group again");
+        let first = history(&[(0..95, of(&["c.disease"], true))]);
+        assert!(class(&first, 100, of(&[], true)), "the class first");
+        assert!(
+            !class(&first, 100, of(&[], false)),
+            "of everybody it is a statistic"
+        );
+        assert!(!class(&first, 100, of(&["c.work"], true)), "two classes");
+    }
+
+    #[test]
     fn equal_sets_are_audited_once() {
         let all = || print(100, &[]);
         let history = history(&[
@@ -283,6 +436,91 @@ mod tests {
             !history.differences(&units, &print(101, &["2"]), 10),
             "no row in common"
         );
+    }
+
+    fn any_cell() -> impl Strategy<Value = Known> {
+        let held = prop::collection::btree_map(0u32..500, (1u8..40).prop_map(f32::from), 1..80);
+        prop::collection::btree_map("[a-z]{1,6}:[a-z]{1,4}\\.[a-z]{1,4}", held, 0..4).prop_map(
+            |held| {
+                let units = held
+                    .values()
+                    .flat_map(|held| held.keys().copied())
+                    .collect();
+                let print = Print {
+                    rows: 7,
+                    held: held.keys().map(|name| (name.clone(), [1, 2, 3])).collect(),
+                    datasets: BTreeSet::from(["claims".to_owned()]),
+                    ..Print::default()
+                };
+                let shares = held
+                    .into_iter()
+                    .map(|(name, held)| (name, shares(held)))
+                    .collect();
+                Known {
+                    units,
+                    print,
+                    shares,
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_survives_its_bytes(cell in any_cell()) {
+            let bytes = encode(&cell).unwrap();
+            prop_assert_eq!(decode(&bytes), Some(cell.clone()));
+            prop_assert_eq!(encode(&decode(&bytes).unwrap()).unwrap(), bytes);
+        }
+
+        #[test]
+        fn damaged_cells_are_none_and_no_panic(
+            cell in any_cell(),
+            at in any::<prop::sample::Index>(),
+            to in any::<u8>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = encode(&cell).unwrap();
+            let cut = &bytes[..cut.index(bytes.len())];
+            prop_assert!(decode(cut).is_none_or(|read| read.shares.len() < cell.shares.len()));
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            if let Some(read) = decode(&bytes) {
+                prop_assert_eq!(decode(&encode(&read).unwrap()), Some(read));
+            }
+        }
+
+        #[test]
+        fn cells_from_anywhere_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_cell_from_before_shares_hides_who_holds_what() {
+        let units: RoaringBitmap = (0..50).collect();
+        let mut bytes = Vec::new();
+        units.serialize_into(&mut bytes).unwrap();
+        let total = [900f64, 40.0, 30.0].map(f64::to_bits);
+        let print = serde_json::json!({
+            "rows": 50, "held": { "value:c.income": total }, "pinned": {},
+        });
+        serde_json::to_writer(&mut bytes, &print).unwrap();
+        let known = decode(&bytes).unwrap();
+        let shares = &known.shares["value:c.income"];
+        assert_eq!((shares.len(), shares.listed().count()), (50, 0));
+        assert!(shares.bound() >= 40.0 && shares.bound() < 40.1);
+        assert_eq!(known.parts("value:income").count(), 1);
+    }
+
+    #[test]
+    fn families_are_names_without_data_sets() {
+        assert_eq!(
+            family("value:residents.income"),
+            family("value:extract.income")
+        );
+        assert_ne!(family("value:a.income"), family("square:a.income"));
+        assert_eq!(family("rows"), "rows");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! program on what is left, and the canonical encoding. A refusal says the same words whatever the
 //! data were.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt64Array};
@@ -12,12 +13,15 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::{Float64Type, Int64Type};
 use masking::Bilingual;
 use ring::digest::{SHA256, digest};
+use roaring::RoaringBitmap;
 
 use super::audit;
 use super::canonical;
 use super::cells::{self, Cell};
+use super::combine::{self, Ask, Part};
 use super::history::{self, History, Known};
 use super::ipc::{self, Caps};
+use super::offset::Offsets;
 use super::reviewed;
 use super::round;
 use super::rules;
@@ -62,12 +66,56 @@ fn proved(request: &InspectRequest, governed: &Governed, bytes: &[u8]) -> Inspec
         .filter(|&index| checked.passing[index])
         .collect();
     let failed = cells.len() - kept.len();
+    let labelled = layout.groups.iter().any(|group| group.private);
     // Nothing passes, or little: the words do not tell how many cells there were.
-    if kept.is_empty() || (request.rules.half_refuses && failed * 2 > cells.len()) {
-        return refusal(too_small());
+    let few = kept.is_empty() || (request.rules.half_refuses && failed * 2 > cells.len());
+    // The tenant chose who is under which labels: which of them leave would tell where people were added.
+    let inspection = if labelled && (few || (failed > 0 && overlap(&cells))) {
+        refusal(labels_withheld())
+    } else if few {
+        refusal(too_small())
+    } else {
+        release(request, governed, &batch, &cells, &kept, checked.audited)
+            .unwrap_or_else(|| refusal(unreadable()))
+    };
+    Inspection {
+        // Who is under a label of a private table is the tenant's question, and that it is missing an answer.
+        counted: checked.counted
+            || (labelled && failed > 0)
+            || inspection.decision == Decision::Refuse,
+        marginal: marginal(request, layout, &cells),
+        ..inspection
     }
-    release(request, governed, &batch, &cells, &kept, checked.audited)
-        .unwrap_or_else(|| refusal(unreadable()))
+}
+
+/// Whether units are in several cells.
+fn overlap(cells: &[Cell]) -> bool {
+    let Some(first) = cells.first() else {
+        return false;
+    };
+    (0..first.units.len()).any(|universe| {
+        let mut seen = RoaringBitmap::new();
+        cells.iter().any(|cell| {
+            let units = &cell.units[universe];
+            let met = !seen.is_disjoint(units);
+            seen |= units;
+            met
+        })
+    })
+}
+
+/// Sets for which an offset matters that was not given.
+fn marginal(request: &InspectRequest, layout: &CellLayout, cells: &[Cell]) -> Vec<String> {
+    let offsets = Offsets(request.offsets.as_ref());
+    let sets = cells
+        .iter()
+        .flat_map(|cell| cell.units.iter().zip(&layout.universes));
+    let missing: BTreeSet<String> = sets
+        .filter_map(|(units, column)| {
+            offsets.missing(&column.universe, units, request.rules.threshold)
+        })
+        .collect();
+    missing.into_iter().collect()
 }
 
 struct Checked {
@@ -75,6 +123,8 @@ struct Checked {
     passing: Vec<bool>,
     /// Whether they were compared with all of history; if not, people decide.
     audited: bool,
+    /// Whether a cell that passes for itself is withheld for others.
+    counted: bool,
 }
 
 /// Which cells may leave: by themselves, beside each other, beside everything released before.
@@ -86,17 +136,21 @@ fn check(
 ) -> Option<Checked> {
     let (layout, rules) = (&governed.cells, &request.rules);
     let disclosed = rules::class_disclosed(batch, cells, layout)?;
+    let offsets = Offsets(request.offsets.as_ref());
     let mut passing: Vec<bool> = cells
         .iter()
         .zip(&disclosed)
-        .map(|(cell, disclosed)| rules::passes(cell, layout, rules) && !disclosed)
+        .map(|(cell, disclosed)| rules::passes(cell, layout, rules, offsets) && !disclosed)
         .collect();
-    let unaudited = |passing: Vec<bool>| {
+    let alone = passing.clone();
+    let checked = |passing: Vec<bool>, audited: bool| {
         Some(Checked {
+            counted: passing != alone,
             passing,
-            audited: false,
+            audited,
         })
     };
+    let unaudited = |passing: Vec<bool>| checked(passing, false);
     if request.history.len() > history::CELLS_MAX {
         return unaudited(passing);
     }
@@ -109,7 +163,8 @@ fn check(
         };
         for (index, cell) in cells.iter().enumerate() {
             passing[index] = passing[index]
-                && !history.differences(&cell.units[universe], &cell.print, rules.threshold);
+                && !history.differences(&cell.units[universe], &cell.print, rules.threshold)
+                && !history.classes(&cell.units[universe], &cell.print);
         }
         order.sort_by_key(|&index| (u64::MAX - cells[index].units[universe].len(), index));
         let left: Vec<usize> = order
@@ -128,6 +183,15 @@ fn check(
             passing[index] = !withheld;
         }
         let mut work = audit::WORK_MAX;
+        let new: Vec<(usize, Known)> = left
+            .iter()
+            .filter(|&&index| passing[index])
+            .map(|&index| (index, cells[index].known(layout, universe)))
+            .collect();
+        match combined(&history, &new, (rules, disjoint), &mut work) {
+            Ok(withheld) => withheld.iter().for_each(|&index| passing[index] = false),
+            Err(audit::TooLarge) => return unaudited(passing),
+        }
         for index in left {
             let (units, print) = (&cells[index].units[universe], &cells[index].print);
             if !passing[index] {
@@ -147,17 +211,61 @@ fn check(
                 Err(audit::TooLarge) => return unaudited(passing),
             }
             if !disjoint && passing[index] {
-                history.take(Known {
-                    units: units.clone(),
-                    print: print.clone(),
-                });
+                history.take(cells[index].known(layout, universe));
             }
         }
     }
-    Some(Checked {
-        passing,
-        audited: true,
-    })
+    checked(passing, true)
+}
+
+/// Cells that tell too much of a few together with others, one argument after the other.
+fn combined(
+    history: &History,
+    new: &[(usize, Known)],
+    (rules, disjoint): (&OutputRules, bool),
+    work: &mut u64,
+) -> Result<Vec<usize>, audit::TooLarge> {
+    let known = history.known();
+    let several = |cell: &Known| cell.print.rows != cell.units.len();
+    let held = new.iter().flat_map(|(_, cell)| cell.shares.keys());
+    let families: BTreeSet<String> = held.map(|name| history::family(name)).collect();
+    let mut withheld = Vec::new();
+    for family in families {
+        let counts = !family.starts_with("value:") && !family.starts_with("square:");
+        // With one row a unit, a count of rows is the set, which was looked at.
+        if family == "rows"
+            && !known
+                .iter()
+                .copied()
+                .chain(new.iter().map(|(_, c)| c))
+                .any(several)
+        {
+            continue;
+        }
+        let earlier: Vec<Part<'_>> = known.iter().flat_map(|cell| cell.parts(&family)).collect();
+        let of_cells = |(index, cell): &'_ (usize, Known)| (*index, cell.parts(&family).count());
+        let owners: Vec<usize> = new
+            .iter()
+            .map(of_cells)
+            .flat_map(|(index, parts)| std::iter::repeat_n(index, parts))
+            .collect();
+        let parts: Vec<Part<'_>> = new
+            .iter()
+            .flat_map(|(_, cell)| cell.parts(&family))
+            .collect();
+        let ask = Ask {
+            rules,
+            new_alone_is_safe: disjoint && counts,
+        };
+        let exposing = combine::withheld(&earlier, &parts, ask, work)?;
+        withheld.extend(
+            owners
+                .into_iter()
+                .zip(exposing)
+                .filter_map(|(index, exposing)| exposing.then_some(index)),
+        );
+    }
+    Ok(withheld)
 }
 
 /// Whether each row of a table with units is in one cell at most: the only such table is grouped by its own
@@ -208,7 +316,7 @@ fn release(
     let mut released = Vec::new();
     for &index in kept {
         for (universe, column) in layout.universes.iter().enumerate() {
-            let units = history::encode(&cells[index].units[universe], &cells[index].print)?;
+            let units = history::encode(&cells[index].known(layout, universe))?;
             released.push(ReleasedCell {
                 universe: column.universe.clone(),
                 units,
@@ -281,6 +389,8 @@ pub(super) fn held(csv: Vec<u8>) -> Inspection {
         released: Some(csv),
         rows: 0,
         suppressed: 0,
+        counted: false,
+        marginal: Vec::new(),
         cells: Vec::new(),
         preview: None,
     }
@@ -309,6 +419,8 @@ pub(super) fn refusal(finding: Finding) -> Inspection {
         sha256: String::new(),
         rows: 0,
         suppressed: 0,
+        counted: false,
+        marginal: Vec::new(),
         cells: Vec::new(),
         preview: None,
     }
@@ -355,6 +467,21 @@ fn too_small() -> Finding {
         (
             "减少分组维度、合并类别或放宽过滤条件",
             "group by fewer dimensions, merge categories, or filter less",
+        ),
+    )
+}
+
+fn labels_withheld() -> Finding {
+    Finding::refuse(
+        "labels_withheld",
+        "output",
+        (
+            "按非公共数据的列分组：多数单元格不满足出域规则，或标签涉及同一批人而其中有不满足的，整表不予放行",
+            "grouped by a column of a private table: most cells do not meet the output rules, or one of several that name the same people does not, so the table stays",
+        ),
+        (
+            "合并标签，使每个标签涉及更多人且互不重叠",
+            "merge labels, so that each names more people and none the people of another",
         ),
     )
 }

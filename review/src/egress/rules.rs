@@ -8,6 +8,7 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 use roaring::RoaringBitmap;
 
 use super::cells::{Cell, Holdings};
+use super::offset::Offsets;
 use crate::admission::{AggregateKind, CellLayout};
 use crate::contract::OutputRules;
 
@@ -19,11 +20,17 @@ const MEAN_DISTINCT_MIN: u64 = 3;
 const SUM_DISTINCT_MIN: u64 = 2;
 
 /// Whether a cell passes for itself.
-pub(crate) fn passes(cell: &Cell, layout: &CellLayout, rules: &OutputRules) -> bool {
+pub(crate) fn passes(
+    cell: &Cell,
+    layout: &CellLayout,
+    rules: &OutputRules,
+    offsets: Offsets<'_>,
+) -> bool {
     let enough = cell
         .units
         .iter()
-        .all(|units| units.len() >= rules.threshold);
+        .zip(&layout.universes)
+        .all(|(units, column)| offsets.enough(&column.universe, units, rules.threshold));
     enough
         && layout.aggregates.iter().all(|aggregate| {
             aggregate.holdings.iter().all(|&index| {
@@ -51,7 +58,7 @@ fn distinct_min(kind: AggregateKind) -> u64 {
 }
 
 /// Enough units contribute, and none or two of them are nearly the whole.
-fn spread(holdings: &Holdings, rules: &OutputRules) -> bool {
+pub(crate) fn spread(holdings: &Holdings, rules: &OutputRules) -> bool {
     let Holdings {
         units,
         x1,
@@ -70,6 +77,13 @@ fn spread(holdings: &Holdings, rules: &OutputRules) -> bool {
     one && two && rest
 }
 
+/// Whether a class has so large a share of a group that who is in the group is in the class.
+pub(crate) fn nearly_all(class: &RoaringBitmap, group: &RoaringBitmap) -> bool {
+    let large =
+        |units: u64| units.saturating_mul(100) > group.len().saturating_mul(CLASS_SHARE_PERCENT);
+    !group.is_empty() && large(class.len()) && large(class.intersection_len(group))
+}
+
 /// Cells of groups in which nearly everybody has one sensitive category: whoever knows that a person
 /// is in the group knows the category. Only within another dimension; of everybody it is a statistic.
 pub(crate) fn class_disclosed(
@@ -82,13 +96,17 @@ pub(crate) fn class_disclosed(
         .filter(|&index| !layout.groups[index].sensitive)
         .collect();
     let sensitive = layout.groups.iter().any(|group| group.sensitive);
-    if !sensitive || others.is_empty() {
+    // Without another dimension all cells are one group: everybody, or those whom something else selects.
+    if !sensitive || (others.is_empty() && !layout.narrowed) {
         return Some(disclosed);
     }
-    let keys = group_keys(batch, &others)?;
-    let mut members: BTreeMap<&OwnedRow, Vec<usize>> = BTreeMap::new();
+    let keys = match others.is_empty() {
+        true => Vec::new(),
+        false => group_keys(batch, &others)?,
+    };
+    let mut members: BTreeMap<Option<&OwnedRow>, Vec<usize>> = BTreeMap::new();
     for (index, cell) in cells.iter().enumerate() {
-        members.entry(keys.get(cell.row)?).or_default().push(index);
+        members.entry(keys.get(cell.row)).or_default().push(index);
     }
     for group in members.values() {
         for universe in 0..layout.universes.len() {
@@ -97,8 +115,7 @@ pub(crate) fn class_disclosed(
                 .map(|&index| &cells[index].units[universe])
                 .fold(RoaringBitmap::new(), |all, units| all | units);
             for &index in group {
-                let part = cells[index].units[universe].len();
-                if part.saturating_mul(100) > all.len().saturating_mul(CLASS_SHARE_PERCENT) {
+                if nearly_all(&cells[index].units[universe], &all) {
                     // The others of the group would tell it by subtraction.
                     group.iter().for_each(|&index| disclosed[index] = true);
                 }

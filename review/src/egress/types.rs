@@ -1,5 +1,7 @@
 //! What inspection is asked and what it answers; both travel as JSON into and out of a jailed worker.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Governed, OutputColumn};
@@ -16,6 +18,9 @@ pub struct InspectRequest {
     pub rules: OutputRules,
     /// Cells that were released before on the same data sets. All of them: no window resets it.
     pub history: Vec<EarlierCell>,
+    /// What sets of units must have beyond the threshold, by the digests that [`Inspection::marginal`] named; none
+    /// where rows may be seen by everybody.
+    pub offsets: Option<BTreeMap<String, u64>>,
     /// Rows of raw output that are read at most.
     pub rows_max: u64,
     /// Bytes of raw output that are read at most.
@@ -83,6 +88,11 @@ pub struct Inspection {
     pub rows: u64,
     /// Cells that were withheld.
     pub suppressed: u64,
+    /// Whether what was withheld is an answer that has to be paid for like a refusal: it was withheld for what had left
+    /// before or leaves with it.
+    pub counted: bool,
+    /// Sets of units for which an offset matters that the request does not give: ask again with these.
+    pub marginal: Vec<String>,
     /// Cells that become history when the result is released.
     pub cells: Vec<ReleasedCell>,
     /// What reviewers are shown.

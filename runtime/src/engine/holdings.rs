@@ -1,19 +1,21 @@
 //! `egret_holdings(unit, value) -> Struct`: how much of a group's total each privacy unit holds,
 //! folded to what the dominance rules need. A unit's holding is the sum of its absolute values. Beside the total of
-//! holdings stands what of it was negative: a booking and its reversal hold the same and are not the same.
+//! holdings stands what of it was negative: a booking and its reversal hold the same and are not the same. And what
+//! each unit holds with its sign, for rules about differences of groups: listed for the largest holders, bounded for
+//! the others (see [`write_each`]).
 //!
 //! Exact: every holding and the total are kept as a pair of floating-point numbers (Dekker's
 //! double-double, about 106 bits), so integers are exact and the order of rows does not show. NaN
-//! counts as infinite, which no dominance rule lets pass. Memory is about 40 bytes per pair of
-//! group and unit, and at most 64 in groups that hold more than a quarter of all units.
+//! counts as infinite, which no dominance rule lets pass. Memory is about 60 bytes per pair of
+//! group and unit, and at most 128 in groups that hold more than a quarter of all units.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, LargeBinaryBuilder, StructArray,
-    UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, LargeBinaryBuilder,
+    StructArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type, UInt32Type};
 use datafusion::common::{DataFusionError, Result};
@@ -21,6 +23,8 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
+
+use roaring::RoaringBitmap;
 
 use super::units::{Groups, OneGroup};
 
@@ -41,6 +45,7 @@ fn fields() -> Fields {
         Field::new("total", DataType::Float64, true),
         Field::new("distinct", DataType::UInt64, true),
         Field::new("negative", DataType::Float64, true),
+        Field::new("each", DataType::Binary, true),
     ])
 }
 
@@ -86,7 +91,7 @@ impl AggregateUDFImpl for Holdings {
     }
 }
 
-/// A sum of non-negative numbers as an unevaluated pair: `high` rounded, `low` what that lost.
+/// A sum as an unevaluated pair: `high` rounded, `low` what that lost.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     high: f64,
@@ -140,6 +145,63 @@ impl Sum {
             low: f64::from_le_bytes(*low),
         };
         Some((sum, rest))
+    }
+}
+
+/// What one unit holds of one group.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holding {
+    /// The sum of absolute values.
+    held: Sum,
+    /// The sum with signs.
+    net: Sum,
+}
+
+/// What cancelling leaves of values that are no binary fractions, of their size.
+const CANCELLED: f64 = 1e-12;
+
+impl Holding {
+    fn add(&mut self, value: f64) {
+        self.held.add(held(value));
+        self.net.add(if value.is_finite() {
+            value
+        } else {
+            f64::INFINITY
+        });
+    }
+
+    fn add_holding(&mut self, other: Self) {
+        self.held.add_sum(other.held);
+        self.net.add_sum(other.net);
+    }
+
+    /// The sum with signs in single precision; none when it cancels.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "single precision is what is listed"
+    )]
+    fn listed(self) -> Option<f32> {
+        let net = self.net.value();
+        if net.abs() <= self.held.value() * CANCELLED {
+            return None;
+        }
+        let single = net as f32;
+        Some(if single == 0.0 {
+            f32::MIN_POSITIVE.copysign(single)
+        } else {
+            single
+        })
+    }
+
+    fn write(self, buffer: &mut Vec<u8>) {
+        self.held.write(buffer);
+        self.net.write(buffer);
+    }
+
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (held, rest) = Sum::read(bytes)?;
+        let (net, rest) = Sum::read(rest)?;
+        Some((Self { held, net }, rest))
     }
 }
 
@@ -207,7 +269,7 @@ impl Hasher for UnitHasher {
     }
 }
 
-type Table = HashMap<u32, Sum, BuildHasherDefault<UnitHasher>>;
+type Table = HashMap<u32, Holding, BuildHasherDefault<UnitHasher>>;
 
 /// Who holds how much in one group: a table while it holds few of all units, a list by unit number
 /// once it holds more than a quarter of them.
@@ -218,7 +280,7 @@ enum Holders {
         highest: u32,
         look_at: usize,
     },
-    List(Vec<Sum>),
+    List(Vec<Holding>),
 }
 
 const LOOK_AT_FIRST: usize = 64;
@@ -235,7 +297,7 @@ impl Default for Holders {
 }
 
 impl Holders {
-    fn of(&mut self, unit: u32) -> &mut Sum {
+    fn of(&mut self, unit: u32) -> &mut Holding {
         if let Self::Table {
             sums,
             highest,
@@ -245,7 +307,7 @@ impl Holders {
         {
             *look_at = sums.len() * 2;
             if *highest as usize / sums.len() < UNITS_PER_HOLDER {
-                let mut list = vec![Sum::default(); *highest as usize + 1];
+                let mut list = vec![Holding::default(); *highest as usize + 1];
                 for (unit, sum) in sums.drain() {
                     list[unit as usize] = sum;
                 }
@@ -260,7 +322,7 @@ impl Holders {
             Self::List(list) => {
                 let at = unit as usize;
                 if at >= list.len() {
-                    list.resize(at + 1, Sum::default());
+                    list.resize(at + 1, Holding::default());
                 }
                 &mut list[at]
             }
@@ -270,14 +332,14 @@ impl Holders {
     fn bytes(&self) -> usize {
         match self {
             // One byte of control per slot, and an eighth of the slots is never used.
-            Self::Table { sums, .. } => sums.capacity() / 7 * 8 * (size_of::<(u32, Sum)>() + 1),
-            Self::List(list) => list.capacity() * size_of::<Sum>(),
+            Self::Table { sums, .. } => sums.capacity() / 7 * 8 * (size_of::<(u32, Holding)>() + 1),
+            Self::List(list) => list.capacity() * size_of::<Holding>(),
         }
     }
 
     /// Those that hold something.
-    fn each(&self, mut visit: impl FnMut(u32, Sum)) {
-        let holds = |sum: &Sum| sum.high > 0.0;
+    fn each(&self, mut visit: impl FnMut(u32, Holding)) {
+        let holds = |holding: &Holding| holding.held.high > 0.0;
         match self {
             Self::Table { sums, .. } => {
                 for (unit, sum) in sums.iter().filter(|(_, sum)| holds(sum)) {
@@ -339,7 +401,7 @@ impl HoldingsByGroup {
         let held = held(value);
         if held > 0.0 {
             let before = group.holders.bytes();
-            group.holders.of(unit).add(held);
+            group.holders.of(unit).add(value);
             if value < 0.0 {
                 group.negative.add(held);
             }
@@ -364,8 +426,9 @@ impl HoldingsByGroup {
         rest = after;
         while !rest.is_empty() {
             let (unit, after) = rest.split_first_chunk().ok_or_else(broken)?;
-            let (sum, after) = Sum::read(after).ok_or_else(broken)?;
-            group.holders.of(u32::from_le_bytes(*unit)).add_sum(sum);
+            let (holding, after) = Holding::read(after).ok_or_else(broken)?;
+            let unit = u32::from_le_bytes(*unit);
+            group.holders.of(unit).add_holding(holding);
             rest = after;
         }
         self.bytes = (self.bytes + group.holders.bytes()).saturating_sub(before);
@@ -416,7 +479,7 @@ impl GroupsAccumulator for HoldingsByGroup {
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let mut folded = Folded::default();
         for group in self.take(emit_to) {
-            folded.push(&group);
+            folded.push(&group)?;
         }
         folded.finish()
     }
@@ -432,9 +495,9 @@ impl GroupsAccumulator for HoldingsByGroup {
                 buffer.extend_from_slice(&bits.to_le_bytes());
             }
             group.negative.write(&mut buffer);
-            group.holders.each(|unit, sum| {
+            group.holders.each(|unit, holding| {
                 buffer.extend_from_slice(&unit.to_le_bytes());
-                sum.write(&mut buffer);
+                holding.write(&mut buffer);
             });
             array.append_value(&buffer);
         }
@@ -485,16 +548,19 @@ struct Folded {
     total: Vec<f64>,
     distinct: Vec<u64>,
     negative: Vec<f64>,
+    each: Vec<Vec<u8>>,
 }
 
 impl Folded {
-    fn push(&mut self, group: &Group) {
+    fn push(&mut self, group: &Group) -> Result<()> {
         let (mut units, mut largest, mut second) = (0, 0.0, 0.0);
         let mut total = Sum::default();
-        group.holders.each(|_, sum| {
-            let holding = sum.value();
+        let mut listed = Vec::new();
+        group.holders.each(|unit, holds| {
+            listed.extend(holds.listed().map(|value| (unit, value)));
+            let holding = holds.held.value();
             units += 1;
-            total.add_sum(sum);
+            total.add_sum(holds.held);
             if holding > largest {
                 second = largest;
                 largest = holding;
@@ -508,6 +574,8 @@ impl Folded {
         self.total.push(total.value());
         self.distinct.push(u64::from(group.distinct.count));
         self.negative.push(group.negative.value());
+        self.each.push(write_each(listed)?);
+        Ok(())
     }
 
     fn finish(self) -> Result<ArrayRef> {
@@ -518,9 +586,64 @@ impl Folded {
             Arc::new(Float64Array::from(self.total)),
             Arc::new(UInt64Array::from(self.distinct)),
             Arc::new(Float64Array::from(self.negative)),
+            Arc::new(self.each.iter().map(Some).collect::<BinaryArray>()),
         ];
         Ok(Arc::new(StructArray::try_new(fields(), columns, None)?))
     }
+}
+
+/// Units that are listed of one group at most: a list of more would grow with the city, and say little more of
+/// who holds much.
+const LISTED_MAX: usize = 8_192;
+/// The form of the list.
+const EACH_VERSION: u8 = 1;
+/// A set of the listed follows.
+const SOME_LISTED: u8 = 1;
+/// Values follow one by one.
+const PLAIN: u8 = 4;
+
+/// What each unit holds: the version; the largest absolute value of the units that are not listed (single
+/// precision, little-endian); a byte that says that two portable bitmaps follow, of the listed and of the
+/// others; then the values of the listed by ascending unit, either once for all (`0`, a count, the value) or one by
+/// one (`4`, the values). Listed are the largest by absolute value, of equal ones those with the lower numbers.
+fn write_each(mut held: Vec<(u32, f32)>) -> Result<Vec<u8>> {
+    let mut others = Vec::new();
+    if held.len() > LISTED_MAX {
+        let by_size =
+            |a: &(u32, f32), b: &(u32, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
+        held.select_nth_unstable_by(LISTED_MAX, by_size);
+        others = held.split_off(LISTED_MAX);
+    }
+    held.sort_unstable_by_key(|(unit, _)| *unit);
+    let bound = others
+        .iter()
+        .map(|(_, value)| value.abs())
+        .fold(0.0, f32::max);
+    let mut bytes = vec![EACH_VERSION];
+    bytes.extend_from_slice(&bound.to_le_bytes());
+    bytes.push(SOME_LISTED);
+    for units in [&held, &others] {
+        let units: RoaringBitmap = units.iter().map(|(unit, _)| *unit).collect();
+        units
+            .serialize_into(&mut bytes)
+            .map_err(DataFusionError::IoError)?;
+    }
+    let first = held.first().map_or(0.0, |(_, value)| *value);
+    let constant = held
+        .iter()
+        .all(|(_, value)| value.to_bits() == first.to_bits());
+    if constant {
+        bytes.push(0);
+        bytes.extend_from_slice(&u32::from(!held.is_empty()).to_le_bytes());
+        if !held.is_empty() {
+            bytes.extend_from_slice(&first.to_le_bytes());
+        }
+    } else {
+        bytes.push(PLAIN);
+        held.iter()
+            .for_each(|(_, value)| bytes.extend_from_slice(&value.to_le_bytes()));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -191,3 +191,78 @@ fn a_group_of_many_units_is_kept_by_number() {
     let folded = folds(&accumulator.evaluate(EmitTo::All).unwrap());
     assert_eq!(folded, [(5_000, 2.0, 2.0, 10_000.0, 1, 0.0)]);
 }
+
+/// Listed units with their values, the others, and the bound.
+fn each(array: &ArrayRef, row: usize) -> (BTreeMap<u32, f32>, BTreeSet<u32>, f32) {
+    let column = array.as_struct().column_by_name("each").unwrap().clone();
+    let bytes = column.as_binary::<i32>().value(row).to_vec();
+    let (head, mut rest) = bytes.split_at(6);
+    assert_eq!((head[0], head[5]), (EACH_VERSION, SOME_LISTED));
+    let bound = f32::from_le_bytes(head[1..5].try_into().unwrap());
+    let listed = RoaringBitmap::deserialize_from(&mut rest).unwrap();
+    let others = RoaringBitmap::deserialize_from(&mut rest).unwrap();
+    let (width, rest) = rest.split_first().unwrap();
+    let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+    let values: Vec<f32> = match *width {
+        PLAIN => rest.chunks(4).map(float).collect(),
+        _ if rest.len() == 8 => vec![float(&rest[4..]); listed.len() as usize],
+        _ => Vec::new(),
+    };
+    assert_eq!(values.len() as u64, listed.len());
+    (
+        listed.iter().zip(values).collect(),
+        others.iter().collect(),
+        bound,
+    )
+}
+
+#[test]
+fn each_unit_is_listed_with_its_sign_and_not_where_it_cancels() {
+    let rows = [
+        (0, Some(3), Some(5.0)),
+        (0, Some(3), Some(-2.0)),
+        (0, Some(9), Some(0.1)),
+        (0, Some(9), Some(0.2)),
+        (0, Some(9), Some(-0.3)),
+        (0, Some(1), Some(-7.0)),
+        (0, Some(4), Some(0.0)),
+        (1, Some(2), Some(1.0)),
+        (1, Some(5), Some(1.0)),
+    ];
+    let mut halves = HoldingsByGroup::default();
+    for rows in [&rows[..3], &rows[3..]] {
+        let mut half = HoldingsByGroup::default();
+        update(&mut half, rows, 3);
+        let state = half.state(EmitTo::All).unwrap();
+        halves.merge_batch(&state, &[0, 1, 2], 3).unwrap();
+    }
+    let out = halves.evaluate(EmitTo::All).unwrap();
+    let none = BTreeSet::new();
+    assert_eq!(
+        each(&out, 0),
+        (BTreeMap::from([(1, -7.0), (3, 3.0)]), none.clone(), 0.0)
+    );
+    assert_eq!(
+        each(&out, 1),
+        (BTreeMap::from([(2, 1.0), (5, 1.0)]), none.clone(), 0.0)
+    );
+    assert_eq!(each(&out, 2), (BTreeMap::new(), none, 0.0));
+}
+
+#[test]
+fn of_many_units_the_largest_are_listed() {
+    let rows: Vec<Row> = (0..40_000u32)
+        .map(|unit| (0, Some(unit), Some(f64::from(unit % 100) + 1.0)))
+        .collect();
+    let mut accumulator = HoldingsByGroup::default();
+    update(&mut accumulator, &rows, 1);
+    let (listed, others, bound) = each(&accumulator.evaluate(EmitTo::All).unwrap(), 0);
+    assert_eq!(
+        (listed.len(), others.len()),
+        (LISTED_MAX, 40_000 - LISTED_MAX)
+    );
+    assert!(listed.values().all(|value| *value >= bound));
+    // Twenty of a hundred values are listed whole, and of the next the lower numbers.
+    assert_eq!(bound, 80.0);
+    assert!(others.iter().all(|unit| unit % 100 < 80));
+}

@@ -132,6 +132,8 @@ pub(crate) fn context(tables: &[(&str, SchemaRef)]) -> SessionContext {
         number("x2", DataType::Float64),
         number("total", DataType::Float64),
         number("distinct", DataType::UInt64),
+        number("negative", DataType::Float64),
+        number("each", DataType::Binary),
     ]);
     let holdings = Declared("egret_holdings", holdings, DataType::Struct(fields));
     context.register_udaf(AggregateUDF::from(holdings));

@@ -80,6 +80,7 @@ pub(crate) async fn grant_scope(
     grant: &ActiveGrant,
 ) -> Result<GrantScope, Error> {
     let mut schemas = BTreeMap::new();
+    let mut universes = BTreeMap::new();
     let mut sources = Vec::new();
     for table in &grant.contract.tables {
         let dataset = dataset_facts(&mut *conn, &table.dataset).await?;
@@ -116,6 +117,9 @@ pub(crate) async fn grant_scope(
             row_filter: table.row_filter.clone(),
             unit: version.manifest.unit.map(|unit| unit.value_domain),
         });
+        if let Some(universe) = version.manifest.universe {
+            universes.insert(table.name.clone(), universe.name);
+        }
     }
     let mut brought = Vec::new();
     for dataset in private::written(conn, grant.id).await? {
@@ -143,7 +147,7 @@ pub(crate) async fn grant_scope(
             unit: None,
         });
     }
-    let scope = Scope::new(grant.contract.clone(), &schemas, brought).map_err(|findings| {
+    let mut scope = Scope::new(grant.contract.clone(), &schemas, brought).map_err(|findings| {
         Error::invalid(
             "scope_invalid",
             "场景与数据集当前版本不符。",
@@ -151,5 +155,8 @@ pub(crate) async fn grant_scope(
         )
         .with_findings(findings)
     })?;
+    for table in scope.tables.iter_mut().filter(|table| table.unit.is_some()) {
+        table.universe = universes.remove(&table.name);
+    }
     Ok(GrantScope { scope, sources })
 }

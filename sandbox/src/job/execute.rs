@@ -1,9 +1,12 @@
 //! One run, from staged files to a decision: the program in a jail, its output in another, and what follows in one transaction.
 
+use std::collections::BTreeMap;
+
 use masking::Bilingual;
 use review::{Decision, Governed, InspectKind, InspectRequest, Inspection, OutputColumn};
 use runtime::{Completed, Fault, Input, InputFormat, Limits, Order, Outcome, OutputField};
 use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
 
 use super::drive::{Ending, Leased};
 use super::memfd::SealedFile;
@@ -13,7 +16,7 @@ use super::view::{Mode, Program};
 use super::{result_type, sample};
 use crate::document;
 use crate::error::Error;
-use crate::meter::Meter;
+use crate::meter::{self, Meter};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::release::{Decided, Histories, SettledBy};
@@ -52,6 +55,7 @@ impl Platform {
         leased: &Leased,
         stop: watch::Receiver<bool>,
     ) -> Result<RunEnd, Error> {
+        let begun = Instant::now();
         let execution = self.execution(leased).await?;
         let inputs = self.staged_inputs(&leased.job, &leased.inputs).await?;
         let order = Order {
@@ -73,13 +77,24 @@ impl Platform {
             (Outcome::Finished, Some(output)) => {
                 let output = SealedFile::new(output)
                     .map_err(|source| Error::internal("seal an output", source))?;
-                self.decide(leased, &execution, &completed, output, stop)
+                self.decide(leased, &execution, &completed, output, begun, stop)
                     .await
             }
-            (outcome, _) => Ok(RunEnd::Ended(without_result(
-                outcome, &execution, &completed,
-            ))),
+            (outcome, _) => {
+                self.whole_step(begun).await;
+                Ok(RunEnd::Ended(without_result(
+                    outcome, &execution, &completed,
+                )))
+            }
         }
+    }
+
+    /// Waits until a run has taken a whole number of steps: how long a program takes depends on the data, and
+    /// who waits for the answer has a clock.
+    async fn whole_step(&self, begun: Instant) {
+        let taken = micros_of(begun.elapsed());
+        let left = meter::whole_moments(taken).saturating_sub(taken);
+        tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
     async fn execution(&self, leased: &Leased) -> Result<Execution, Error> {
@@ -153,6 +168,7 @@ impl Platform {
         execution: &Execution,
         completed: &Completed,
         output: SealedFile,
+        begun: Instant,
         stop: watch::Receiver<bool>,
     ) -> Result<RunEnd, Error> {
         for _ in 0..INSPECTIONS_MAX {
@@ -160,8 +176,15 @@ impl Platform {
                 Mode::Production => self.egress_history(&execution.universes).await?,
                 Mode::Sample => Histories::new(),
             };
-            let request = inspect_request(leased, execution, &histories);
-            let inspection = match self.inspect(&request, &output, stop.clone()).await? {
+            let mut request = inspect_request(leased, execution, &histories);
+            let mut inspected = self.inspect(&request, &output, stop.clone()).await?;
+            if let Inspected::Decided(first) = &inspected
+                && !first.marginal.is_empty()
+            {
+                request.offsets = Some(self.keys().threshold_offsets(&first.marginal));
+                inspected = self.inspect(&request, &output, stop.clone()).await?;
+            }
+            let inspection = match inspected {
                 Inspected::Decided(inspection) => inspection,
                 Inspected::Stopped if *self.node().closing().borrow() => {
                     return Ok(RunEnd::LeftForLater);
@@ -177,6 +200,7 @@ impl Platform {
             if execution.mode == Mode::Sample {
                 return self.end_sample(leased, &inspection, completed).await;
             }
+            self.whole_step(begun).await;
             let decided = Decided {
                 leased,
                 inspection: &inspection,
@@ -279,6 +303,10 @@ pub(crate) fn inspection_order(
     })
 }
 
+fn micros_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// What came of an inspection.
 enum Inspected {
     Decided(Box<Inspection>),
@@ -301,6 +329,7 @@ fn inspect_request(
             .values()
             .flat_map(|history| history.cells.iter().cloned())
             .collect(),
+        offsets: (execution.mode == Mode::Production).then(BTreeMap::new),
         rows_max: limits.output_rows_max,
         bytes_max: limits.output_bytes_max,
     }

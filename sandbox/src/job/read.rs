@@ -17,7 +17,7 @@ use crate::document;
 use crate::error::Error;
 use crate::id::{JobId, OrganisationId, RunId};
 use crate::ledger::LeafDraft;
-use crate::meter;
+use crate::meter::{self, moment};
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
 use crate::release::rows as release_rows;
@@ -316,7 +316,7 @@ async fn read_view(
         timeline: document::read("read a timeline", &row.timeline)?,
         attempts: u64::try_from(row.attempts).unwrap_or(0),
         submitted_at: timestamp(row.submitted_at),
-        ended_at: (row.ended_at > 0).then(|| timestamp(row.ended_at)),
+        ended_at: (row.ended_at > 0).then(|| moment(timestamp(row.ended_at))),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::document;
 use crate::error::Error;
 use crate::job::state::RunState;
 use crate::job::view::Moment;
+use crate::meter::moment;
 use crate::storage::storage_error;
 
 pub(crate) use super::moves::{
@@ -375,7 +376,7 @@ pub(crate) fn timeline(
     let mut moments: Vec<Moment> = document::read("read a timeline", stored)?;
     moments.extend(states.iter().map(|(state, at)| Moment {
         state: *state,
-        at: *at,
+        at: moment(*at),
     }));
     document::write("write a timeline", &moments)
 }

@@ -155,7 +155,7 @@ pub struct JobView {
 pub struct Moment {
     /// The state.
     pub state: RunState,
-    /// When.
+    /// When, to the next tenth of a second.
     pub at: Timestamp,
 }
 

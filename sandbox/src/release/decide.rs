@@ -142,7 +142,7 @@ fn record(decided: &Decided<'_>) -> Result<Record, Error> {
         findings: document::write("write findings", &inspection.findings)?,
         layers: document::write("write layers", &completed.layers)?,
         meter,
-        counted: to == RunState::Refused,
+        counted: to == RunState::Refused || inspection.counted,
         seen: histories
             .iter()
             .map(|(name, history)| (name.clone(), history.sequence))

@@ -16,6 +16,7 @@ use crate::job::rows as job_rows;
 use crate::job::scope::JobScope;
 use crate::job::state::{ReleaseState, RunState};
 use crate::ledger::LeafDraft;
+use crate::meter::moment;
 use crate::platform::Platform;
 use crate::scenario;
 use crate::storage::Tx;
@@ -235,7 +236,7 @@ fn predicate(
         members.insert("scenario_approvals".to_owned(), json!(scope.approvals));
         members.insert("epsilon_spent".to_owned(), json!("0"));
         members.insert("votes".to_owned(), Value::Array(votes));
-        members.insert("released_at".to_owned(), json!(now.to_string()));
+        members.insert("released_at".to_owned(), json!(moment(now).to_string()));
         members.insert(
             "status".to_owned(),
             json!(format!("{STATUS_PATH}{}", row.id)),

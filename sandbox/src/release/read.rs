@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::id::ReleaseId;
 use crate::job::rows::Filter;
 use crate::job::state::ReleaseState;
+use crate::meter::moment;
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
 
@@ -192,8 +193,8 @@ pub(crate) fn view(row: ReleaseRow, approvals: i64) -> Result<ReleaseView, Error
         } else {
             0
         },
-        created_at: timestamp(row.created_at),
-        released_at: (row.released_at > 0).then(|| timestamp(row.released_at)),
+        created_at: moment(timestamp(row.created_at)),
+        released_at: (row.released_at > 0).then(|| moment(timestamp(row.released_at))),
     })
 }
 

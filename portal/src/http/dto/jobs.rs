@@ -293,7 +293,7 @@ pub struct RunQuery {
 pub struct Moment {
     /// The state.
     pub state: RunState,
-    /// When.
+    /// When, to the next tenth of a second.
     pub at: String,
 }
 

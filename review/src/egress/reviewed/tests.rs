@@ -45,6 +45,7 @@ fn request(output: Vec<OutputColumn>) -> InspectRequest {
         kind: InspectKind::Wasm { output },
         rules: OutputRules::default(),
         history: Vec::new(),
+        offsets: None,
         rows_max: 1_000,
         bytes_max: 1 << 20,
     }
