@@ -65,9 +65,10 @@ pub use ledger::{
     VerifyingKey, leaf_hash, verify_consistency,
 };
 pub use masking::{
-    Action as ProblemAction, Bilingual, Class, ColumnClass, Fault as MaskFault, Identifier, Lang,
-    Policy as MaskPolicy, PolicyError as MaskPolicyError, Problem, QualityReport, QualityRules,
-    RiskReport, RuleCount, RuleNote, ValueDomain,
+    Action as ProblemAction, Bilingual, Class, ClosenessDistance, ColumnClass, Fault as MaskFault,
+    Identifier, Lang, Policy as MaskPolicy, PolicyError as MaskPolicyError, PopulationRisk,
+    Problem, QualityReport, QualityRules, RiskReport, RuleCount, RuleNote, SpecialUniques,
+    ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;

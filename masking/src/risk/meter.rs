@@ -9,10 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{MeasureError, internal};
 use crate::generalise::{Hierarchy, Path};
+use crate::risk::float;
 use crate::risk::histogram::Histogram;
 use crate::risk::keys::{Keys, Numbering, column, index};
 use crate::risk::population;
 use crate::risk::report::{RiskReport, Scale, measure};
+use crate::risk::special::SpecialMeter;
 use crate::text::Bilingual;
 
 /// Counts equivalence classes batch by batch. Memory grows with the number of distinct classes, not
@@ -26,6 +28,7 @@ pub struct RiskMeter {
     sizes: Vec<u64>,
     sensitive: Option<Sensitive>,
     population: Option<HashMap<u128, u64>>,
+    special: Option<SpecialMeter>,
 }
 
 /// The sensitive column, and its values by class.
@@ -51,7 +54,17 @@ impl RiskMeter {
             sizes: Vec::new(),
             sensitive: sensitive.map(Sensitive::new),
             population: None,
+            special: None,
         }
+    }
+
+    /// Searches special uniques too, by up to three of the columns; the report then has
+    /// [`RiskReport::special`], unless distinct rows are more than 500,000, or more than 10,000,000
+    /// together with the sets of columns. Call it before the first batch.
+    #[must_use]
+    pub fn with_special_uniques(mut self) -> Self {
+        self.special = SpecialMeter::beside(&self.quasi);
+        self
     }
 
     /// Takes t-closeness by the hierarchical distance over the sensitive values; without it, words
@@ -86,6 +99,12 @@ impl RiskMeter {
                 *sensitive.cells.entry((class, values[row])).or_default() += 1;
             }
         }
+        if let Some(special) = &mut self.special {
+            special.observe(batch)?;
+            if !special.is_small() {
+                self.special = None;
+            }
+        }
         Ok(())
     }
 
@@ -105,6 +124,7 @@ impl RiskMeter {
 
     /// The measures. Without quasi-identifiers the whole table is one class.
     pub fn finish(self) -> RiskReport {
+        let own: u64 = self.sizes.iter().sum();
         let population = self.population.map(|population| {
             let sample = self.classes.iter();
             let sample = sample.map(|(key, class)| (*key, self.sizes[index(*class)]));
@@ -126,8 +146,14 @@ impl RiskMeter {
                 measure(self.quasi, Some(sensitive.name), histogram, &scale)
             }
         };
+        let sampling = (population.as_ref()).map_or(1.0, |population| {
+            float(own) / float(population.rows.max(own).max(1))
+        });
+        let special =
+            (self.special).map(|special| special.of_sample(sampling).finish().uniques().clone());
         RiskReport {
             population,
+            special,
             ..report
         }
     }

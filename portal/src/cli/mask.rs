@@ -6,6 +6,7 @@ mod report;
 mod scan;
 
 pub(super) use input::{of_table, table_of};
+pub(super) use report::risk_views;
 
 use super::failure::Failure;
 use super::output::{Format, Printer};

@@ -150,3 +150,69 @@ fn scan_plan_apply_report_on_files_alone() {
     );
     assert!(!at.join("x.csv").exists());
 }
+
+/// Three people in a district of five, and three of a district that the population lacks.
+#[test]
+fn a_population_tells_the_risk_of_whoever_does_not_know_who_is_in_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let people = "age,district,income\n31,a,1\n31,a,2\n40,b,2\n50,c,9\n";
+    std::fs::write(at.join("people.csv"), people).unwrap();
+    // Ages that are written as the data's are; another column may hold what it likes.
+    let all = "district,age,note\na,31,1\na,31,x\na,31,\nb,40,2.5\nb,40,y\nd,60,2023-01-01\n";
+    std::fs::write(at.join("all.csv"), all).unwrap();
+    let measured = ["--quasi", "age,district", "--sensitive", "income"];
+    let against = |file: &str, output: &str| {
+        let command = ["mask", "report", "people.csv", "-o", output];
+        let population = ["--population", file];
+        egret(at, &[&command[..], &measured, &population].concat())
+    };
+    let (code, out, err) = against("all.csv", "json");
+    assert_eq!(code, 0, "{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let population = &report["population"];
+    assert_eq!(population["rows"], 6);
+    assert_eq!(population["k_map"], 1, "the row of c is nobody else's");
+    assert_eq!(population["unmatched"], 1);
+    assert_eq!(population["delta_presence_min"], 0.0);
+    assert_eq!(population["delta_presence_max"], 1.0);
+    let mean = population["journalist_avg"].as_f64().unwrap();
+    assert!(
+        (mean - (2.0 / 3.0 + 0.5 + 1.0) / 4.0).abs() < 1e-12,
+        "{mean}"
+    );
+    assert_eq!(report["special"]["rows"], 2);
+    for (lang, words) in [
+        (
+            "zh",
+            ["k-map", "最高风险（记者）", "δ（在场）", "特殊唯一的行"],
+        ),
+        (
+            "en",
+            [
+                "k-map",
+                "highest risk (journalist)",
+                "δ (presence)",
+                "special unique rows",
+            ],
+        ),
+    ] {
+        let command = ["mask", "report", "people.csv", "--lang", lang];
+        let population = ["--population", "all.csv"];
+        let (_, out, _) = egret(at, &[&command[..], &measured, &population].concat());
+        for word in words {
+            assert!(out.contains(word), "no {word}: {out}");
+        }
+    }
+    std::fs::write(at.join("other.csv"), "age,town\n31,a\n").unwrap();
+    let (code, _, err) = against("other.csv", "table");
+    assert_eq!(code, 6, "{err}");
+    assert!(
+        err.contains("other.csv") && err.contains("district"),
+        "{err}"
+    );
+    std::fs::write(at.join("odd.csv"), "age,district\nold,a\n").unwrap();
+    let (code, _, err) = against("odd.csv", "table");
+    assert_eq!(code, 6, "{err}");
+    assert!(err.contains("odd.csv") && err.contains("age"), "{err}");
+}

@@ -333,7 +333,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             numbering,
             checker: checker.with_baseline(order.baseline.clone()),
             classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
-            before: RiskMeter::new(&quasi, sensitive.as_deref()),
+            before: RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques(),
             residual: ResidualScan::new(
                 order.policy.unwrap_or(&Policy::default()),
                 &order.entry.schema(),

@@ -138,14 +138,15 @@ pub fn mask_file(
     let (quasi, sensitive) = risk_columns(&policy.restated(&classes));
     let left = plan.quasi();
     let remains = |name: &String| output.index_of(name).is_ok();
-    let mut before = RiskMeter::new(&quasi, sensitive.as_deref());
+    let mut before = RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques();
     let mut after = RiskMeter::new(
         left,
         sensitive
             .as_ref()
             .filter(|name| remains(name))
             .map(String::as_str),
-    );
+    )
+    .with_special_uniques();
     let mut residual = ResidualScan::new(policy, &table.schema(), &classes);
     let mut suppression = suppression(table, &plan, (key, epoch), &read)?;
     let suppressed = suppression.as_ref().map_or(0, Suppression::suppressed);
@@ -194,25 +195,43 @@ pub fn mask_file(
     })
 }
 
-/// The risk of a file as it is; without names, over the columns that look like quasi-identifiers.
+/// The risk of a file as it is, alone and against a file of the population that its rows are drawn from; without names, over
+/// the columns that look like quasi-identifiers.
 ///
 /// # Errors
-/// The file's first fault, or a column that it does not have.
+/// The first fault of either file, or a column that one does not have.
 pub fn risk_file(
     table: &TableFile,
     named: Option<(Vec<String>, Option<String>)>,
+    population: Option<&TableFile>,
     read: Arc<AtomicU64>,
 ) -> Result<RiskReport, TableError> {
     let (quasi, sensitive) = match named {
         Some(named) => named,
         None => risk_columns(&scan_file(table, Arc::clone(&read))?),
     };
-    let mut meter = RiskMeter::new(&quasi, sensitive.as_deref());
-    let mut rows = table.rows(read)?;
+    let mut meter = RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques();
+    let mut rows = table.rows(Arc::clone(&read))?;
     while let Some((_, batch)) = rows.next_batch()? {
         meter.observe(&batch).map_err(refused)?;
     }
+    if let Some(population) = population {
+        observe_population(&mut meter, population, read)
+            .map_err(|error| error.in_file(population.path()))?;
+    }
     Ok(meter.finish())
+}
+
+fn observe_population(
+    meter: &mut RiskMeter,
+    population: &TableFile,
+    read: Arc<AtomicU64>,
+) -> Result<(), TableError> {
+    let mut rows = population.rows(read)?;
+    while let Some((_, batch)) = rows.next_batch()? {
+        meter.observe_population(&batch).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// What has to be left out for the policy's k, where it lets rows be left out and so few suffice.

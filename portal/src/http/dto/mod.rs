@@ -47,8 +47,9 @@ pub use private_datasets::{
     DataFormat, DataQuery, PrivateColumn, PrivateDatasetCreate, PrivateDatasetView,
 };
 pub use pushes::{
-    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView,
-    PushState, PushView, QualityPoint, QualityView, RiskView, RuleCount, RuleNote,
+    ColumnScore, Contribution, DimensionScore, PopulationRiskView, ProblemAction, ProblemRecord,
+    PushCreate, PushFault, PushRiskView, PushState, PushView, QualityPoint, QualityView, RiskView,
+    RuleCount, RuleNote, SpecialUniquesView,
 };
 pub use releases::{
     ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,
