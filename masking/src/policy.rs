@@ -6,6 +6,7 @@ mod document;
 mod reads;
 mod rule;
 mod safety;
+mod search;
 mod soundness;
 mod suggest;
 
@@ -20,6 +21,7 @@ use crate::key::CipherSuite;
 use crate::transform::{MaskPlan, Measure, Transform, ValueGroups};
 
 pub use rule::RuleTarget;
+pub use search::{ChosenLevel, PolicyFound, PolicySearch, PolicyWish};
 
 /// What happens to a column that the policy does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

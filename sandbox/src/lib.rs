@@ -66,9 +66,10 @@ pub use ledger::{
 };
 pub use masking::{
     Action as ProblemAction, Bilingual, Class, ClosenessDistance, ColumnClass, Fault as MaskFault,
-    Identifier, Lang, Policy as MaskPolicy, PolicyError as MaskPolicyError, PopulationRisk,
-    Problem, QualityReport, QualityRules, RiskReport, RuleCount, RuleNote, SpecialUniques,
-    ValueDomain,
+    Identifier, InformationLoss, Lang, Measure as MaskMeasure, Policy as MaskPolicy,
+    PolicyError as MaskPolicyError, PolicyFound, PolicyWish, PopulationRisk, Problem,
+    QualityReport, QualityRules, RiskReport, RuleCount, RuleNote, SpecialUniques,
+    Transform as MaskTransform, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
@@ -80,7 +81,7 @@ pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, Scen
 pub use settings::{Database, Objects, Settings};
 pub use table_file::{
     MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, plan_file,
-    preview_file, risk_file, scan_file, shown_cells,
+    preview_file, risk_file, scan_file, search_file, shown_cells,
 };
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};

@@ -1,6 +1,6 @@
 //! Counting equivalence classes batch by batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use sha2::{Digest, Sha256};
 
 use crate::error::{MeasureError, internal};
-use crate::generalise::{Hierarchy, Path};
+use crate::generalise::{Hierarchy, Path, Requirement};
 use crate::risk::float;
 use crate::risk::histogram::Histogram;
 use crate::risk::keys::{Keys, Numbering, column, index};
@@ -139,11 +139,8 @@ impl RiskMeter {
             ),
             Some(sensitive) => {
                 let scale = sensitive.scale();
-                let ranks = sensitive.values.ranks();
-                let cells = sensitive.cells.into_iter();
-                let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
-                let histogram = Histogram::of_cells(cells.collect());
-                measure(self.quasi, Some(sensitive.name), histogram, &scale)
+                let (name, histogram) = (sensitive.name.clone(), sensitive.histogram());
+                measure(self.quasi, Some(name), histogram, &scale)
             }
         };
         let sampling = (population.as_ref()).map_or(1.0, |population| {
@@ -155,6 +152,53 @@ impl RiskMeter {
             population,
             special,
             ..report
+        }
+    }
+}
+
+/// Classes that miss a requirement.
+pub(super) struct Missed {
+    /// What the keys of classes are made with.
+    pub(super) keys: Keys,
+    pub(super) classes: HashSet<u128>,
+    /// Their rows.
+    pub(super) rows: u64,
+    /// Rows of all classes.
+    pub(super) all: u64,
+}
+
+impl RiskMeter {
+    /// The classes that miss a requirement, their sensitive values compared with those of all rows.
+    pub(super) fn missed(self, requirement: &Requirement) -> Missed {
+        let is_met: Vec<bool> = match self.sensitive {
+            None => self
+                .sizes
+                .iter()
+                .map(|size| requirement.holds_floor(*size, &[]))
+                .collect(),
+            Some(sensitive) => {
+                let scale = sensitive.scale();
+                let mut histogram = sensitive.histogram();
+                let ranked = histogram.close_ranks();
+                let spread = scale.spread(ranked.totals, &ranked.kept);
+                let sizes = self.sizes.iter();
+                sizes
+                    .zip(histogram.classes())
+                    .map(|(size, class)| {
+                        requirement.holds_floor(*size, class)
+                            && requirement.holds_spread(class, &spread)
+                    })
+                    .collect()
+            }
+        };
+        let classes = self.classes.into_iter();
+        let missed = classes.filter(|(_, class)| !is_met[index(*class)]);
+        let (classes, numbers): (HashSet<u128>, Vec<u32>) = missed.unzip();
+        Missed {
+            keys: self.quasi_keys,
+            classes,
+            rows: numbers.iter().map(|class| self.sizes[index(*class)]).sum(),
+            all: self.sizes.iter().sum(),
         }
     }
 }
@@ -186,6 +230,14 @@ impl Sensitive {
         Ok(numbers)
     }
 
+    /// The classes with their values by rank.
+    fn histogram(self) -> Histogram {
+        let ranks = self.values.ranks();
+        let cells = self.cells.into_iter();
+        let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
+        Histogram::of_cells(cells.collect())
+    }
+
     fn scale(&self) -> Scale {
         if self.hierarchy.is_some() {
             return Scale::hierarchical(&self.values.ranks(), &self.paths);
@@ -211,7 +263,7 @@ pub(crate) fn first_rows(
 
 /// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion
 /// classes.
-fn digest(key: &[u8]) -> u128 {
+pub(super) fn digest(key: &[u8]) -> u128 {
     let bytes: [u8; 32] = Sha256::digest(key).into();
     let mut head = [0; 16];
     head.copy_from_slice(&bytes[..16]);

@@ -1,6 +1,7 @@
 //! What masked data must measure.
 
 use crate::error::Fault;
+use crate::generalise::Requirement;
 use crate::risk::RiskReport;
 use crate::text::Bilingual;
 
@@ -19,11 +20,24 @@ pub struct Measure {
     /// The largest relative gain of a value's share of its class over its share of all (basic
     /// beta-likeness).
     pub beta_max: Option<f64>,
-    /// The greatest share of rows, in percent, that may be left out because too few others agree with them.
+    /// The greatest share of rows, in percent, that may be left out because their class misses one of the limits.
     pub suppress_percent_max: Option<f64>,
 }
 
 impl Measure {
+    /// The limits as what every class has to satisfy; those on sensitive values only where there are
+    /// any.
+    pub(crate) fn requirement(&self, has_sensitive: bool) -> Requirement {
+        let of_values = |limit: Option<f64>| limit.filter(|_| has_sensitive);
+        Requirement {
+            l_distinct: self.l_min.filter(|_| has_sensitive).map(u64::from),
+            t_closeness: of_values(self.t_max),
+            delta_disclosure: of_values(self.delta_max),
+            beta_basic: of_values(self.beta_max),
+            ..Requirement::k(u64::from(self.k_min))
+        }
+    }
+
     /// Which of the limits a measured table misses: `k_below`, `l_below`, `t_above`,
     /// `delta_above`, `beta_above`. A limit on
     /// sensitive values is missed when none were measured.

@@ -4,6 +4,7 @@ mod apply;
 mod input;
 mod report;
 mod scan;
+mod search;
 
 pub(super) use input::{of_table, table_of};
 pub(super) use report::risk_views;
@@ -28,7 +29,8 @@ pub(crate) struct Mask {
 enum Verb {
     /// 各列含有什么：标识符、准标识符、敏感信息，及依据 · what the columns give away, and why
     Scan(input::Input),
-    /// 建议的策略（TOML），或所给策略对每列的处理 · a suggested policy (TOML), or what a policy does to each column
+    /// 建议的策略（TOML）；以 --k 搜索达到度量且损失最小的策略；或所给策略对每列的处理 · a suggested policy (TOML); with --k
+    /// one that reaches a measure and loses as little as possible; or what a policy does to each column
     Plan(scan::Plan),
     /// 新建密钥文件，仅属主可读 · make a key file, readable by its owner alone
     Key {

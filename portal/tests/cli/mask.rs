@@ -216,3 +216,111 @@ fn a_population_tells_the_risk_of_whoever_does_not_know_who_is_in_the_data() {
     assert_eq!(code, 6, "{err}");
     assert!(err.contains("odd.csv") && err.contains("age"), "{err}");
 }
+
+/// Visits with a quasi-identifier of every kind that a search coarsens.
+fn write_register(file: &Path) {
+    let mut text = "mobile,age,sex,district_code,birth_date,disease\n".to_owned();
+    let districts = ["350203", "350205", "350211", "350502", "110101"];
+    let diseases = ["高血压", "糖尿病", "哮喘", "感冒"];
+    for row in 0..2_000_usize {
+        text.push_str(&format!(
+            "138{:08},{},{},{},{}-{:02}-{:02},{}\n",
+            77_000_000 + row * 7,
+            20 + row * 7 % 60,
+            if row % 2 == 0 { "男" } else { "女" },
+            districts[row * row % 5],
+            1950 + row * 7 % 60,
+            1 + row % 12,
+            1 + row * 3 % 28,
+            diseases[row / 3 % 4],
+        ));
+    }
+    std::fs::write(file, text).unwrap();
+}
+
+/// Plan, apply, and measure what was written.
+#[test]
+fn a_policy_that_was_searched_reaches_its_measure_on_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_register(&at.join("register.csv"));
+    let ok = |arguments: &[&str]| {
+        let (code, out, err) = egret(at, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        out
+    };
+    ok(&["mask", "key", "key"]);
+    let wish = [
+        "--k",
+        "8",
+        "--l",
+        "2",
+        "--t",
+        "0.6",
+        "--suppress-percent",
+        "4",
+    ];
+    let plan = ["mask", "plan", "register.csv", "--seconds", "120"];
+    let told: Value =
+        serde_json::from_str(&ok(&[&plan[..], &wish, &["-o", "json"]].concat())).unwrap();
+    assert_eq!(told["optimal"], true, "{told}");
+    assert!(told["checked"].as_u64() <= told["combinations"].as_u64());
+    assert_eq!(told["losses"].as_object().unwrap().len(), 5);
+    let policy = ok(&[&plan[..], &wish].concat());
+    for word in [
+        "# information loss",
+        "# combinations checked",
+        "suppress_percent_max = 4.0",
+    ] {
+        assert!(policy.contains(word), "no {word} in {policy}");
+    }
+    std::fs::write(at.join("policy.toml"), &policy).unwrap();
+    ok(&[
+        "mask",
+        "apply",
+        "register.csv",
+        "--policy",
+        "policy.toml",
+        "--key",
+        "key",
+        "--to",
+        "masked.csv",
+    ]);
+    let columns = told["columns"].as_array().unwrap();
+    let stays = columns
+        .iter()
+        .filter(|column| column["transform"] != "drop");
+    let quasi: Vec<&str> = stays
+        .map(|column| column["column"].as_str().unwrap())
+        .collect();
+    assert!(!quasi.is_empty(), "{told}");
+    let again = ok(&[
+        "mask",
+        "report",
+        "masked.csv",
+        "--quasi",
+        &quasi.join(","),
+        "--sensitive",
+        "disease",
+        "-o",
+        "json",
+    ]);
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert!(again["k"].as_u64() >= Some(8), "{again}");
+    assert!(again["l_distinct"].as_u64() >= Some(2), "{again}");
+    assert!(again["t_closeness"].as_f64() <= Some(0.6), "{again}");
+    assert_eq!(
+        again["k"], told["risk"]["k"],
+        "what was searched is what is written"
+    );
+    let left_out = told["suppressed_rows"].as_u64().unwrap();
+    assert_eq!(again["rows"].as_u64(), Some(2_000 - left_out));
+
+    let (code, _, err) = egret(at, &["mask", "plan", "register.csv", "--k", "2001"]);
+    assert_eq!(code, 6, "{err}");
+    assert!(err.contains("requirement_unmet"), "{err}");
+    let (code, _, err) = egret(at, &["mask", "plan", "register.csv", "--l", "2"]);
+    assert_eq!(code, 2, "l alone: {err}");
+    let zh = ok(&[&plan[..], &wish, &["--lang", "zh"]].concat());
+    assert!(zh.contains("# 信息损失") && zh.contains("泛化损失"), "{zh}");
+}

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicU64;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport, Suppression,
-    UnnamedColumns, risk_columns,
+    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, PolicyFound, PolicySearch, PolicyWish,
+    RiskMeter, RiskReport, Suppression, UnnamedColumns, risk_columns,
 };
 use serde::Serialize;
 
@@ -96,6 +96,43 @@ pub fn plan_file(
         kept: output.index_of(name).is_ok(),
     });
     Ok(planned.collect())
+}
+
+/// A policy that reaches a measure on the rows of a file, and loses as little as possible. The time that may be taken is over
+/// when `is_expired` says so, and then it is the best found until then.
+///
+/// # Errors
+/// The file's first fault; columns that cannot be searched; a measure that no policy reaches.
+pub fn search_file(
+    table: &TableFile,
+    classes: &[ColumnClass],
+    wish: &PolicyWish,
+    read: Arc<AtomicU64>,
+    is_expired: &mut dyn FnMut() -> bool,
+) -> Result<PolicyFound, TableError> {
+    let mut rows = table.rows(read)?;
+    let Some((_, first)) = rows.next_batch()? else {
+        return Err(no_rows().into());
+    };
+    let mut search = PolicySearch::new(&table.schema(), classes, &first).map_err(refused)?;
+    let mut next = Some(first);
+    while let Some(batch) = next {
+        search.observe(&batch).map_err(refused)?;
+        next = rows.next_batch()?.map(|(_, batch)| batch);
+    }
+    let found = search.solve(wish, is_expired).map_err(refused)?;
+    compile(table, &found.policy, classes).map(|_| found)
+}
+
+fn no_rows() -> IntakeFault {
+    IntakeFault::new(
+        "no_rows",
+        both("文件没有数据行", "the file has no row of data"),
+        both(
+            "使用至少有一行数据的文件",
+            "use a file with at least one row",
+        ),
+    )
 }
 
 /// The first rows, as they are and as they would be.
