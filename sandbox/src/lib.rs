@@ -35,6 +35,7 @@ mod scenario;
 mod settings;
 mod storage;
 mod table_file;
+mod tables;
 mod tasks;
 
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
@@ -83,6 +84,7 @@ pub use table_file::{
     MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, plan_file,
     preview_file, risk_file, scan_file, search_file, shown_cells,
 };
+pub use tables::{TableFolder, worker_tables};
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{

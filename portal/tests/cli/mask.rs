@@ -324,3 +324,71 @@ fn a_policy_that_was_searched_reaches_its_measure_on_what_is_written() {
     let zh = ok(&[&plan[..], &wish, &["--lang", "zh"]].concat());
     assert!(zh.contains("# 信息损失") && zh.contains("泛化损失"), "{zh}");
 }
+
+#[test]
+fn tables_of_a_folder_take_the_place_of_those_built_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut text = "kind,remark\n".to_owned();
+    for row in 0..200 {
+        text.push_str(&format!("甲,电话 120{:08}\n", 3_000 + row));
+    }
+    std::fs::write(at.join("numbers.csv"), text).unwrap();
+    let scan = |more: &[&str]| {
+        let (code, out, err) = egret(
+            at,
+            &[&["mask", "scan", "numbers.csv", "-o", "json"], more].concat(),
+        );
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    assert_eq!(scan(&[])[1]["class"], "public", "nobody has 120");
+    std::fs::create_dir(at.join("tables")).unwrap();
+    std::fs::write(at.join("tables/mobile.txt"), "# of tomorrow\n120\n").unwrap();
+    let with = ["--tables", "tables"];
+    let scanned = scan(&with);
+    assert_eq!(scanned[1]["class"], "direct_identifier", "{scanned}");
+    assert_eq!(scanned[1]["evidence"]["inside_text"]["mobile"], 200);
+    // Redaction inside texts, and the scan of what is left, go by the same tables.
+    let (_, policy, _) = egret(at, &[&["mask", "plan", "numbers.csv"], &with[..]].concat());
+    assert!(policy.contains("style = \"text\""), "{policy}");
+    std::fs::write(at.join("policy.toml"), &policy).unwrap();
+    egret(at, &["mask", "key", "key"]);
+    let apply = [
+        "mask",
+        "apply",
+        "numbers.csv",
+        "--policy",
+        "policy.toml",
+        "--key",
+        "key",
+    ];
+    let (code, _, err) = egret(at, &[&apply[..], &["--to", "masked.csv"], &with].concat());
+    assert_eq!(code, 0, "{err}");
+    let masked = std::fs::read_to_string(at.join("masked.csv")).unwrap();
+    assert!(!masked.contains("120"), "{masked}");
+    let kept = policy.replace(
+        "transform = \"redact\"\nstyle = \"text\"",
+        "transform = \"keep\"",
+    );
+    std::fs::write(at.join("kept.toml"), kept).unwrap();
+    let keep = [
+        "mask",
+        "apply",
+        "numbers.csv",
+        "--policy",
+        "kept.toml",
+        "--key",
+        "key",
+    ];
+    let (code, _, err) = egret(at, &[&keep[..], &["--to", "kept.csv"], &with].concat());
+    assert_eq!(code, 6, "{err}");
+
+    std::fs::write(at.join("tables/regions.csv"), "350203,思明区\n35,福建\n").unwrap();
+    let (code, _, err) = egret(at, &[&["mask", "scan", "numbers.csv"], &with[..]].concat());
+    assert_ne!(code, 0);
+    assert!(err.contains("regions.csv, line 2"), "{err}");
+    let (code, _, err) = egret(at, &["mask", "scan", "numbers.csv", "--tables", "nowhere"]);
+    assert_ne!(code, 0);
+    assert!(err.contains("nowhere"), "{err}");
+}
