@@ -56,8 +56,8 @@ pub use policy::{
     UnnamedColumns,
 };
 pub use quality::{
-    Action, Baseline, Checked, Problem, QualityChecker, QualityReport, QualityRules, Reference,
-    ReferenceRule, RuleCount, RuleNote, Shares, schema_drift,
+    Action, Baseline, Checked, Problem, QualityChecker, QualityReport, QualityRules, QualitySurvey,
+    Reference, ReferenceRule, RuleCount, RuleNote, Shares, Survivors, schema_drift,
 };
 pub use risk::{
     ClassCounter, ClosenessDistance, PopulationRisk, RiskMeter, RiskReport, SpecialMeter,
