@@ -58,8 +58,8 @@ pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
 };
 pub use intake::{
-    DataFormat, IntakeFault, IntakeLimits, PieceRange, PushManifest, PushRisk, PushState, PushView,
-    QualityPoint, TextEncoding,
+    DataFormat, IntakeFault, IntakeLimits, PieceRange, PolicySearched, PushManifest, PushRisk,
+    PushState, PushView, QualityPoint, SEARCH_SECONDS_MAX, TextEncoding,
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,

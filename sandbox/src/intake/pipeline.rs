@@ -256,6 +256,27 @@ fn survey<B: Batches>(
     Ok(Some(survey.finish()))
 }
 
+/// The rows that a push would keep, batch by batch, before they are masked.
+pub(super) fn each_kept<B: Batches>(
+    order: &Order<'_>,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    progress: &Progress,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let survivors = survey(order, open, progress)?;
+    let mut checker = quality_checker(order, survivors)?;
+    let mut reader = open()?;
+    while let Some(typed) = reader.next_batch()? {
+        let kept = checker.check(typed.first_row, &typed.batch)?.kept;
+        let (kept, _) = with_units(order, kept)?;
+        take(&kept)?;
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped.into());
+        }
+    }
+    Ok(())
+}
+
 fn quality_checker(
     order: &Order<'_>,
     survivors: Option<Survivors>,

@@ -25,8 +25,8 @@ pub use accounts::{
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
-    Level, PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
-    UpdateCycle, VersionColumn,
+    Level, LevelView, MeasureWish, PolicyPut, PolicySearchView, PolicySuggest, PolicySuggestion,
+    PolicyView, PrivacyClass, PrivacyUnit, SampleView, UpdateCycle, VersionColumn,
 };
 pub use feedback::{
     FeedbackAnswer, FeedbackAnswerView, FeedbackAttempt, FeedbackCause, FeedbackClosing,
