@@ -13,6 +13,8 @@ mod loss;
 mod mondrian;
 mod plan;
 
+use std::collections::HashMap;
+
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::record_batch::RecordBatch;
 
@@ -71,6 +73,7 @@ pub struct Generaliser {
     /// The hierarchy that t-closeness is taken by, and by sensitive value its place.
     distance: Option<(Hierarchy, Vec<Path>)>,
     table: CodeTable,
+    is_every_loss_told: bool,
 }
 
 /// A quasi-identifier with what is known of its values, by number.
@@ -98,6 +101,7 @@ impl Generaliser {
             table: CodeTable::new(names),
             sensitive: sensitive.map(str::to_owned),
             distance: None,
+            is_every_loss_told: false,
             quasi: quasi
                 .into_iter()
                 .map(|(name, hierarchy)| Quasi {
@@ -116,6 +120,24 @@ impl Generaliser {
     pub fn with_hierarchy(mut self, hierarchy: Hierarchy) -> Self {
         self.distance = Some((hierarchy, Vec::new()));
         self
+    }
+
+    /// Has the solution tell every measure of information loss, besides the one that is made small.
+    #[must_use]
+    pub fn with_all_losses(mut self) -> Self {
+        self.is_every_loss_told = true;
+        self
+    }
+
+    /// Leaves out each level of a ladder that the next is no coarser form of: bins of fractions are
+    /// not always cut where narrower ones are. By column, the places of the transforms that stay.
+    pub(crate) fn only_coarser(&mut self) -> Vec<Vec<usize>> {
+        self.quasi.iter_mut().map(Quasi::only_coarser).collect()
+    }
+
+    /// Distinct rows of the named columns that were observed.
+    pub(crate) fn combinations_len(&self) -> usize {
+        self.table.len()
     }
 
     /// Counts one batch.
@@ -165,6 +187,22 @@ impl Generaliser {
         let Some(found) = verdict.best.take() else {
             return Err(unmet(verdict.is_proved));
         };
+        let mut losses = vec![(goal.loss, found.loss)];
+        if self.is_every_loss_told {
+            for loss in InformationLoss::ALL
+                .into_iter()
+                .filter(|loss| *loss != goal.loss)
+            {
+                let goal = Goal {
+                    loss,
+                    ..goal.clone()
+                };
+                let cells = self.cell_loss(loss, &combinations, &domains);
+                let mut checker = Checker::new(&combinations, &domains, &scale, &goal, cells);
+                let told = checker.check(&found.levels).loss;
+                losses.extend(told.map(|told| (loss, told)));
+            }
+        }
         let mut checker = checker(false);
         let release = checker.release(&found.levels);
         let names = self.quasi.iter().map(|quasi| quasi.name.clone()).collect();
@@ -184,6 +222,7 @@ impl Generaliser {
             columns: recoded.collect(),
             table: self.table,
             decisions,
+            losses,
             nodes,
             found,
             verdict,
@@ -248,6 +287,24 @@ impl Quasi {
         Domain::new(&self.paths, self.hierarchy.levels() - 1)
     }
 
+    fn only_coarser(&mut self) -> Vec<usize> {
+        let mut stay: Vec<usize> = (0..self.hierarchy.levels() - 1).collect();
+        let all = stay.len();
+        while let Some(at) = stay
+            .windows(2)
+            .position(|pair| !is_coarser(&self.paths, pair[0], pair[1]))
+        {
+            stay.remove(at);
+        }
+        if stay.len() < all {
+            for labels in self.paths.iter_mut().flatten() {
+                *labels = stay.iter().map(|place| labels[*place].clone()).collect();
+            }
+            self.hierarchy = self.hierarchy.only(&stay);
+        }
+        stay
+    }
+
     /// Widens the range of numbers by new values.
     fn widen(&mut self, values: &arrow::array::ArrayRef) -> Result<(), MeasureError> {
         use arrow::array::AsArray;
@@ -262,6 +319,15 @@ impl Quasi {
         }
         Ok(())
     }
+}
+
+/// Whether values with one label at a place have one label at another.
+fn is_coarser(paths: &[Path], fine: usize, coarse: usize) -> bool {
+    let mut above: HashMap<&str, &str> = HashMap::new();
+    paths.iter().flatten().all(|labels| {
+        let coarse = labels[coarse].as_str();
+        *above.entry(labels[fine].as_str()).or_insert(coarse) == coarse
+    })
 }
 
 /// Names of columns: one at least, 64 at most besides the sensitive one, none twice.

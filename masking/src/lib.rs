@@ -9,6 +9,7 @@
 //! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
 //! | measure what is left of the risk | [`RiskMeter`], [`SpecialMeter`] |
 //! | coarsen until the risk is low enough | [`Generaliser`] over [`Hierarchy`], [`Mondrian`] |
+//! | find a policy that reaches a measure | [`PolicySearch`] |
 //! | show a few rows | [`sample_rows`] |
 //! | show rows that are nobody's | [`Synthesiser`] |
 //!
@@ -50,10 +51,13 @@ pub use generalise::{
     Requirement, Solution,
 };
 pub use key::{CipherSuite, RootKey, TokenKey, ValueDomain, canonical};
-pub use policy::{ColumnPolicy, Policy, RuleTarget, UnnamedColumns};
+pub use policy::{
+    ChosenLevel, ColumnPolicy, Policy, PolicyFound, PolicySearch, PolicyWish, RuleTarget,
+    UnnamedColumns,
+};
 pub use quality::{
-    Action, Baseline, Checked, Problem, QualityChecker, QualityReport, QualityRules, Reference,
-    ReferenceRule, RuleCount, RuleNote, Shares, schema_drift,
+    Action, Baseline, Checked, Problem, QualityChecker, QualityReport, QualityRules, QualitySurvey,
+    Reference, ReferenceRule, RuleCount, RuleNote, Shares, Survivors, schema_drift,
 };
 pub use risk::{
     ClassCounter, ClosenessDistance, PopulationRisk, RiskMeter, RiskReport, SpecialMeter,

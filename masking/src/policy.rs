@@ -6,6 +6,7 @@ mod document;
 mod reads;
 mod rule;
 mod safety;
+mod search;
 mod soundness;
 mod suggest;
 
@@ -20,6 +21,7 @@ use crate::key::CipherSuite;
 use crate::transform::{MaskPlan, Measure, Transform, ValueGroups};
 
 pub use rule::RuleTarget;
+pub use search::{ChosenLevel, PolicyFound, PolicySearch, PolicyWish};
 
 /// What happens to a column that the policy does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl ColumnPolicy {
 /// | `[columns.NAME]` | the rule of one column; it may state `class` with `reason` |
 /// | `[rules.TARGET]` | the rule of all columns found to be an identifier (`resident_id`, `mobile`, …), named as something (`birth_date`, `age`, `sex`, `region`, …), or of a class (`direct_identifier`, `quasi_identifier`, `sensitive`, `public`) |
 /// | `[hierarchies.NAME]` | coarser values, each with a list of the values that it stands for |
-/// | `[measure]` | what masked data must reach: `k_min` rows, `l_min` values, `t_max` |
+/// | `[measure]` | what masked data must reach: `k_min` rows, `l_min` values, `t_max`, `delta_max`, `beta_max`, `suppress_percent_max` |
 ///
 /// A rule of the column wins over one of its identifier, that over one of its meaning, that over one
 /// of its class; what none is for follows `unnamed_columns`.

@@ -12,7 +12,7 @@ mod value;
 mod whole;
 
 pub use baseline::{Baseline, Reference, Shares};
-pub use check::{Checked, QualityChecker};
+pub use check::{Checked, QualityChecker, QualitySurvey, Survivors};
 pub use report::{Action, Problem, QualityReport, RuleCount, RuleNote};
 pub use rules::{QualityRules, ReferenceRule};
 pub use whole::schema_drift;
@@ -35,3 +35,5 @@ fn count(length: usize) -> u64 {
 mod tests;
 #[cfg(test)]
 mod tests_comparing;
+#[cfg(test)]
+mod tests_repairing;

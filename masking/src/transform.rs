@@ -25,7 +25,7 @@ pub use permute::Permute;
 pub use shift::DateShift;
 pub use surrogate::Surrogate;
 
-pub(crate) use apply::{Reference, Step, output_type};
+pub(crate) use apply::{Reference, Step, one_by_one, output_type};
 pub(crate) use coarsen::is_number;
 pub(crate) use ff1::DOMAIN_MIN;
 pub(crate) use geo::{CHARACTERS_MAX, WIDTH_DEGREES_MIN};

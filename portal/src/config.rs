@@ -20,6 +20,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The name of the ledger, by which its checkpoints are known: a name of one's own, such as a domain with a path.
     pub origin: String,
+    /// The folder of tables (number segments, card issuers, divisions, surnames, column names) in place of those built in.
+    pub tables_dir: Option<PathBuf>,
     /// Bounds of the HTTP server.
     pub http: Http,
     /// What is logged.
@@ -38,6 +40,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data_dir: PathBuf::from("egret-data"),
             origin: "egret.local/ledger".to_owned(),
+            tables_dir: None,
             http: Http::default(),
             log: Log::default(),
             database: Database::default(),
@@ -375,6 +378,7 @@ mod tests {
                 all
             });
         let config = Config::parse(&shown).unwrap();
+        assert!(config.tables_dir.is_some());
         assert!(config.database.url_file.is_some());
         assert!(config.objects.endpoint.is_some());
         assert!(config.objects.bucket.is_some());

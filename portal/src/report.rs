@@ -9,7 +9,7 @@ mod tables;
 use crate::http::dto::{QualityView, RiskView};
 use html::Page;
 use sandbox::Lang;
-pub(crate) use tables::measures;
+pub(crate) use tables::measure_rows;
 
 /// What a report is about.
 pub(crate) struct Report<'a> {
@@ -59,7 +59,10 @@ impl Report<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
-    use crate::http::dto::{ColumnScore, DimensionScore, RuleNote, Text};
+    use crate::http::dto::{
+        ColumnScore, Contribution, DimensionScore, PopulationRiskView, RuleNote,
+        SpecialUniquesView, Text,
+    };
     use std::collections::BTreeMap;
 
     fn risk(k: u64) -> RiskView {
@@ -75,7 +78,33 @@ mod tests {
             marketer: 0.12,
             l_distinct: Some(2),
             l_entropy: Some(1.5),
+            l_recursive: BTreeMap::from([(2, 1.25)]),
             t_closeness: Some(0.25),
+            t_distance: Some("equal".to_owned()),
+            delta_disclosure: Some(1.5),
+            beta_basic: Some(0.75),
+            beta_enhanced: None,
+            special: Some(SpecialUniquesView {
+                size_max: 3,
+                rows: 2,
+                by_size: BTreeMap::from([(1, 1), (2, 4)]),
+                contributions: vec![Contribution {
+                    column: "<district>".to_owned(),
+                    share: 0.8,
+                }],
+                score_max: 8.0,
+                intrusion: None,
+                intrusion_max: None,
+            }),
+            population: Some(PopulationRiskView {
+                rows: 9_000,
+                k_map: 4,
+                journalist_max: 0.25,
+                journalist_avg: 0.125,
+                delta_presence_min: 0.0,
+                delta_presence_max: 0.5,
+                unmatched: 7,
+            }),
             histogram: BTreeMap::from([("1".to_owned(), 3), ("100+".to_owned(), 2)]),
         }
     }
@@ -137,6 +166,36 @@ mod tests {
             assert!(!document.contains("onload=\"x"));
             assert!(!document.contains("http"), "nothing is fetched");
         }
+    }
+
+    #[test]
+    fn every_measure_has_its_line() {
+        let (zh, en) = (document(Lang::Zh), document(Lang::En));
+        for (name_zh, name_en, value) in [
+            ("l（熵）", "l (entropy)", "1.5000"),
+            ("l（递归", "l (recursive", "2: 1.2500"),
+            ("δ（披露）", "δ (disclosure)", "1.5000"),
+            ("β（相似）", "β (likeness)", "0.7500"),
+            ("特殊唯一的行", "special unique rows", "2"),
+            ("最小样本唯一", "minimal sample uniques", "1: 1  2: 4"),
+            ("各列所占", "share of columns", "&lt;district&gt; 80.00 %"),
+            ("特殊唯一最高分", "highest special unique score", "8"),
+            ("k-map", "k-map", "4"),
+            ("最高风险（记者）", "highest risk (journalist)", "25.00 %"),
+            ("δ（在场）", "δ (presence)", "0.0000 … 0.5000"),
+            ("总体中没有的行", "rows that the population lacks", "7"),
+        ] {
+            for (document, name) in [(&zh, name_zh), (&en, name_en)] {
+                let line = (document.split("<tr>"))
+                    .find(|line| line.contains(&format!("<td>{name}")))
+                    .unwrap_or_else(|| panic!("no line for {name}"));
+                assert!(line.contains(&format!("<td>{value}</td>")), "{line}");
+            }
+        }
+        assert!(
+            !en.contains("enhanced likeness") && !en.contains("is matched"),
+            "what was not measured has no line"
+        );
     }
 
     #[test]

@@ -5,7 +5,10 @@ use crate::http;
 use crate::start::StartFailure;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use sandbox::{Clock, Database, Entropy, Objects, Platform, Settings, SystemClock, SystemEntropy};
+use sandbox::{
+    Clock, Database, Entropy, Objects, Platform, Settings, SystemClock, SystemEntropy,
+    worker_tables,
+};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
@@ -158,6 +161,10 @@ fn refused(address: SocketAddr, error: &io::Error) -> StartFailure {
 
 /// The platform's settings from the configuration; secrets are read from their files here.
 fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> {
+    let mut arguments = worker_arguments();
+    if let Some(folder) = &config.tables_dir {
+        arguments.extend(worker_tables(folder));
+    }
     Ok(Settings {
         database: database(config)?,
         objects: objects(config)?,
@@ -165,7 +172,7 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
         spill_dir: config.workers.spill_dir.clone(),
         allow_degraded_jail: config.workers.allow_degraded_jail,
         origin: config.origin.clone(),
-        ..Settings::new(config.data_dir.clone(), worker, worker_arguments())
+        ..Settings::new(config.data_dir.clone(), worker, arguments)
     })
 }
 

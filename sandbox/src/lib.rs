@@ -35,6 +35,7 @@ mod scenario;
 mod settings;
 mod storage;
 mod table_file;
+mod tables;
 mod tasks;
 
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
@@ -57,17 +58,19 @@ pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
 };
 pub use intake::{
-    DataFormat, IntakeFault, IntakeLimits, PieceRange, PushManifest, PushRisk, PushState, PushView,
-    QualityPoint, TextEncoding,
+    DataFormat, IntakeFault, IntakeLimits, PieceRange, PolicySearched, PushManifest, PushRisk,
+    PushState, PushView, QualityPoint, SEARCH_SECONDS_MAX, TextEncoding,
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
     VerifyingKey, leaf_hash, verify_consistency,
 };
 pub use masking::{
-    Action as ProblemAction, Bilingual, Class, ColumnClass, Fault as MaskFault, Identifier, Lang,
-    Policy as MaskPolicy, PolicyError as MaskPolicyError, Problem, QualityReport, QualityRules,
-    RiskReport, RuleCount, RuleNote, ValueDomain,
+    Action as ProblemAction, Bilingual, Class, ClosenessDistance, ColumnClass, Fault as MaskFault,
+    Identifier, InformationLoss, Lang, Measure as MaskMeasure, Policy as MaskPolicy,
+    PolicyError as MaskPolicyError, PolicyFound, PolicyWish, PopulationRisk, Problem,
+    QualityReport, QualityRules, RiskReport, RuleCount, RuleNote, SpecialUniques,
+    Transform as MaskTransform, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
@@ -79,8 +82,9 @@ pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, Scen
 pub use settings::{Database, Objects, Settings};
 pub use table_file::{
     MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, plan_file,
-    preview_file, risk_file, scan_file, shown_cells,
+    preview_file, risk_file, scan_file, search_file, shown_cells,
 };
+pub use tables::{TableFolder, worker_tables};
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{

@@ -378,5 +378,8 @@ pub(crate) fn no_workers() -> Error {
 
 /// The whole life of a worker process: what the hidden subcommand `worker-jail` calls first of all.
 pub fn worker_main() -> ExitCode {
+    if crate::tables::read_for_worker(std::env::args_os()).is_err() {
+        return ExitCode::FAILURE;
+    }
     runtime::worker_main(tasks::TASKS)
 }

@@ -32,6 +32,7 @@ pub(crate) enum ModuleAnswer {
 /// Request: an [`InspectRequest`] in JSON. Input 0: the output. Answer: an `Inspection` in JSON.
 fn inspect(request: &[u8], inputs: Vec<File>) -> Result<Vec<u8>, ()> {
     let request: InspectRequest = serde_json::from_slice(request).map_err(|_| ())?;
+    crate::tables::use_in_worker().map_err(|_| ())?;
     let output = whole(inputs.first().ok_or(())?)?;
     serde_json::to_vec(&review::inspect(&request, &output)).map_err(|_| ())
 }

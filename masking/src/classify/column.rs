@@ -128,10 +128,10 @@ impl Classifier {
     /// Starts with the schema of the batches to come and what the catalogue says about them. Hints
     /// are matched by column name; a column without a hint is judged by its own name.
     pub fn new(schema: &Schema, hints: &[ColumnHint]) -> Self {
-        Self::with_tables(schema, hints, Arc::clone(Tables::built_in()))
+        Self::with_tables(schema, hints, Arc::clone(Tables::in_use()))
     }
 
-    /// The same with other tables than those compiled in.
+    /// The same with other tables than those in use.
     pub fn with_tables(schema: &Schema, hints: &[ColumnHint], tables: Arc<Tables>) -> Self {
         let mut columns: Vec<Column> = Vec::with_capacity(schema.fields().len());
         let mut after_document_kind = false;

@@ -45,9 +45,9 @@ struct Form {
     code: String,
 }
 
-/// The table compiled in.
+/// The table in use.
 pub(crate) fn regions() -> &'static Regions {
-    &Tables::built_in().regions
+    &Tables::in_use().regions
 }
 
 impl Regions {

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use crate::classify::hint::Hints;
 use crate::classify::region::Regions;
 use crate::error::TableError;
+use crate::text::Bilingual;
 
 use area::AreaCodes;
 use card::Cards;
@@ -33,9 +34,9 @@ pub(crate) const GIVEN_NAMES: &str = include_str!("../../data/given_names.tsv");
 /// quoted.
 #[derive(Clone, Copy, Debug)]
 pub struct TableTexts<'t> {
-    /// `mobile.txt`: allotted prefixes of mobile numbers, three to five digits a line.
+    /// `mobile.txt`: allotted prefixes of mobile numbers, one to five digits a line.
     pub mobile: &'t str,
-    /// `machine.txt`: prefixes of machines' numbers of 13 digits, three to five digits a line.
+    /// `machine.txt`: prefixes of machines' numbers of 13 digits, one to five digits a line.
     pub machine: &'t str,
     /// `bank_cards.csv`: first digits from, to, lengths parted by blanks, `bank` or `network`.
     pub bank_cards: &'t str,
@@ -49,6 +50,22 @@ pub struct TableTexts<'t> {
     pub surnames: &'t str,
     /// `hints.csv`: a meaning, the words of column names and comments that tell it.
     pub hints: &'t str,
+}
+
+impl<'t> TableTexts<'t> {
+    /// The files by name, each with the text that is read of it.
+    pub fn files(&mut self) -> [(&'static str, &mut &'t str); 8] {
+        [
+            ("mobile.txt", &mut self.mobile),
+            ("machine.txt", &mut self.machine),
+            ("bank_cards.csv", &mut self.bank_cards),
+            ("area_codes.csv", &mut self.area_codes),
+            ("regions.csv", &mut self.regions),
+            ("regions_historic.csv", &mut self.regions_historic),
+            ("surnames.txt", &mut self.surnames),
+            ("hints.csv", &mut self.hints),
+        ]
+    }
 }
 
 impl Default for TableTexts<'static> {
@@ -65,6 +82,8 @@ impl Default for TableTexts<'static> {
         }
     }
 }
+
+static IN_USE: OnceLock<Arc<Tables>> = OnceLock::new();
 
 /// What numbers are allotted, which places and surnames there are, and what columns are called.
 #[derive(Debug)]
@@ -106,6 +125,28 @@ impl Tables {
         })
     }
 
+    /// The tables that this process goes by: those that it was given, or those compiled in.
+    pub fn in_use() -> &'static Arc<Self> {
+        IN_USE.get_or_init(|| Arc::clone(Self::built_in()))
+    }
+
+    /// Has the whole process go by these tables, in everything that takes none of its own: columns,
+    /// texts, regions, masks. To be called once, before anything is looked at.
+    ///
+    /// Masks keep what the tables allot, so that other tables may mask a number as another number.
+    ///
+    /// # Errors
+    /// `tables_in_use` when the process goes by some already.
+    pub fn put_in_use(tables: Self) -> Result<(), TableError> {
+        IN_USE.set(Arc::new(tables)).map_err(|_| {
+            TableError::general(
+                "tables_in_use",
+                Bilingual::new("号段表已在使用", "the tables are in use already"),
+                Bilingual::new("重启后更换", "start anew to change them"),
+            )
+        })
+    }
+
     /// Whether eleven digits begin with an allotted mobile prefix.
     pub(crate) fn is_mobile(&self, digits: &str) -> bool {
         digits.len() == 11 && is_digits(digits) && self.mobile.begin(digits)
@@ -139,14 +180,14 @@ impl Tables {
     }
 }
 
-/// Whether eleven digits begin with an allotted mobile prefix of the tables compiled in.
+/// Whether eleven digits begin with an allotted mobile prefix of the tables in use.
 pub(crate) fn is_mobile(digits: &str) -> bool {
-    Tables::built_in().is_mobile(digits)
+    Tables::in_use().is_mobile(digits)
 }
 
-/// Length in characters of the surname that a name begins with, by the tables compiled in.
+/// Length in characters of the surname that a name begins with, by the tables in use.
 pub(crate) fn surname_length(name: &[char]) -> Option<usize> {
-    Tables::built_in().surname_length(name)
+    Tables::in_use().surname_length(name)
 }
 
 /// Whether a character is frequent in given names.

@@ -29,7 +29,7 @@ pub(crate) use place::is_address;
 /// resident numbers of 15 digits, organisation codes, machine numbers, travel documents, insurance
 /// numbers and names need such a word; addresses need a known place or a road, and a house number.
 pub fn find_identifiers(text: &str) -> Vec<Hit> {
-    Scanner::new(Tables::built_in()).hits(text)
+    Scanner::new(Tables::in_use()).hits(text)
 }
 
 /// Finds identifiers in text after text, with one set of buffers.

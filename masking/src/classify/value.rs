@@ -102,7 +102,7 @@ pub(crate) fn is_valid(identifier: Identifier, value: &str) -> bool {
     if value.len() > BYTES_MAX {
         return false;
     }
-    let tables = Tables::built_in();
+    let tables = Tables::in_use();
     let word = || compact(value).to_uppercase();
     let canonical = |domain| canonical(&ValueDomain::known(domain), value);
     match identifier {

@@ -66,6 +66,11 @@ impl CodeTable {
         columns.map(|column| column.known(batch)).collect()
     }
 
+    /// Number of distinct combinations.
+    pub(crate) fn len(&self) -> usize {
+        self.combinations.len()
+    }
+
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }

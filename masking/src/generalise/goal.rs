@@ -62,6 +62,11 @@ impl Requirement {
         parts.iter().any(Option::is_some)
     }
 
+    /// Whether a part is there that needs sensitive values at all.
+    pub(crate) fn is_sensitive_needed(&self) -> bool {
+        self.l_distinct.is_some() || self.is_spread_needed()
+    }
+
     /// Whether a class that satisfies the requirement still does after merging with another one
     /// that does. Delta-disclosure does not look at values that a class lacks, so it may not.
     pub(crate) fn survives_merging(&self) -> bool {
@@ -116,10 +121,7 @@ impl Requirement {
             ),
             ("delta_disclosure", least(self.delta_disclosure, 0.0)),
             ("beta_basic", least(self.beta_basic, 0.0)),
-            (
-                "sensitive",
-                has_sensitive || (self.l_distinct.is_none() && !self.is_spread_needed()),
-            ),
+            ("sensitive", has_sensitive || !self.is_sensitive_needed()),
         ];
         option_check(&valid)
     }

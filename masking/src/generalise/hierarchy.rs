@@ -1,5 +1,6 @@
 //! Generalisation hierarchies: what a value becomes at each level, as data.
 
+mod ladder;
 mod rule;
 mod table;
 
@@ -8,10 +9,11 @@ use arrow::array::ArrayRef;
 pub use rule::DateLevel;
 
 use crate::error::{Fault, MeasureError};
+use crate::generalise::hierarchy::ladder::Ladder;
 use crate::generalise::hierarchy::rule::Rule;
 use crate::generalise::hierarchy::table::Table;
 use crate::text::Bilingual;
-use crate::transform::RegionLevel;
+use crate::transform::{RegionLevel, Transform};
 
 /// Levels above the values themselves.
 const LEVELS_MAX: usize = 31;
@@ -42,6 +44,7 @@ pub struct Hierarchy {
 enum Kind {
     Table(Table),
     Rule(Rule),
+    Ladder(Ladder),
 }
 
 impl Hierarchy {
@@ -93,11 +96,29 @@ impl Hierarchy {
         }
     }
 
+    /// What transforms write that take one value at a time, each coarser than the one before, then
+    /// `*`.
+    pub(crate) fn ladder(transforms: Vec<Transform>) -> Self {
+        Self {
+            kind: Kind::Ladder(Ladder(transforms)),
+        }
+    }
+
+    /// The same ladder with the levels at these places; other hierarchies stay as they are.
+    pub(crate) fn only(&self, places: &[usize]) -> Self {
+        let Kind::Ladder(Ladder(transforms)) = &self.kind else {
+            return self.clone();
+        };
+        let stay = places.iter().filter_map(|place| transforms.get(*place));
+        Self::ladder(stay.cloned().collect())
+    }
+
     /// Number of levels, level 0 included.
     pub fn levels(&self) -> usize {
         1 + match &self.kind {
             Kind::Table(table) => table.height(),
             Kind::Rule(rule) => rule.height(),
+            Kind::Ladder(ladder) => ladder.height(),
         }
     }
 
@@ -109,6 +130,7 @@ impl Hierarchy {
         let paths = match &self.kind {
             Kind::Table(table) => table.paths(values),
             Kind::Rule(rule) => rule.paths(values),
+            Kind::Ladder(ladder) => ladder.paths(values),
         };
         let known = |path: &Placed| !matches!(path, Placed::Outside);
         let outside = paths.as_ref().map_or(values.len(), |paths| {
@@ -125,14 +147,14 @@ impl Hierarchy {
     pub(crate) fn leaves(&self, level: usize, label: &str) -> Option<(u64, u64)> {
         match &self.kind {
             Kind::Table(table) => Some(table.leaves(level, label)),
-            Kind::Rule(_) => None,
+            Kind::Rule(_) | Kind::Ladder(_) => None,
         }
     }
 
     /// The width of the intervals of a level, if it has intervals.
     pub(crate) fn width(&self, level: usize) -> Option<f64> {
         match &self.kind {
-            Kind::Table(_) => None,
+            Kind::Table(_) | Kind::Ladder(_) => None,
             Kind::Rule(rule) => rule.width(level),
         }
     }

@@ -25,6 +25,28 @@ pub enum InformationLoss {
     CertaintyPenalty,
 }
 
+impl InformationLoss {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Discernibility,
+        Self::AverageClassSize,
+        Self::Generalisation,
+        Self::NonUniformEntropy,
+        Self::CertaintyPenalty,
+    ];
+
+    /// The name in documents and options.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Discernibility => "discernibility",
+            Self::AverageClassSize => "average_class_size",
+            Self::Generalisation => "generalisation",
+            Self::NonUniformEntropy => "non_uniform_entropy",
+            Self::CertaintyPenalty => "certainty_penalty",
+        }
+    }
+}
+
 /// Loss that adds up over cells, known for a node before its classes are.
 #[derive(Debug)]
 pub(crate) struct CellLoss {

@@ -9,11 +9,11 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 
 use crate::error::{Fault, MaskError, MeasureError, internal};
-use crate::generalise::CodeTable;
 use crate::generalise::checker::{Checker, Release};
 use crate::generalise::classes::Combinations;
 use crate::generalise::domain::{Domain, Level};
 use crate::generalise::flash::{Found, Verdict};
+use crate::generalise::{CodeTable, InformationLoss};
 use crate::risk::{RiskReport, index, measure};
 use crate::text::Bilingual;
 
@@ -31,6 +31,7 @@ pub(crate) struct Parts {
     pub(crate) decisions: HashMap<Box<[u32]>, bool>,
     pub(crate) found: Found,
     pub(crate) verdict: Verdict,
+    pub(crate) losses: Vec<(InformationLoss, f64)>,
     pub(crate) nodes: u64,
     pub(crate) report: RiskReport,
     pub(crate) rows: u64,
@@ -68,6 +69,12 @@ impl Solution {
     /// The information loss, in the unit of the measure.
     pub fn loss(&self) -> f64 {
         self.parts.found.loss
+    }
+
+    /// The information loss by measure: the one that was made small and, after
+    /// [`crate::Generaliser::with_all_losses`], the others.
+    pub fn losses(&self) -> &[(InformationLoss, f64)] {
+        &self.parts.losses
     }
 
     /// Rows that were observed.

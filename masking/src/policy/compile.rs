@@ -56,9 +56,10 @@ pub(super) fn compile(
     }
     let output = Arc::new(Schema::new(fields));
     let plan = MaskPlan::new(Arc::new(schema.clone()), output, steps);
+    let sensitive = sensitive(policy, schema, &classes);
     Ok(plan
         .with_cipher_suite(policy.cipher_suite)
-        .with_measure(quasi, policy.measure))
+        .with_measure((quasi, sensitive), policy.measure))
 }
 
 /// The quasi-identifiers that stay, exact or coarsened.
@@ -80,6 +81,29 @@ fn quasi(policy: &Policy, schema: &Schema, classes: &HashMap<&str, &ColumnClass>
     };
     let names = schema.fields().iter().map(|field| field.name());
     names.filter(stays).cloned().collect()
+}
+
+/// The sensitive column that is measured, where it stays.
+fn sensitive(
+    policy: &Policy,
+    schema: &Schema,
+    classes: &HashMap<&str, &ColumnClass>,
+) -> Option<String> {
+    let is_sensitive = |name: &&String| {
+        let rule = policy.columns.get(name.as_str());
+        let class = classes.get(name.as_str());
+        rule.zip(class).is_some_and(|(rule, class)| {
+            safety::effective_class(class, rule).is_ok_and(|class| class == Class::Sensitive)
+        })
+    };
+    let first = schema.fields().iter().map(|field| field.name());
+    let first = first.filter(|name| is_sensitive(name)).find(|_| true)?;
+    let stays = |rule: &ColumnPolicy| rule.transform != Transform::Drop;
+    policy
+        .columns
+        .get(first)
+        .is_some_and(stays)
+        .then(|| first.clone())
 }
 
 /// Quasi-identifiers tell together who it is, and how far they do only a measure shows.

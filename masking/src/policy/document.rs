@@ -130,6 +130,8 @@ fn measure(table: Table) -> Result<Measure, PolicyError> {
             }
             t_max => t_max,
         },
+        delta_max: limit(&mut options, "delta_max")?,
+        beta_max: limit(&mut options, "beta_max")?,
         suppress_percent_max: match options.number("suppress_percent_max")? {
             Some(most) if !(0.0..=10.0).contains(&most) => {
                 return Err(options.value("suppress_percent_max", "0 … 10"));
@@ -139,9 +141,17 @@ fn measure(table: Table) -> Result<Measure, PolicyError> {
     };
     options.finish(
         ("度量", "the measure"),
-        "k_min, l_min, t_max, suppress_percent_max",
+        "k_min, l_min, t_max, delta_max, beta_max, suppress_percent_max",
     )?;
     Ok(measure)
+}
+
+/// The largest value of a measure that has no upper bound of its own.
+fn limit(options: &mut Options, name: &str) -> Result<Option<f64>, PolicyError> {
+    match options.number(name)? {
+        Some(most) if !(0.0..=1000.0).contains(&most) => Err(options.value(name, "0 … 1000")),
+        most => Ok(most),
+    }
 }
 
 /// TOML's own message with the line it is about.

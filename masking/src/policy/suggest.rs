@@ -9,6 +9,8 @@ pub(super) const MEASURE: Measure = Measure {
     k_min: 5,
     l_min: None,
     t_max: None,
+    delta_max: None,
+    beta_max: None,
     suppress_percent_max: Some(1.0),
 };
 

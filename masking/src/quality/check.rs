@@ -1,6 +1,6 @@
 //! Rules over batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
@@ -11,10 +11,10 @@ use arrow::row::{RowConverter, SortField};
 
 use crate::error::{Fault, QualityError, internal};
 use crate::quality::baseline::{Baseline, Shares};
-use crate::quality::repair::{fits, repair};
+use crate::quality::repair::{fits, fits_by, repair};
 use crate::quality::report::{Action, Problem, QualityReport, RuleCount, RuleNote, problem, shown};
-use crate::quality::rules::{Check, QualityRules, Rule};
-use crate::quality::run::{Outcome, State};
+use crate::quality::rules::{Check, QualityRules, Rule, Survivor};
+use crate::quality::run::{Known, Outcome, State};
 use crate::quality::value::takes;
 use crate::quality::{count, float_of, ratio};
 use crate::text::Bilingual;
@@ -33,12 +33,67 @@ pub struct Checked {
 pub struct QualityChecker {
     rules: QualityRules,
     baseline: Baseline,
+    /// None while a survey goes on, and where no rule needs one.
+    survivors: Option<Survivors>,
     schema: SchemaRef,
     states: Vec<State>,
     columns: Vec<ColumnState>,
     rows_in: u64,
     rows_kept: u64,
     repaired: u64,
+}
+
+/// The rows that stay of those with one key, by the number that they have in their push.
+#[derive(Clone, Debug, Default)]
+pub struct Survivors(Arc<HashMap<[u8; 16], u64>>);
+
+/// Goes through the rows of a push once, before they are checked, to choose which row of each key
+/// stays: the last, the newest, the most complete.
+///
+/// Memory grows with the number of keys; more than sixty million are refused.
+#[derive(Debug)]
+pub struct QualitySurvey {
+    checker: QualityChecker,
+}
+
+impl QualitySurvey {
+    /// Binds rules to a schema.
+    ///
+    /// # Errors
+    /// As [`QualityChecker::new`].
+    pub fn new(rules: &QualityRules, schema: &Schema) -> Result<Self, QualityError> {
+        Ok(Self {
+            checker: QualityChecker::new(rules, schema)?,
+        })
+    }
+
+    /// Takes what rows are compared with, as [`QualityChecker::with_baseline`] does: a row that a rule
+    /// before leaves out is none to choose.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: Baseline) -> Self {
+        self.checker = self.checker.with_baseline(baseline);
+        self
+    }
+
+    /// Looks at one batch whose first row has the given number.
+    ///
+    /// # Errors
+    /// As [`QualityChecker::check`].
+    pub fn observe(&mut self, first_row: u64, batch: &RecordBatch) -> Result<(), QualityError> {
+        self.checker.look(first_row, batch).map(|_| ())
+    }
+
+    /// The rows that stay.
+    pub fn finish(self) -> Survivors {
+        let rules = self.checker.rules.rules.iter().zip(self.checker.states);
+        let mut surveyed = rules.filter(|(rule, _)| rule.check.is_surveyed());
+        let best = surveyed
+            .next()
+            .map(|(_, state)| state.best)
+            .unwrap_or_default();
+        let rows = best.into_iter().map(|(key, (_, row))| (key, row));
+        Survivors(Arc::new(rows.collect()))
+    }
 }
 
 /// What is counted for one column.
@@ -65,6 +120,12 @@ impl QualityChecker {
                     return Err(type_unfit(&repair.name, column, data_type));
                 }
             }
+            if let Some(by) = repair.kind.by() {
+                let data_type = schema.field(place(schema, &repair.name, by)?).data_type();
+                if !fits_by(&repair.kind, data_type) {
+                    return Err(type_unfit(&repair.name, by, data_type));
+                }
+            }
         }
         let mut states = Vec::with_capacity(rules.rules.len());
         for rule in &rules.rules {
@@ -77,7 +138,13 @@ impl QualityChecker {
                 }
                 state.places.push(place);
             }
-            if matches!(rule.check, Check::Unique) {
+            if let Check::Unique(Survivor::Newest(by)) = &rule.check {
+                let data_type = schema.field(place(schema, &rule.name, by)?).data_type();
+                if !takes(&Check::Order { strict: false }, data_type) {
+                    return Err(type_unfit(&rule.name, by, data_type));
+                }
+            }
+            if matches!(rule.check, Check::Unique(_)) {
                 let fields = state
                     .places
                     .iter()
@@ -91,6 +158,7 @@ impl QualityChecker {
         Ok(Self {
             rules: rules.clone(),
             baseline: Baseline::default(),
+            survivors: None,
             schema: Arc::new(schema.clone()),
             states,
             columns: vec![ColumnState::default(); schema.fields().len()],
@@ -107,12 +175,28 @@ impl QualityChecker {
         self
     }
 
+    /// Goes by the rows that a [`QualitySurvey`] of the same rows chose; to be said before the first
+    /// batch.
+    #[must_use]
+    pub fn with_survivors(mut self, survivors: Survivors) -> Self {
+        self.survivors = Some(survivors);
+        self
+    }
+
     /// Checks one batch whose first row has the given number.
     ///
     /// # Errors
-    /// `schema_changed`, or `keys_too_many` when unique rules would hold more than sixty million
+    /// `schema_changed`, `survey_missing` when a rule keeps another row of a key than its first and
+    /// nobody said which, or `keys_too_many` when unique rules would hold more than sixty million
     /// keys.
     pub fn check(&mut self, first_row: u64, batch: &RecordBatch) -> Result<Checked, QualityError> {
+        if self.rules.is_survey_needed() && self.survivors.is_none() {
+            return Err(survey_missing());
+        }
+        self.look(first_row, batch)
+    }
+
+    fn look(&mut self, first_row: u64, batch: &RecordBatch) -> Result<Checked, QualityError> {
         self.check_schema(batch.schema_ref())?;
         let mut problems = Vec::new();
         let batch = self.repair(first_row, batch, &mut problems)?;
@@ -121,7 +205,12 @@ impl QualityChecker {
         }
         let mut stays = vec![true; batch.num_rows()];
         for (rule, state) in self.rules.rules.iter().zip(&mut self.states) {
-            let outcome = state.run(rule, &batch, &stays, &self.baseline)?;
+            let known = Known {
+                baseline: &self.baseline,
+                first_row,
+                survivors: self.survivors.as_ref().map(|survivors| &*survivors.0),
+            };
+            let outcome = state.run(rule, &batch, &stays, &known)?;
             state.checked += outcome.checked;
             state.failed += outcome.failed();
             if !matches!(rule.check, Check::NotNull) {
@@ -252,7 +341,13 @@ impl QualityChecker {
         for step in &self.rules.repairs {
             for name in &step.columns {
                 let place = place(&self.schema, &step.name, name)?;
-                let repaired = repair(&step.kind, &columns[place])?;
+                let by = match step.kind.by() {
+                    Some(by) => Some(Arc::clone(
+                        &columns[self::place(&self.schema, &step.name, by)?],
+                    )),
+                    None => None,
+                };
+                let repaired = repair(&step.kind, &columns[place], by.as_ref())?;
                 columns[place] = repaired.values;
                 self.repaired += count(repaired.changed.len());
                 problems.extend(repaired.changed.into_iter().map(|(row, value)| Problem {
@@ -390,4 +485,15 @@ fn dimensions(counts: &[RuleCount]) -> BTreeMap<String, f64> {
     sums.into_iter()
         .map(|(name, (failed, checked))| (name, 1.0 - ratio(failed, checked)))
         .collect()
+}
+
+fn survey_missing() -> QualityError {
+    Fault::general(
+        "survey_missing",
+        Bilingual::new(
+            "规则要保留每个键的最后、最新或最完整的一行，而数据没有先通读一遍",
+            "a rule keeps the last, newest or most complete row of a key, and the rows were not gone through before",
+        ),
+        Bilingual::new("报告此问题", "report this"),
+    )
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringBuilder};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float64Type};
 
+use crate::classify::check::is_resident_id;
 use crate::date::parse_day;
 use crate::error::{QualityError, internal};
-use crate::fold::fold;
-use crate::quality::rules::RepairKind;
+use crate::fold::{compact, fold};
+use crate::key::{ValueDomain, canonical};
+use crate::quality::rules::{Derived, RepairKind};
 
 /// A column after a repair, and the rows that changed with the value they had.
 pub(super) struct Repaired {
@@ -24,15 +26,49 @@ pub(super) fn fits(kind: &RepairKind, data_type: &DataType) -> bool {
         data_type,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
     );
+    let reads = |text: &str| is_text || fill_value(text, data_type).is_some();
     match kind {
-        RepairKind::Fill(value) => is_text || fill_value(value, data_type).is_some(),
+        RepairKind::Fill(value) => reads(value),
+        RepairKind::Lookup { pairs, .. } => pairs.values().all(|value| reads(value)),
+        RepairKind::Unit { .. } => matches!(data_type, DataType::Int64 | DataType::Float64),
+        RepairKind::Derive { what, .. } => match what {
+            Derived::Sex { female, male } => reads(female) && reads(male),
+            Derived::BirthDate => reads("1990-06-15"),
+            Derived::Region => reads("350203"),
+            Derived::ResidentId => is_text,
+        },
         _ => is_text,
     }
 }
 
-pub(super) fn repair(kind: &RepairKind, values: &ArrayRef) -> Result<Repaired, QualityError> {
-    if let RepairKind::Fill(value) = kind {
-        return fill(value, values);
+/// Whether a repair can read the type of the other column.
+pub(super) fn fits_by(kind: &RepairKind, data_type: &DataType) -> bool {
+    let is_text = matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
+    match kind {
+        RepairKind::Derive { .. } => is_text,
+        _ => is_text || data_type.is_primitive() || *data_type == DataType::Boolean,
+    }
+}
+
+/// Repairs a column; `by` is the other column that the repair reads.
+pub(super) fn repair(
+    kind: &RepairKind,
+    values: &ArrayRef,
+    by: Option<&ArrayRef>,
+) -> Result<Repaired, QualityError> {
+    match (kind, by) {
+        (RepairKind::Fill(value), _) => return fill(value, values),
+        (RepairKind::Unit { .. }, _) => return converted(kind, values),
+        (RepairKind::Lookup { pairs, .. }, Some(by)) => {
+            return filled_by(values, by, |text| pairs.get(text).cloned());
+        }
+        (RepairKind::Derive { what, .. }, Some(by)) => {
+            return filled_by(values, by, |text| derived(what, text));
+        }
+        _ => {}
     }
     let texts = cast(values, &DataType::Utf8).map_err(|error| internal("repair", &error))?;
     let texts = texts.as_string::<i32>();
@@ -70,8 +106,116 @@ fn spelled(kind: &RepairKind, text: &str) -> String {
             .iter()
             .find(|(from, _)| from == text)
             .map_or_else(|| text.to_owned(), |(_, to)| to.clone()),
-        RepairKind::Fill(_) => text.to_owned(),
+        RepairKind::ResidentId => eighteen(text)
+            .filter(|_| compact(text).len() == 15)
+            .unwrap_or_else(|| text.to_owned()),
+        RepairKind::Fill(_)
+        | RepairKind::Unit { .. }
+        | RepairKind::Lookup { .. }
+        | RepairKind::Derive { .. } => text.to_owned(),
     }
+}
+
+/// A valid resident number in its form of 18 digits.
+fn eighteen(text: &str) -> Option<String> {
+    let number = canonical(&ValueDomain::known("person-id"), text);
+    is_resident_id(&number).then_some(number)
+}
+
+/// What a resident number says.
+fn derived(what: &Derived, text: &str) -> Option<String> {
+    let number = eighteen(text)?;
+    Some(match what {
+        Derived::Sex { female, male } => {
+            let is_male = number
+                .as_bytes()
+                .get(16)
+                .is_some_and(|digit| digit % 2 == 1);
+            if is_male {
+                male.clone()
+            } else {
+                female.clone()
+            }
+        }
+        Derived::BirthDate => {
+            let (year, month) = (number.get(6..10)?, number.get(10..12)?);
+            format!("{year}-{month}-{}", number.get(12..14)?)
+        }
+        Derived::Region => number.get(..6)?.to_owned(),
+        Derived::ResidentId => number,
+    })
+}
+
+/// Fills gaps, and blank texts, with what another column's value leads to.
+fn filled_by(
+    values: &ArrayRef,
+    by: &ArrayRef,
+    found: impl Fn(&str) -> Option<String>,
+) -> Result<Repaired, QualityError> {
+    let internal = |error| internal("repair", &error);
+    let known = cast(by, &DataType::Utf8).map_err(internal)?;
+    let known = known.as_string::<i32>();
+    let texts = cast(values, &DataType::Utf8).map_err(internal)?;
+    let texts = texts.as_string::<i32>();
+    let is_gap = |row: usize| texts.is_null(row) || texts.value(row).trim().is_empty();
+    let mut builder = StringBuilder::new();
+    for row in 0..values.len() {
+        let text = (is_gap(row) && known.is_valid(row)).then(|| found(known.value(row).trim()));
+        builder.append_option(text.flatten());
+    }
+    let made: ArrayRef = Arc::new(builder.finish());
+    let made = cast(&made, values.data_type()).map_err(internal)?;
+    let changed: Vec<(usize, String)> = (0..made.len())
+        .filter(|row| made.is_valid(*row))
+        .map(|row| (row, String::new()))
+        .collect();
+    let is_made = arrow::compute::is_not_null(&made).map_err(internal)?;
+    let values = arrow::compute::kernels::zip::zip(&is_made, &made, values).map_err(internal)?;
+    Ok(Repaired { values, changed })
+}
+
+/// Numbers in another unit: times the factor, plus the offset. Whole numbers are rounded; a number
+/// that does not fit its type afterwards stays.
+fn converted(kind: &RepairKind, values: &ArrayRef) -> Result<Repaired, QualityError> {
+    /// Whole numbers up to here are exact as floating-point numbers.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let RepairKind::Unit {
+        factor,
+        offset,
+        min,
+        max,
+    } = *kind
+    else {
+        return Ok(Repaired {
+            values: Arc::clone(values),
+            changed: Vec::new(),
+        });
+    };
+    let is_whole = values.data_type().is_integer();
+    let numbers = cast(values, &DataType::Float64).map_err(|error| internal("repair", &error))?;
+    let numbers = numbers.as_primitive::<Float64Type>();
+    let other = |number: f64| {
+        let is_meant = min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max);
+        let made = number * factor + offset;
+        let made = if is_whole { made.round() } else { made };
+        let fits = made.is_finite()
+            && (!is_whole || (made.abs() <= EXACT_MAX && number.abs() <= EXACT_MAX));
+        (is_meant && fits && made != number).then_some(made)
+    };
+    let made: Float64Array = numbers
+        .iter()
+        .map(|number| number.and_then(other))
+        .collect();
+    let changed = (0..made.len())
+        .filter(|row| made.is_valid(*row))
+        .map(|row| (row, numbers.value(row).to_string()))
+        .collect();
+    let made: ArrayRef = Arc::new(made);
+    let internal = |error| internal("repair", &error);
+    let made = cast(&made, values.data_type()).map_err(internal)?;
+    let is_made = arrow::compute::is_not_null(&made).map_err(internal)?;
+    let values = arrow::compute::kernels::zip::zip(&is_made, &made, values).map_err(internal)?;
+    Ok(Repaired { values, changed })
 }
 
 fn fill_value(value: &str, data_type: &DataType) -> Option<ArrayRef> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quality::rules::{Check, Rule, ValueType};
+use crate::quality::rules::{Check, Rule, Survivor, ValueType};
 use crate::text::Bilingual;
 
 /// What was done about a problem.
@@ -109,10 +109,24 @@ pub(super) fn shown(value: &str) -> String {
 pub(super) fn problem(rule: &Rule, row: u64, column: Option<String>, value: &str) -> Problem {
     let (zh, en) = match &rule.check {
         Check::NotNull => ("缺少必填的值".to_owned(), "a value is missing".to_owned()),
-        Check::Unique => (
-            "键重复，先到者保留".to_owned(),
-            "the key was seen before; the first row stays".to_owned(),
-        ),
+        Check::Unique(survivor) => match survivor {
+            Survivor::First => (
+                "键重复，先到者保留".to_owned(),
+                "the key was seen before; the first row stays".to_owned(),
+            ),
+            Survivor::Last => (
+                "键重复，后到者保留".to_owned(),
+                "the key comes again; the last row stays".to_owned(),
+            ),
+            Survivor::Newest(by) => (
+                format!("键重复，{by} 最新者保留"),
+                format!("the key comes more than once; the row with the newest {by} stays"),
+            ),
+            Survivor::MostComplete => (
+                "键重复，最完整者保留".to_owned(),
+                "the key comes more than once; the most complete row stays".to_owned(),
+            ),
+        },
         Check::Type(wanted) => match wanted {
             ValueType::Integer => ("不是整数".to_owned(), "no whole number".to_owned()),
             ValueType::Number => ("不是数字".to_owned(), "no number".to_owned()),

@@ -1,6 +1,6 @@
 //! The document of rules, read with a place and a remedy for every error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -60,7 +60,8 @@ use crate::text::Bilingual;
 /// rules but `not_null` pass over nulls, `unique` over keys that are null in every column.
 ///
 /// Repairs by `kind`, in their order and before the rules: `trim` · `half_width` · `date` (to
-/// `2023-01-05`) · `upper` · `fill` (value) · `map` (from, to).
+/// `2023-01-05`) · `upper` · `resident_id` (15 digits to 18) · `fill` (value) · `map` (from, to) ·
+/// `unit` (factor, offset, min, max) · `lookup` (by, from, to) · `derive` (by, what, to).
 #[derive(Clone, Debug, Default)]
 pub struct QualityRules {
     version: u32,
@@ -84,6 +85,61 @@ pub(super) enum RepairKind {
     Upper,
     Fill(String),
     Map(Vec<(String, String)>),
+    /// Numbers within bounds into another unit.
+    Unit {
+        factor: f64,
+        offset: f64,
+        min: Option<f64>,
+        max: Option<f64>,
+    },
+    /// Resident numbers of 15 digits into those of 18.
+    ResidentId,
+    /// Gaps by what another column's value stands for.
+    Lookup {
+        by: String,
+        pairs: BTreeMap<String, String>,
+    },
+    /// Gaps by what a column of resident numbers says.
+    Derive {
+        by: String,
+        what: Derived,
+    },
+}
+
+impl RepairKind {
+    /// The other column that is read.
+    pub(super) fn by(&self) -> Option<&str> {
+        match self {
+            Self::Lookup { by, .. } | Self::Derive { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+}
+
+/// What a resident number says of its holder.
+#[derive(Clone, Debug)]
+pub(super) enum Derived {
+    /// The words for a woman and a man.
+    Sex {
+        female: String,
+        male: String,
+    },
+    BirthDate,
+    /// The six digits of the county.
+    Region,
+    /// The number itself, of 18 digits.
+    ResidentId,
+}
+
+/// Which of the rows of one key stays.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Survivor {
+    First,
+    Last,
+    /// The one with the latest value of a column of dates, times or numbers.
+    Newest(String),
+    /// The one with the fewest gaps.
+    MostComplete,
 }
 
 /// A rule.
@@ -100,7 +156,7 @@ pub(super) struct Rule {
 #[derive(Clone, Debug)]
 pub(super) enum Check {
     NotNull,
-    Unique,
+    Unique(Survivor),
     Type(ValueType),
     Date { min: Option<Day>, max: Option<Day> },
     Identifier(Identifier),
@@ -124,10 +180,15 @@ pub(super) enum ValueType {
 }
 
 impl Check {
+    /// Whether the rows have to be gone through once before the rule can be applied.
+    pub(super) fn is_surveyed(&self) -> bool {
+        matches!(self, Self::Unique(survivor) if *survivor != Survivor::First)
+    }
+
     pub(super) fn dimension(&self) -> &'static str {
         match self {
             Self::NotNull => "completeness",
-            Self::Unique => "uniqueness",
+            Self::Unique(_) => "uniqueness",
             Self::Order { .. } | Self::Reference { .. } => "consistency",
             Self::RowCount { .. } | Self::VolumeDrift { .. } => "volume",
             Self::Timely { .. } => "timeliness",
@@ -160,6 +221,12 @@ struct RepairTable {
     from: Vec<String>,
     #[serde(default)]
     to: Vec<String>,
+    by: Option<String>,
+    what: Option<String>,
+    factor: Option<f64>,
+    offset: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +252,8 @@ struct RuleTable {
     percent: Option<f64>,
     dataset: Option<String>,
     dataset_column: Option<String>,
+    survivor: Option<String>,
+    by: Option<String>,
 }
 
 /// Where a `reference` rule looks for a column's values.
@@ -198,6 +267,8 @@ pub struct ReferenceRule<'a> {
     pub column: &'a str,
 }
 
+/// Kinds of repair that take no options.
+const REPAIRS_WITHOUT_OPTIONS: &[&str] = &["trim", "half_width", "date", "upper", "resident_id"];
 /// A document of rules larger than this, or with more rules, is a mistake.
 const BYTES_MAX: usize = 1 << 20;
 const RULES_MAX: usize = 1000;
@@ -228,6 +299,17 @@ impl QualityRules {
             .into_iter()
             .map(RuleTable::read)
             .collect::<Result<Vec<_>, _>>()?;
+        let mut surveyed = rules.iter().filter(|rule: &&Rule| rule.check.is_surveyed());
+        if let Some(second) = surveyed.nth(1) {
+            return Err(fault(
+                "option_value",
+                &second.name,
+                second.columns.first().map(String::as_str),
+                "survivor",
+                "每份规则至多一条 last、newest 或 most_complete",
+                "last, newest or most_complete in one rule of a document at most",
+            ));
+        }
         for (place, rule) in rules.iter().enumerate() {
             if rules[..place]
                 .iter()
@@ -262,6 +344,12 @@ impl QualityRules {
         })
     }
 
+    /// Whether a rule keeps another row of a key than its first, so that the rows have to be gone
+    /// through once before, by a [`crate::QualitySurvey`].
+    pub fn is_survey_needed(&self) -> bool {
+        self.rules.iter().any(|rule| rule.check.is_surveyed())
+    }
+
     /// The version that the document states.
     pub fn version(&self) -> u32 {
         self.version
@@ -285,18 +373,108 @@ impl RepairTable {
                 en,
             ))
         };
-        let has_map = !self.from.is_empty() || !self.to.is_empty();
-        if has_map && self.kind != "map" {
-            return bad("from", "仅用于 map", "only with map");
+        let used: &[&str] = match self.kind.as_str() {
+            "fill" => &["value"],
+            "map" => &["from", "to"],
+            "unit" => &["factor", "offset", "min", "max"],
+            "lookup" => &["by", "from", "to"],
+            "derive" => &["by", "what", "to"],
+            _ => &[],
+        };
+        let given = [
+            ("value", self.value.is_some()),
+            ("from", !self.from.is_empty()),
+            ("to", !self.to.is_empty()),
+            ("by", self.by.is_some()),
+            ("what", self.what.is_some()),
+            ("factor", self.factor.is_some()),
+            ("offset", self.offset.is_some()),
+            ("min", self.min.is_some()),
+            ("max", self.max.is_some()),
+        ];
+        let unfit = (given.iter()).find(|(option, given)| *given && !used.contains(option));
+        let is_known = !used.is_empty() || REPAIRS_WITHOUT_OPTIONS.contains(&self.kind.as_str());
+        if let Some((option, _)) = unfit.filter(|_| is_known) {
+            return bad(
+                option,
+                "不属于该类修复",
+                "nothing: it does not belong to this kind",
+            );
         }
-        if self.kind != "fill" && self.value.is_some() {
-            return bad("value", "仅用于 fill", "only with fill");
-        }
+        let by = || match &self.by {
+            Some(by) if !by.is_empty() && !columns.contains(by) => Ok(by.clone()),
+            _ => Err(fault(
+                "option_value",
+                &name,
+                columns.first().map(String::as_str),
+                "by",
+                "另一列的列名",
+                "the name of another column",
+            )),
+        };
         let kind = match self.kind.as_str() {
             "trim" => RepairKind::Trim,
             "half_width" => RepairKind::HalfWidth,
             "date" => RepairKind::Date,
             "upper" => RepairKind::Upper,
+            "resident_id" => RepairKind::ResidentId,
+            "unit" => {
+                let numbers = [self.factor, self.offset, self.min, self.max];
+                if numbers.iter().flatten().any(|number| !number.is_finite()) {
+                    return bad("factor", "有限的数", "finite numbers");
+                }
+                let (factor, offset) = (self.factor.unwrap_or(1.0), self.offset.unwrap_or(0.0));
+                if factor == 0.0 || (self.factor.is_none() && self.offset.is_none()) {
+                    return bad(
+                        "factor",
+                        "非零的数，如 100；或只写 offset",
+                        "a number other than 0, such as 100; or offset alone",
+                    );
+                }
+                RepairKind::Unit {
+                    factor,
+                    offset,
+                    min: self.min,
+                    max: self.max,
+                }
+            }
+            "lookup" => {
+                let by = by()?;
+                if self.from.len() != self.to.len() || self.from.is_empty() {
+                    return bad("to", "与 from 一一对应", "as many values as in from");
+                }
+                RepairKind::Lookup {
+                    by,
+                    pairs: self.from.into_iter().zip(self.to).collect(),
+                }
+            }
+            "derive" => {
+                let by = by()?;
+                let what = match (self.what.as_deref(), self.to.as_slice()) {
+                    (Some("sex"), []) => Derived::Sex {
+                        female: "女".to_owned(),
+                        male: "男".to_owned(),
+                    },
+                    (Some("sex"), [female, male]) => Derived::Sex {
+                        female: female.clone(),
+                        male: male.clone(),
+                    },
+                    (Some("birth_date"), []) => Derived::BirthDate,
+                    (Some("region"), []) => Derived::Region,
+                    (Some("resident_id"), []) => Derived::ResidentId,
+                    (Some("sex"), _) => {
+                        return bad("to", "女、男各写什么", "the words for a woman and a man");
+                    }
+                    (Some("birth_date" | "region" | "resident_id"), _) => {
+                        return bad("to", "仅用于 sex", "nothing: it is for sex alone");
+                    }
+                    _ => {
+                        let known = "sex, birth_date, region, resident_id";
+                        return bad("what", known, known);
+                    }
+                };
+                RepairKind::Derive { by, what }
+            }
             "fill" => match self.value {
                 Some(value) => RepairKind::Fill(value),
                 None => return bad("value", "填充的值", "the value to fill in"),
@@ -306,7 +484,8 @@ impl RepairTable {
             }
             "map" => return bad("to", "与 from 一一对应", "as many values as in from"),
             _ => {
-                let known = "trim, half_width, date, upper, fill, map";
+                let known =
+                    "trim, half_width, date, upper, resident_id, fill, map, unit, lookup, derive";
                 return bad("kind", known, known);
             }
         };
@@ -387,7 +566,8 @@ impl RuleTable {
 
     fn check(&self, columns: &[String]) -> Result<Check, QualityError> {
         let used: &[&str] = match self.kind.as_str() {
-            "not_null" | "unique" => &[],
+            "not_null" => &[],
+            "unique" => &["survivor", "by"],
             "type" => &["data_type"],
             "date" | "range" | "row_count" => &["min", "max"],
             "identifier" => &["identifier"],
@@ -416,6 +596,8 @@ impl RuleTable {
             ("percent", self.percent.is_some()),
             ("dataset", self.dataset.is_some()),
             ("dataset_column", self.dataset_column.is_some()),
+            ("survivor", self.survivor.is_some()),
+            ("by", self.by.is_some()),
         ];
         if let Some((option, _)) = given
             .iter()
@@ -438,7 +620,7 @@ impl RuleTable {
     fn check_of_kind(&self, columns: &[String]) -> Result<Check, QualityError> {
         Ok(match self.kind.as_str() {
             "not_null" => Check::NotNull,
-            "unique" => Check::Unique,
+            "unique" => Check::Unique(self.survivor(columns)?),
             "type" => Check::Type(match self.data_type.as_deref() {
                 Some("integer") => ValueType::Integer,
                 Some("number") => ValueType::Number,
@@ -485,6 +667,35 @@ impl RuleTable {
             },
             _ => self.comparing(columns)?,
         })
+    }
+
+    fn survivor(&self, columns: &[String]) -> Result<Survivor, QualityError> {
+        let survivor = match (self.survivor.as_deref(), &self.by) {
+            (None | Some("first"), None) => Survivor::First,
+            (Some("last"), None) => Survivor::Last,
+            (Some("most_complete"), None) => Survivor::MostComplete,
+            (Some("newest"), Some(by)) => Survivor::Newest(by.clone()),
+            (Some("newest"), None) => {
+                let (zh, en) = (
+                    "日期、时间或数值列的列名",
+                    "a column of dates, times or numbers",
+                );
+                return Err(self.bad(columns, "by", zh, en));
+            }
+            (None | Some("first" | "last" | "most_complete"), Some(_)) => {
+                let (zh, en) = ("仅用于 newest", "nothing: it is for newest alone");
+                return Err(self.bad(columns, "by", zh, en));
+            }
+            (Some(_), _) => {
+                let known = "first, last, newest, most_complete";
+                return Err(self.bad(columns, "survivor", known, known));
+            }
+        };
+        if survivor != Survivor::First && self.on_fail.as_deref() != Some("drop") {
+            let (zh, en) = ("drop（与 survivor 同用）", "drop, as survivor asks for it");
+            return Err(self.bad(columns, "on_fail", zh, en));
+        }
+        Ok(survivor)
     }
 
     /// A rule that compares the push with what was before it, or with another data set.

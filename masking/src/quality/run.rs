@@ -1,6 +1,6 @@
 //! One rule over one batch.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array};
@@ -15,7 +15,7 @@ use crate::error::{Fault, QualityError, internal};
 use crate::key::canonical;
 use crate::quality::baseline::{Baseline, Reference};
 use crate::quality::count;
-use crate::quality::rules::{Check, Rule};
+use crate::quality::rules::{Check, Rule, Survivor};
 use crate::quality::value::{numbers, passing, value_at};
 use crate::quality::whole::Whole;
 use crate::text::Bilingual;
@@ -33,7 +33,51 @@ pub(super) struct State {
     /// Keys of a unique rule that were seen.
     pub(super) keys: HashSet<[u8; 16]>,
     pub(super) rows: Option<RowConverter>,
+    /// By key of a rule that is surveyed, the row that stays and what it was chosen by.
+    pub(super) best: HashMap<[u8; 16], (f64, u64)>,
     pub(super) whole: Whole,
+}
+
+/// What is known besides the rows of a batch.
+pub(super) struct Known<'a> {
+    pub(super) baseline: &'a Baseline,
+    /// The number of the batch's first row.
+    pub(super) first_row: u64,
+    /// The rows that stay, by key, of the rule that is surveyed; none while it is.
+    pub(super) survivors: Option<&'a HashMap<[u8; 16], u64>>,
+}
+
+/// What the rows of a key are chosen by; the highest stays.
+type Ranks = Box<dyn Fn(usize) -> f64>;
+
+fn ranks(survivor: &Survivor, batch: &RecordBatch) -> Result<Ranks, QualityError> {
+    match survivor {
+        Survivor::First | Survivor::Last => Ok(Box::new(|_| 0.0)),
+        Survivor::Newest(by) => {
+            let Some(values) = batch.column_by_name(by) else {
+                return Ok(Box::new(|_| 0.0));
+            };
+            let moments = moments(values)?;
+            Ok(Box::new(move |row| {
+                if moments.is_valid(row) {
+                    moments.value(row)
+                } else {
+                    f64::NEG_INFINITY
+                }
+            }))
+        }
+        Survivor::MostComplete => {
+            let mut present = vec![0u32; batch.num_rows()];
+            for column in batch.columns() {
+                for (row, present) in present.iter_mut().enumerate() {
+                    *present += u32::from(column.is_valid(row));
+                }
+            }
+            Ok(Box::new(move |row| {
+                present.get(row).copied().map_or(0.0, f64::from)
+            }))
+        }
+    }
 }
 
 /// What one rule found in one batch.
@@ -64,8 +108,9 @@ impl State {
         rule: &Rule,
         batch: &RecordBatch,
         stays: &[bool],
-        baseline: &Baseline,
+        known: &Known<'_>,
     ) -> Result<Outcome, QualityError> {
+        let baseline = known.baseline;
         let columns: Vec<&ArrayRef> = self
             .places
             .iter()
@@ -85,7 +130,25 @@ impl State {
                     _ => Ok(Outcome::default()),
                 }
             }
-            Check::Unique => self.unique(rule, &columns, stays),
+            Check::Unique(Survivor::First) => {
+                self.unique(rule, &columns, stays, |state, _, key| {
+                    state.keys.insert(key)
+                })
+            }
+            Check::Unique(survivor) => match &known.survivors {
+                None => {
+                    let ranks = ranks(survivor, batch)?;
+                    let is_last = *survivor == Survivor::Last;
+                    self.unique(rule, &columns, stays, |state, row, key| {
+                        let at = (ranks(row), known.first_row + count(row));
+                        state.survey(key, at, is_last);
+                        true
+                    })
+                }
+                Some(survivors) => self.unique(rule, &columns, stays, |_, row, key| {
+                    survivors.get(&key) == Some(&(known.first_row + count(row)))
+                }),
+            },
             Check::Order { strict } => ordered(&columns, &self.places, *strict, stays),
             check => {
                 let mut outcome = Outcome::default();
@@ -97,11 +160,21 @@ impl State {
         }
     }
 
+    /// Keeps the better of two rows of a key, of two that are as good the first or the last.
+    fn survey(&mut self, key: [u8; 16], (rank, row): (f64, u64), is_last: bool) {
+        let best = self.best.entry(key).or_insert((rank, row));
+        let order = rank.total_cmp(&best.0);
+        if order.is_gt() || (is_last && order.is_eq()) {
+            *best = (rank, row);
+        }
+    }
+
     fn unique(
         &mut self,
         rule: &Rule,
         columns: &[&ArrayRef],
         stays: &[bool],
+        mut passes: impl FnMut(&mut Self, usize, [u8; 16]) -> bool,
     ) -> Result<Outcome, QualityError> {
         let Some(converter) = &self.rows else {
             return Ok(Outcome::default());
@@ -120,7 +193,7 @@ impl State {
                 continue;
             }
             outcome.checked += 1;
-            if !self.keys.insert(digest(key.as_ref())) {
+            if !passes(self, row, digest(key.as_ref())) {
                 let value = texts
                     .as_ref()
                     .map_or("", |texts| value_at(texts, row))
@@ -134,7 +207,7 @@ impl State {
             }
         }
         outcome.count_for(&self.places);
-        if self.keys.len() > KEYS_MAX {
+        if self.keys.len().max(self.best.len()) > KEYS_MAX {
             return Err(Fault {
                 column: rule.columns.first().cloned(),
                 ..Fault::general(

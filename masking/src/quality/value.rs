@@ -66,7 +66,7 @@ pub(super) fn passing<'a>(
                 .binary_search_by(|known| known.as_str().cmp(text))
                 .is_ok()
         })?,
-        Check::Unique
+        Check::Unique(_)
         | Check::Order { .. }
         | Check::RowCount { .. }
         | Check::Timely { .. }
@@ -120,7 +120,7 @@ pub(super) fn takes(check: &Check, data_type: &DataType) -> bool {
     );
     match check {
         Check::NotNull => true,
-        Check::Unique => RowConverter::supports_fields(&[SortField::new(data_type.clone())]),
+        Check::Unique(_) => RowConverter::supports_fields(&[SortField::new(data_type.clone())]),
         Check::Range { .. } => is_text || data_type.is_numeric(),
         Check::Date { .. } | Check::Timely { .. } => could_hold_days(data_type),
         Check::Order { .. } => is_text || data_type.is_numeric() || data_type.is_temporal(),

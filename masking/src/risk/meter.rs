@@ -1,6 +1,6 @@
 //! Counting equivalence classes batch by batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
@@ -8,11 +8,13 @@ use arrow::record_batch::RecordBatch;
 use sha2::{Digest, Sha256};
 
 use crate::error::{MeasureError, internal};
-use crate::generalise::{Hierarchy, Path};
+use crate::generalise::{Hierarchy, Path, Requirement};
+use crate::risk::float;
 use crate::risk::histogram::Histogram;
 use crate::risk::keys::{Keys, Numbering, column, index};
 use crate::risk::population;
 use crate::risk::report::{RiskReport, Scale, measure};
+use crate::risk::special::SpecialMeter;
 use crate::text::Bilingual;
 
 /// Counts equivalence classes batch by batch. Memory grows with the number of distinct classes, not
@@ -26,6 +28,7 @@ pub struct RiskMeter {
     sizes: Vec<u64>,
     sensitive: Option<Sensitive>,
     population: Option<HashMap<u128, u64>>,
+    special: Option<SpecialMeter>,
 }
 
 /// The sensitive column, and its values by class.
@@ -51,7 +54,17 @@ impl RiskMeter {
             sizes: Vec::new(),
             sensitive: sensitive.map(Sensitive::new),
             population: None,
+            special: None,
         }
+    }
+
+    /// Searches special uniques too, by up to three of the columns; the report then has
+    /// [`RiskReport::special`], unless distinct rows are more than 500,000, or more than 10,000,000
+    /// together with the sets of columns. Call it before the first batch.
+    #[must_use]
+    pub fn with_special_uniques(mut self) -> Self {
+        self.special = SpecialMeter::beside(&self.quasi);
+        self
     }
 
     /// Takes t-closeness by the hierarchical distance over the sensitive values; without it, words
@@ -86,6 +99,12 @@ impl RiskMeter {
                 *sensitive.cells.entry((class, values[row])).or_default() += 1;
             }
         }
+        if let Some(special) = &mut self.special {
+            special.observe(batch)?;
+            if !special.is_small() {
+                self.special = None;
+            }
+        }
         Ok(())
     }
 
@@ -105,6 +124,7 @@ impl RiskMeter {
 
     /// The measures. Without quasi-identifiers the whole table is one class.
     pub fn finish(self) -> RiskReport {
+        let own: u64 = self.sizes.iter().sum();
         let population = self.population.map(|population| {
             let sample = self.classes.iter();
             let sample = sample.map(|(key, class)| (*key, self.sizes[index(*class)]));
@@ -119,16 +139,66 @@ impl RiskMeter {
             ),
             Some(sensitive) => {
                 let scale = sensitive.scale();
-                let ranks = sensitive.values.ranks();
-                let cells = sensitive.cells.into_iter();
-                let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
-                let histogram = Histogram::of_cells(cells.collect());
-                measure(self.quasi, Some(sensitive.name), histogram, &scale)
+                let (name, histogram) = (sensitive.name.clone(), sensitive.histogram());
+                measure(self.quasi, Some(name), histogram, &scale)
             }
         };
+        let sampling = (population.as_ref()).map_or(1.0, |population| {
+            float(own) / float(population.rows.max(own).max(1))
+        });
+        let special =
+            (self.special).map(|special| special.of_sample(sampling).finish().uniques().clone());
         RiskReport {
             population,
+            special,
             ..report
+        }
+    }
+}
+
+/// Classes that miss a requirement.
+pub(super) struct Missed {
+    /// What the keys of classes are made with.
+    pub(super) keys: Keys,
+    pub(super) classes: HashSet<u128>,
+    /// Their rows.
+    pub(super) rows: u64,
+    /// Rows of all classes.
+    pub(super) all: u64,
+}
+
+impl RiskMeter {
+    /// The classes that miss a requirement, their sensitive values compared with those of all rows.
+    pub(super) fn missed(self, requirement: &Requirement) -> Missed {
+        let is_met: Vec<bool> = match self.sensitive {
+            None => self
+                .sizes
+                .iter()
+                .map(|size| requirement.holds_floor(*size, &[]))
+                .collect(),
+            Some(sensitive) => {
+                let scale = sensitive.scale();
+                let mut histogram = sensitive.histogram();
+                let ranked = histogram.close_ranks();
+                let spread = scale.spread(ranked.totals, &ranked.kept);
+                let sizes = self.sizes.iter();
+                sizes
+                    .zip(histogram.classes())
+                    .map(|(size, class)| {
+                        requirement.holds_floor(*size, class)
+                            && requirement.holds_spread(class, &spread)
+                    })
+                    .collect()
+            }
+        };
+        let classes = self.classes.into_iter();
+        let missed = classes.filter(|(_, class)| !is_met[index(*class)]);
+        let (classes, numbers): (HashSet<u128>, Vec<u32>) = missed.unzip();
+        Missed {
+            keys: self.quasi_keys,
+            classes,
+            rows: numbers.iter().map(|class| self.sizes[index(*class)]).sum(),
+            all: self.sizes.iter().sum(),
         }
     }
 }
@@ -160,6 +230,14 @@ impl Sensitive {
         Ok(numbers)
     }
 
+    /// The classes with their values by rank.
+    fn histogram(self) -> Histogram {
+        let ranks = self.values.ranks();
+        let cells = self.cells.into_iter();
+        let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
+        Histogram::of_cells(cells.collect())
+    }
+
     fn scale(&self) -> Scale {
         if self.hierarchy.is_some() {
             return Scale::hierarchical(&self.values.ranks(), &self.paths);
@@ -185,7 +263,7 @@ pub(crate) fn first_rows(
 
 /// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion
 /// classes.
-fn digest(key: &[u8]) -> u128 {
+pub(super) fn digest(key: &[u8]) -> u128 {
     let bytes: [u8; 32] = Sha256::digest(key).into();
     let mut head = [0; 16];
     head.copy_from_slice(&bytes[..16]);

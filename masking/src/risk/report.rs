@@ -9,6 +9,7 @@ use crate::generalise::{Path, groups};
 use crate::risk::histogram::Histogram;
 use crate::risk::keys::index;
 use crate::risk::population::PopulationRisk;
+use crate::risk::special::SpecialUniques;
 use crate::risk::spread::{Distance, Spread, Tree, effective, recursion};
 use crate::risk::{count, float};
 
@@ -20,7 +21,8 @@ const RECURSIVE_L_MAX: usize = 10;
 ///
 /// Sources: k-anonymity (Sweeney 2002), l-diversity (Machanavajjhala and others 2007), t-closeness
 /// (Li and others 2007), delta-disclosure privacy (Brickell and Shmatikov 2008), beta-likeness (Cao
-/// and Karras 2012), prosecutor and marketer risk (El Emam 2013).
+/// and Karras 2012), prosecutor and marketer risk (El Emam 2013), special uniques (Elliot, Manning and
+/// Ford 2002).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RiskReport {
     /// The quasi-identifiers.
@@ -69,6 +71,9 @@ pub struct RiskReport {
     /// Measures against a population table, if one was observed.
     #[serde(default)]
     pub population: Option<PopulationRisk>,
+    /// Rows that are unique by few of the quasi-identifiers; absent where that was not searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub special: Option<SpecialUniques>,
     /// Number of classes by size: `1`, `2`, `3-4`, `5-9`, `10-19`, `20-49`, `50-99`, `100+`.
     pub histogram: BTreeMap<String, u64>,
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::Float64Array;
 use arrow::record_batch::RecordBatch;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, MeasureError};
 use crate::generalise::{CodeTable, not_observed};
@@ -14,6 +15,11 @@ use crate::text::Bilingual;
 /// Columns and sets of columns that a search goes through.
 const COLUMNS_MAX: usize = 32;
 const SETS_MAX: u64 = 20_000;
+/// Sets that the search beside a measurement goes through: of up to so many columns.
+const SIZE_MAX: usize = 3;
+/// Distinct rows that it takes, and distinct rows times sets of columns: a second or two.
+const COMBINATIONS_MAX: u64 = 500_000;
+const STEPS_MAX: u64 = 10_000_000;
 
 /// Searches rows that are unique by few of their values: minimal sample uniques, sets of columns by
 /// which a row is alone and by no smaller part of which it is (Elliot, Manning and Ford 2002).
@@ -29,10 +35,14 @@ pub struct SpecialMeter {
 }
 
 /// Minimal sample uniques of a table.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SpecialUniques {
+    /// Sets of up to so many columns were searched.
+    pub size_max: usize,
     /// Rows that are alone by all columns.
     pub uniques: u64,
+    /// Special uniques: rows that have a minimal sample unique.
+    pub rows: u64,
     /// Minimal sample uniques by the number of their columns.
     pub by_size: BTreeMap<usize, u64>,
     /// By column, the share of minimal sample uniques that it is part of, in the columns' order.
@@ -40,6 +50,10 @@ pub struct SpecialUniques {
     /// Expected share of unique rows that are unique in the population too (data intrusion
     /// simulation, Skinner and Elliot 2002).
     pub intrusion: f64,
+    /// Highest score of a row, as [`SpecialScores::scores`] has them.
+    pub score_max: f64,
+    /// Highest probability of a correct match of a row, as [`SpecialScores::intrusions`] has them.
+    pub intrusion_max: f64,
 }
 
 /// The scores of rows.
@@ -90,6 +104,25 @@ impl SpecialMeter {
         self.table.observe(batch).map(|_| ())
     }
 
+    /// The search that goes along with a measurement over these columns: none without columns or
+    /// with too many of them.
+    pub(crate) fn beside(names: &[String]) -> Option<Self> {
+        Self::new(names, SIZE_MAX, 1.0).ok()
+    }
+
+    /// Whether what was observed can be searched in a second or two.
+    pub(crate) fn is_small(&self) -> bool {
+        let combinations = count(self.table.len());
+        let steps = combinations.saturating_mul(sets(self.names.len(), self.size_max));
+        combinations <= COMBINATIONS_MAX && steps <= STEPS_MAX
+    }
+
+    /// The same for a sample that holds this share of its population.
+    pub(crate) fn of_sample(mut self, sampling: f64) -> Self {
+        self.sampling = sampling.clamp(f64::MIN_POSITIVE, 1.0);
+        self
+    }
+
     /// Searches the minimal sample uniques.
     pub fn finish(self) -> SpecialScores {
         let combinations = self.table.combinations();
@@ -105,7 +138,7 @@ impl SpecialMeter {
                 }
             }
         }
-        let uniques = self.uniques(&combinations, &found);
+        let mut uniques = self.uniques(&combinations, &found);
         let of_row = |sets: &Vec<u32>| sets.iter().map(|set| self.score(*set)).sum();
         let of_rows = combinations
             .iter()
@@ -116,8 +149,12 @@ impl SpecialMeter {
             .collect();
         let sum: f64 = found.iter().map(of_row).sum();
         let expected = uniques.intrusion * float(uniques.uniques);
+        let unit = if sum > 0.0 { expected / sum } else { 0.0 };
+        uniques.rows = count(scores.len());
+        uniques.score_max = scores.values().copied().fold(0.0, f64::max);
+        uniques.intrusion_max = (uniques.score_max * unit).min(1.0);
         SpecialScores {
-            unit: if sum > 0.0 { expected / sum } else { 0.0 },
+            unit,
             width: self.names.len(),
             table: self.table,
             uniques,
@@ -137,10 +174,12 @@ impl SpecialMeter {
         let all = float(by_size.values().sum::<u64>().max(1));
         let shares = by_column.iter().map(|sets| float(*sets) / all);
         SpecialUniques {
+            size_max: self.size_max,
             uniques: classes_of_size(combinations, 1),
             by_size,
             contributions: self.names.iter().cloned().zip(shares).collect(),
             intrusion: intrusion(combinations, self.sampling),
+            ..SpecialUniques::default()
         }
     }
 

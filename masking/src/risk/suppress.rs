@@ -1,39 +1,42 @@
-//! Rows that too few others agree with, left out.
+//! Rows whose classes miss what is asked for, left out.
 //!
 //! One odd row in a million would keep a whole table below its k. Two passes over the masked rows: count the classes, then
-//! leave out the rows of the small ones.
+//! leave out the rows of those that are too small, or whose sensitive values are too few or too far from all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use arrow::array::BooleanArray;
 use arrow::record_batch::RecordBatch;
-use sha2::{Digest, Sha256};
 
-use super::Keys;
+use super::meter::digest;
+use super::{Keys, RiskMeter};
 use crate::error::MeasureError;
+use crate::generalise::Requirement;
 
 /// The first pass: counts the classes of masked rows.
 #[derive(Debug)]
 pub struct ClassCounter {
     quasi: Vec<String>,
-    k_min: u64,
+    requirement: Requirement,
     percent_max: f64,
-    keys: Keys,
-    classes: HashMap<u128, u64>,
-    total: u64,
+    meter: RiskMeter,
 }
 
 impl ClassCounter {
-    /// Starts to count over columns by name: classes of fewer than `k_min` rows are to be left out, if they are at most
+    /// Starts to count over columns by name: classes that miss the requirement are to be left out, if they are at most
     /// `percent_max` percent of all rows.
-    pub fn new(quasi: &[String], k_min: u64, percent_max: f64) -> Self {
+    pub fn new(
+        quasi: &[String],
+        sensitive: Option<&str>,
+        requirement: Requirement,
+        percent_max: f64,
+    ) -> Self {
+        let sensitive = sensitive.filter(|_| requirement.is_sensitive_needed());
         Self {
             quasi: quasi.to_vec(),
-            k_min,
+            requirement,
             percent_max,
-            keys: Keys::default(),
-            classes: HashMap::new(),
-            total: 0,
+            meter: RiskMeter::new(quasi, sensitive),
         }
     }
 
@@ -42,24 +45,20 @@ impl ClassCounter {
     /// # Errors
     /// `column_missing`, naming the column.
     pub fn observe(&mut self, batch: &RecordBatch) -> Result<(), MeasureError> {
-        for class in classes(&self.quasi, &mut self.keys, batch)? {
-            *self.classes.entry(class).or_default() += 1;
-            self.total += 1;
-        }
-        Ok(())
+        self.meter.observe(batch)
     }
 
-    /// What to leave out so that every class that stays has enough rows; none where that were more than may be.
+    /// What to leave out so that every class that stays has what is asked for, measured against the values of all rows; none
+    /// where that were more than may be.
     pub fn finish(self) -> Option<Suppression> {
-        let small = self.classes.iter().filter(|(_, rows)| **rows < self.k_min);
-        let suppressed: u64 = small.clone().map(|(_, rows)| rows).sum();
+        let missed = self.meter.missed(&self.requirement);
         #[allow(clippy::cast_precision_loss, reason = "a share")]
-        let percent = suppressed as f64 / self.total.max(1) as f64 * 100.0;
+        let percent = missed.rows as f64 / missed.all.max(1) as f64 * 100.0;
         (percent <= self.percent_max).then(|| Suppression {
-            small: small.map(|(class, _)| *class).collect(),
             quasi: self.quasi,
-            keys: self.keys,
-            suppressed,
+            keys: missed.keys,
+            missed: missed.classes,
+            suppressed: missed.rows,
         })
     }
 }
@@ -69,7 +68,7 @@ impl ClassCounter {
 pub struct Suppression {
     quasi: Vec<String>,
     keys: Keys,
-    small: HashSet<u128>,
+    missed: HashSet<u128>,
     suppressed: u64,
 }
 
@@ -85,7 +84,7 @@ impl Suppression {
     /// `column_missing`, naming the column.
     pub fn stays(&mut self, batch: &RecordBatch) -> Result<BooleanArray, MeasureError> {
         let classes = classes(&self.quasi, &mut self.keys, batch)?;
-        let stays = classes.iter().map(|class| !self.small.contains(class));
+        let stays = classes.iter().map(|class| !self.missed.contains(class));
         Ok(stays.map(Some).collect())
     }
 }
@@ -99,15 +98,6 @@ fn classes(
     Ok((0..batch.num_rows())
         .map(|row| digest(rows.key(row)))
         .collect())
-}
-
-/// 128 bits of SHA-256: two classes meet in one digest with a chance of 2^-64 at four billion
-/// classes.
-fn digest(key: &[u8]) -> u128 {
-    let bytes: [u8; 32] = Sha256::digest(key).into();
-    let mut head = [0; 16];
-    head.copy_from_slice(&bytes[..16]);
-    u128::from_be_bytes(head)
 }
 
 #[cfg(test)]
@@ -134,7 +124,7 @@ mod tests {
             batch(&[Some("a"), Some("c"), None, Some("c"), Some("c")]),
         ];
         let counted = |percent_max: f64| {
-            let mut counter = ClassCounter::new(&quasi, 3, percent_max);
+            let mut counter = ClassCounter::new(&quasi, None, Requirement::k(3), percent_max);
             for batch in &batches {
                 counter.observe(batch).unwrap();
             }
@@ -153,5 +143,41 @@ mod tests {
         }
         let report = meter.finish();
         assert_eq!((report.rows, report.k, report.classes), (6, 3, 2));
+    }
+
+    /// Two classes of three rows: the values of one are all the same.
+    #[test]
+    fn a_class_whose_sensitive_values_are_too_few_is_left_out() {
+        let q: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "a", "b", "b", "b"]));
+        let s: ArrayRef = Arc::new(StringArray::from(vec!["x", "y", "x", "x", "x", "x"]));
+        let rows = RecordBatch::try_from_iter([("q", q), ("s", s)]).unwrap();
+        let quasi = ["q".to_owned()];
+        let left_out = |requirement: Requirement| {
+            let mut counter = ClassCounter::new(&quasi, Some("s"), requirement, 50.0);
+            counter.observe(&rows).unwrap();
+            let mut suppression = counter.finish().unwrap();
+            let stays = suppression.stays(&rows).unwrap();
+            let stays: Vec<bool> = stays.iter().flatten().collect();
+            (suppression.suppressed(), stays)
+        };
+        let none = (0, vec![true; 6]);
+        let second = (3, vec![true, true, true, false, false, false]);
+        assert_eq!(left_out(Requirement::k(3)), none);
+        let l = |l| Requirement {
+            l_distinct: Some(l),
+            ..Requirement::k(2)
+        };
+        assert_eq!(left_out(l(1)), none);
+        assert_eq!(left_out(l(2)), second);
+        // Shares of y are 1/3 and 0, of all 1/6: the gains are 1 for y, and 1/5 for x.
+        let beta = |beta| Requirement {
+            beta_basic: Some(beta),
+            ..Requirement::k(2)
+        };
+        assert_eq!(left_out(beta(1.01)), none);
+        assert_eq!(
+            left_out(beta(0.9)),
+            (3, vec![false, false, false, true, true, true])
+        );
     }
 }

@@ -432,3 +432,58 @@ proptest! {
         prop_assert!((report.prosecutor_avg - float(report.classes) / float(report.rows)).abs() < 1e-12);
     }
 }
+
+/// Six rows; the row `x` is alone by one column.
+#[test]
+fn a_measurement_searches_special_uniques_beside() {
+    let a = ["x", "y", "y", "z", "z", "z"].map(Some).to_vec();
+    let b = ["p", "p", "p", "q", "q", "q"].map(Some).to_vec();
+    let batch = table(
+        &[("a", a), ("b", b)],
+        Arc::new(Int64Array::from(vec![0; 6])),
+    );
+    let names = ["a", "b"].map(str::to_owned);
+    let plain = {
+        let mut meter = RiskMeter::new(&names, None);
+        meter.observe(&batch).unwrap();
+        meter.finish()
+    };
+    assert_eq!(plain.special, None, "only where it is asked for");
+    let mut meter = RiskMeter::new(&names, None).with_special_uniques();
+    meter.observe(&batch.slice(0, 3)).unwrap();
+    meter.observe(&batch.slice(3, 3)).unwrap();
+    let special = meter.finish().special.unwrap();
+    assert_eq!((special.uniques, special.rows), (1, 1));
+    assert_eq!(special.by_size, BTreeMap::from([(1, 1)]));
+    close(special.score_max, 1.0);
+    // The rows are taken as everybody there is.
+    close(special.intrusion, 1.0);
+    close(special.intrusion_max, 1.0);
+
+    let mut meter = RiskMeter::new(&names, None).with_special_uniques();
+    meter.observe(&batch).unwrap();
+    for _ in 0..4 {
+        meter.observe_population(&batch).unwrap();
+    }
+    // A quarter of the population: one unique and one pair, 0.25 / (0.25 + 2 * 0.75).
+    let special = meter.finish().special.unwrap();
+    close(special.intrusion, 0.25 / 1.75);
+
+    let read: RiskReport = serde_json::from_str(&serde_json::to_string(&plain).unwrap()).unwrap();
+    assert_eq!(read, plain);
+    let wide: Vec<String> = (0..40).map(|number| format!("q{number}")).collect();
+    assert!(SpecialMeter::beside(&wide).is_none());
+}
+
+#[test]
+fn special_uniques_are_not_searched_among_too_many_rows() {
+    let rows = 600_000;
+    let names = ["n".to_owned()];
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+    let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+    let mut meter = RiskMeter::new(&names, None).with_special_uniques();
+    meter.observe(&batch).unwrap();
+    let report = meter.finish();
+    assert_eq!(report.special, None);
+    assert_eq!(report.uniques, 600_000);
+}

@@ -37,6 +37,7 @@ pub struct MaskPlan {
     steps: Vec<Step>,
     cipher_suite: Option<CipherSuite>,
     quasi: Vec<String>,
+    sensitive: Option<String>,
     measure: Option<Measure>,
 }
 
@@ -69,6 +70,7 @@ impl MaskPlan {
             steps,
             cipher_suite: None,
             quasi: Vec::new(),
+            sensitive: None,
             measure: None,
         }
     }
@@ -78,8 +80,13 @@ impl MaskPlan {
         self
     }
 
-    pub(crate) fn with_measure(mut self, quasi: Vec<String>, measure: Option<Measure>) -> Self {
+    pub(crate) fn with_measure(
+        mut self,
+        (quasi, sensitive): (Vec<String>, Option<String>),
+        measure: Option<Measure>,
+    ) -> Self {
         self.quasi = quasi;
+        self.sensitive = sensitive;
         self.measure = measure;
         self
     }
@@ -94,15 +101,14 @@ impl MaskPlan {
         self.measure
     }
 
-    /// Counts the classes of masked rows, where the policy lets rows of small ones be left out.
+    /// Counts the classes of masked rows, where the policy lets rows of those be left out that miss
+    /// what it asks for.
     pub fn class_counter(&self) -> Option<ClassCounter> {
         let measure = self.measure?;
         let most = measure.suppress_percent_max.filter(|most| *most > 0.0)?;
-        Some(ClassCounter::new(
-            &self.quasi,
-            u64::from(measure.k_min),
-            most,
-        ))
+        let sensitive = self.sensitive.as_deref();
+        let requirement = measure.requirement(sensitive.is_some());
+        Some(ClassCounter::new(&self.quasi, sensitive, requirement, most))
     }
 
     /// What must be said about the plan when it is used with keys of a suite: that FF1 over SM4 has
@@ -263,26 +269,10 @@ impl Step {
         batch: &RecordBatch,
     ) -> Result<ArrayRef, MaskError> {
         let values = batch.column(self.column);
+        if let Some(column) = one_by_one(&self.transform, values) {
+            return column;
+        }
         match &self.transform {
-            Transform::Keep => Ok(Arc::clone(values)),
-            Transform::RedactConstant { text } => Ok(redact::constant(values, text)),
-            Transform::RedactMask { first, last } => redact::mask(values, *first, *last),
-            Transform::RedactText => redact::text(values),
-            Transform::Bin {
-                width,
-                origin,
-                output,
-            } => coarsen::bin(values, *width, *origin, *output),
-            Transform::TopBottom { bottom, top } => coarsen::top_bottom(values, *bottom, *top),
-            Transform::GeneraliseDate { to } => Ok(coarsen::generalise_date(values, *to)
-                .map_or_else(
-                    || nulls(&DataType::Date32, values.len()),
-                    |dates| Arc::new(dates),
-                )),
-            Transform::AgeBand { width, top, as_of } => {
-                coarsen::age_band(values, *width, *top, as_of.and_then(day))
-            }
-            Transform::Region { to, as_name } => coarsen::region(values, *to, *as_name),
             Transform::Microaggregate { rows_min } => {
                 microaggregate::microaggregated(values, rows(*rows_min))
             }
@@ -379,6 +369,34 @@ impl Step {
     fn others<'a>(&'a self, batch: &'a RecordBatch) -> impl Iterator<Item = &'a ArrayRef> {
         self.others.iter().map(|place| batch.column(*place))
     }
+}
+
+/// The transforms that take each value alone, without a key; none where it is another one.
+pub(crate) fn one_by_one(
+    transform: &Transform,
+    values: &ArrayRef,
+) -> Option<Result<ArrayRef, MaskError>> {
+    Some(match transform {
+        Transform::Keep => Ok(Arc::clone(values)),
+        Transform::RedactConstant { text } => Ok(redact::constant(values, text)),
+        Transform::RedactMask { first, last } => redact::mask(values, *first, *last),
+        Transform::RedactText => redact::text(values),
+        Transform::Bin {
+            width,
+            origin,
+            output,
+        } => coarsen::bin(values, *width, *origin, *output),
+        Transform::TopBottom { bottom, top } => coarsen::top_bottom(values, *bottom, *top),
+        Transform::GeneraliseDate { to } => Ok(coarsen::generalise_date(values, *to).map_or_else(
+            || nulls(&DataType::Date32, values.len()),
+            |dates| Arc::new(dates),
+        )),
+        Transform::AgeBand { width, top, as_of } => {
+            coarsen::age_band(values, *width, *top, as_of.and_then(day))
+        }
+        Transform::Region { to, as_name } => coarsen::region(values, *to, *as_name),
+        _ => return None,
+    })
 }
 
 fn rows(count: u32) -> usize {

@@ -7,7 +7,7 @@ use super::organisation;
 use super::output::{Column, column};
 use super::push::{self, Sending, format_of};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
-use crate::http::dto::{DataFormat, DatasetCreate, PushCreate};
+use crate::http::dto::{DataFormat, DatasetCreate, MeasureWish, PolicySuggest, PushCreate};
 use sandbox::Lang;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -145,10 +145,26 @@ enum Policy {
         /// 策略（TOML），`-` 为标准输入 · the policy (TOML), `-` for standard input
         file: PathBuf,
     },
-    /// 按数据内容建议策略 · a policy that fits what the columns hold
+    /// 按数据内容建议策略；以 --k 在隔离中的最新推送上搜索 · a policy that fits what the columns hold; with --k searched over
+    /// the newest push in quarantine
     Suggest {
         /// 数据集名称 · name of the data set
         name: String,
+        /// 每类至少 k 行 · rows of a class, at least
+        #[arg(long)]
+        k: Option<u32>,
+        /// 每类至少 l 个不同的敏感值 · distinct sensitive values of a class, at least
+        #[arg(long, requires = "k")]
+        l: Option<u32>,
+        /// 敏感值分布与总体的最大距离 · distance of a class's sensitive values from all, at most
+        #[arg(long, requires = "k")]
+        t: Option<f64>,
+        /// 可剔除的行，百分比 · rows that may be left out, in percent
+        #[arg(long, requires = "k")]
+        suppress_percent: Option<f64>,
+        /// 搜索时间（秒）· seconds to search
+        #[arg(long, requires = "k")]
+        seconds: Option<u32>,
     },
 }
 
@@ -307,8 +323,27 @@ impl Policy {
                     &format!("masking policy {number} of {name} is in force"),
                 )
             }
-            Self::Suggest { name } => {
-                let suggestion = client.suggest_policy(&name).await?;
+            Self::Suggest {
+                name,
+                k,
+                l,
+                t,
+                suppress_percent,
+                seconds,
+            } => {
+                let wish = PolicySuggest {
+                    measure: k.map(|k_min| MeasureWish {
+                        k_min,
+                        l_min: l,
+                        t_max: t,
+                        delta_max: None,
+                        beta_max: None,
+                        suppress_percent_max: suppress_percent,
+                    }),
+                    loss: None,
+                    seconds,
+                };
+                let suggestion = client.suggest_policy(&name, &wish).await?;
                 if json {
                     printer.json(&suggestion)
                 } else {

@@ -4,13 +4,15 @@ mod apply;
 mod input;
 mod report;
 mod scan;
+mod search;
 
 pub(super) use input::{of_table, table_of};
+pub(super) use report::risk_views;
 
 use super::failure::Failure;
 use super::output::{Format, Printer};
-use sandbox::{Lang, MaskKey, SystemEntropy};
-use std::path::PathBuf;
+use sandbox::{Lang, MaskKey, SystemEntropy, TableFolder};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments of `egret mask`.
@@ -19,6 +21,10 @@ pub(crate) struct Mask {
     /// 输出形式 · form of the output
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
+    /// 号段、发卡行、区划、姓氏、列名词表所在文件夹，代替内置的表；缺少的文件仍用内置的 · folder of tables of number segments,
+    /// card issuers, divisions, surnames and words of column names, in place of those built in; what it lacks stays built in
+    #[arg(long, global = true, value_name = "FOLDER")]
+    tables: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -27,7 +33,8 @@ pub(crate) struct Mask {
 enum Verb {
     /// 各列含有什么：标识符、准标识符、敏感信息，及依据 · what the columns give away, and why
     Scan(input::Input),
-    /// 建议的策略（TOML），或所给策略对每列的处理 · a suggested policy (TOML), or what a policy does to each column
+    /// 建议的策略（TOML）；以 --k 搜索达到度量且损失最小的策略；或所给策略对每列的处理 · a suggested policy (TOML); with --k
+    /// one that reaches a measure and loses as little as possible; or what a policy does to each column
     Plan(scan::Plan),
     /// 新建密钥文件，仅属主可读 · make a key file, readable by its owner alone
     Key {
@@ -48,6 +55,9 @@ impl Mask {
             format: self.output,
             lang,
         };
+        if let Err(failure) = self.tables.as_deref().map_or(Ok(()), use_tables) {
+            return failure.report(self.output, lang);
+        }
         let done = match self.verb {
             Verb::Scan(input) => scan::scan(&printer, &input),
             Verb::Plan(plan) => plan.run(&printer),
@@ -61,6 +71,12 @@ impl Mask {
             Err(failure) => failure.report(self.output, lang),
         }
     }
+}
+
+fn use_tables(folder: &Path) -> Result<(), Failure> {
+    TableFolder::read(folder)
+        .and_then(|tables| tables.put_in_use())
+        .map_err(|error| of_platform(&error))
 }
 
 fn make_key(printer: &Printer, file: &std::path::Path) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Pushes, as `egret dataset` sends them and reports on them.
 
 use super::failure::{Failure, label};
+use super::mask::risk_views;
 use super::output::{Column, Format, column, printable};
 use super::progress;
 use super::remote::Session;
@@ -42,6 +43,8 @@ const FAULTS: &[Column] = &[
     column("原因", "reason", "/reason"),
     column("可以", "what would pass", "/remedy"),
 ];
+
+/// Programs find the same columns whatever was measured.
 const RISK: &[Column] = &[
     column("准标识符", "quasi-identifiers", "/quasi_identifiers"),
     column("行数", "rows", "/rows"),
@@ -52,6 +55,9 @@ const RISK: &[Column] = &[
     column("平均风险", "prosecutor mean", "/prosecutor_avg"),
     column("l", "l", "/l_distinct"),
     column("t", "t", "/t_closeness"),
+    column("δ", "delta", "/delta_disclosure"),
+    column("β", "beta", "/beta_basic"),
+    column("特殊唯一行", "special uniques", "/special/rows"),
 ];
 
 /// A push, and what speaks against it.
@@ -119,8 +125,13 @@ pub(super) async fn risk(session: &Session, id: &str) -> Result<(), Failure> {
     if session.printer.format == Format::Json {
         return session.printer.json(&risk);
     }
-    let rows: Vec<_> = std::iter::once(risk.before).chain(risk.after).collect();
-    session.printer.rows(&rows, RISK)
+    if session.printer.format == Format::Csv {
+        let rows: Vec<_> = std::iter::once(risk.before).chain(risk.after).collect();
+        return session.printer.rows(&rows, RISK);
+    }
+    let mut views = vec![("脱敏前", "before", &risk.before)];
+    views.extend(risk.after.as_ref().map(|after| ("脱敏后", "after", after)));
+    risk_views(&session.printer, &views)
 }
 
 /// The report of a push as a page, to a file or standard output.

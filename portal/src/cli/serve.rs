@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::http::dto::LayerView;
 use crate::server::{Host, Server, stop_signal};
 use crate::start::StartFailure;
-use sandbox::{Bilingual, Lang};
+use sandbox::{Bilingual, Lang, TableFolder};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,6 +72,12 @@ async fn serve(config: &Config, lang: Lang) -> Result<(), StartFailure> {
             format!("cannot receive the stop signal: {error}"),
         )
     })?;
+    if let Some(folder) = &config.tables_dir {
+        let tables = TableFolder::read(folder)?;
+        tables.put_in_use()?;
+        let files: Vec<&str> = tables.files().collect();
+        tracing::info!(tables.files = ?files, "tables are read in place of those built in");
+    }
     let server = Server::start(config, Host::of_this_process()?).await?;
     // The lines are for whoever started it; a closed standard output does not stop a server.
     let _ = announce(config, &server, lang);

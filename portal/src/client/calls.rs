@@ -150,10 +150,14 @@ impl Client {
     }
 
     /// A masking policy that fits what the columns hold.
-    pub async fn suggest_policy(&self, dataset: &str) -> Answer<PolicySuggestion> {
+    pub async fn suggest_policy(
+        &self,
+        dataset: &str,
+        wish: &PolicySuggest,
+    ) -> Answer<PolicySuggestion> {
         self.post(
             &format!("/datasets/{}/policy:suggest", segment(dataset)),
-            &json!({}),
+            wish,
         )
         .await
     }

@@ -5,10 +5,10 @@ use super::answer::{self, Answer};
 use super::convert::{each, identifier, time};
 use super::dto::{
     self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPut,
-    PolicySuggestion, PolicyView, QualityPoint, SampleView,
+    PolicySuggest, PolicySuggestion, PolicyView, QualityPoint, SampleView,
 };
 use super::error::Failure;
-use super::extract::{Id, Json, Query};
+use super::extract::{Id, Json, MaybeJson, Query};
 use super::paging;
 use super::session::Signed;
 use super::verbs::Routes;
@@ -154,16 +154,74 @@ async fn set_policy(
 
 /// A masking policy that fits what the columns hold; it is not put in force.
 #[utoipa::path(post, path = "/datasets/{name}/policy:suggest", tag = "catalogue",
-    params(("name" = String, Path, description = "the data set")),
+    params(("name" = String, Path, description = "the data set")), request_body = Option<PolicySuggest>,
     responses((status = 200, description = "a policy and the classes it follows from", body = PolicySuggestion)))]
 async fn suggest_policy(
     State(portal): State<Portal>,
     Signed(actor): Signed,
     Id(name): Id<String>,
+    MaybeJson(body): MaybeJson<PolicySuggest>,
 ) -> Answer {
-    answer::ok(&PolicySuggestion::from(
-        &portal.platform.suggest_policy(&actor, &name).await?,
-    ))
+    let body = body.unwrap_or_default();
+    let Some(measure) = &body.measure else {
+        return answer::ok(&PolicySuggestion::from(
+            &portal.platform.suggest_policy(&actor, &name).await?,
+        ));
+    };
+    let wish = sandbox::PolicyWish {
+        measure: wished(measure)?,
+        loss: loss(body.loss.as_deref())?,
+    };
+    let seconds = body.seconds.unwrap_or(10);
+    if !(1..=sandbox::SEARCH_SECONDS_MAX).contains(&seconds) {
+        return Err(Failure::field("seconds", "须为 1 至 12", "must be 1 to 12"));
+    }
+    let searched = portal.platform.search_policy(&actor, &name, wish, seconds);
+    answer::ok(&PolicySuggestion::from(&searched.await?))
+}
+
+/// The limits, checked as those of a policy are.
+fn wished(measure: &dto::MeasureWish) -> Result<sandbox::MaskMeasure, Failure> {
+    let mut document = format!("version = 1\n[measure]\nk_min = {}\n", measure.k_min);
+    if let Some(l_min) = measure.l_min {
+        document.push_str(&format!("l_min = {l_min}\n"));
+    }
+    for (name, limit) in [
+        ("t_max", measure.t_max),
+        ("delta_max", measure.delta_max),
+        ("beta_max", measure.beta_max),
+        ("suppress_percent_max", measure.suppress_percent_max),
+    ] {
+        if let Some(limit) = limit {
+            document.push_str(&format!("{name} = {limit:?}\n"));
+        }
+    }
+    let refused = |zh: &str, en: &str| Failure::field("measure", zh, en);
+    match sandbox::MaskPolicy::parse(&document) {
+        Ok(policy) => (policy.measure()).ok_or_else(|| refused("缺少限值", "states no limit")),
+        Err(fault) => {
+            let text = |message: &str, remedy: &str| format!("{message}，{remedy}");
+            let zh = text(&fault.message.zh, &fault.remedy.zh);
+            let en = text(&fault.message.en, &fault.remedy.en).replace('，', ", ");
+            Err(refused(&zh, &en))
+        }
+    }
+}
+
+fn loss(name: Option<&str>) -> Result<sandbox::InformationLoss, Failure> {
+    let Some(name) = name else {
+        return Ok(sandbox::InformationLoss::Generalisation);
+    };
+    let all = sandbox::InformationLoss::ALL;
+    let known = all.map(sandbox::InformationLoss::as_str).join(", ");
+    let found = all.into_iter().find(|loss| loss.as_str() == name);
+    found.ok_or_else(|| {
+        Failure::field(
+            "loss",
+            &format!("须为其中之一：{known}"),
+            &format!("must be one of: {known}"),
+        )
+    })
 }
 
 fn entry(body: DatasetCreate) -> Result<sandbox::CatalogueEntry, Failure> {
@@ -324,6 +382,38 @@ impl From<&sandbox::PolicySuggestion> for PolicySuggestion {
         Self {
             toml: suggestion.toml.clone(),
             classes: each(&suggestion.classes),
+            search: None,
+        }
+    }
+}
+
+impl From<&sandbox::PolicySearched> for PolicySuggestion {
+    fn from(searched: &sandbox::PolicySearched) -> Self {
+        let found = &searched.found;
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let columns = found.columns.iter().map(|chosen| dto::LevelView {
+            column: chosen.column.clone(),
+            level: count(chosen.level),
+            levels: count(chosen.levels),
+            transform: chosen.transform.name().to_owned(),
+        });
+        let losses = found.losses.iter();
+        Self {
+            toml: found.policy.to_toml(),
+            classes: each(&searched.classes),
+            search: Some(dto::PolicySearchView {
+                push: searched.push.to_string(),
+                columns: columns.collect(),
+                losses: losses
+                    .map(|(loss, value)| (loss.as_str().to_owned(), *value))
+                    .collect(),
+                checked: found.checks,
+                combinations: found.nodes,
+                optimal: found.is_optimal,
+                rows: found.rows,
+                suppressed_rows: found.suppressed,
+                risk: (&found.report).into(),
+            }),
         }
     }
 }

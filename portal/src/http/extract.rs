@@ -67,6 +67,23 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Json<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub(crate) struct MaybeJson<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<Portal> for MaybeJson<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Failure> {
+        if media_type(request.headers()).is_none()
+            && declared_length(request.headers()).unwrap_or(0) == 0
+        {
+            return Ok(Self(None));
+        }
+        let Json(body) = Json::from_request(request, portal).await?;
+        Ok(Self(Some(body)))
+    }
+}
+
 /// Parses a body as JSON, the whole of it. NUL has no place in any text of the platform, and not every database takes it.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     if let Some(place) = escaped_nul(bytes) {

@@ -359,8 +359,63 @@ impl From<&sandbox::RiskReport> for dto::RiskView {
             marketer: report.marketer,
             l_distinct: report.l_distinct,
             l_entropy: report.l_entropy,
+            l_recursive: report.l_recursive.clone(),
             t_closeness: report.t_closeness,
+            t_distance: report.t_distance.map(distance_name).map(str::to_owned),
+            delta_disclosure: report.delta_disclosure,
+            beta_basic: report.beta_basic,
+            beta_enhanced: report.beta_enhanced,
+            special: (report.special.as_ref())
+                .map(|special| special_view(special, report.population.is_some())),
+            population: report.population.as_ref().map(Into::into),
             histogram: report.histogram.clone(),
+        }
+    }
+}
+
+fn distance_name(distance: sandbox::ClosenessDistance) -> &'static str {
+    match distance {
+        sandbox::ClosenessDistance::Equal => "equal",
+        sandbox::ClosenessDistance::Ordered => "ordered",
+        sandbox::ClosenessDistance::Hierarchical => "hierarchical",
+    }
+}
+
+/// Without a population nobody knows which share of it the rows are, and matches have no probability.
+fn special_view(
+    special: &sandbox::SpecialUniques,
+    has_population: bool,
+) -> dto::SpecialUniquesView {
+    let count = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    let contributions = special.contributions.iter();
+    dto::SpecialUniquesView {
+        size_max: count(special.size_max),
+        rows: special.rows,
+        by_size: (special.by_size.iter())
+            .map(|(size, sets)| (count(*size), *sets))
+            .collect(),
+        contributions: contributions
+            .map(|(column, share)| dto::Contribution {
+                column: column.clone(),
+                share: *share,
+            })
+            .collect(),
+        score_max: special.score_max,
+        intrusion: has_population.then_some(special.intrusion),
+        intrusion_max: has_population.then_some(special.intrusion_max),
+    }
+}
+
+impl From<&sandbox::PopulationRisk> for dto::PopulationRiskView {
+    fn from(risk: &sandbox::PopulationRisk) -> Self {
+        Self {
+            rows: risk.rows,
+            k_map: risk.k_map,
+            journalist_max: risk.journalist_max,
+            journalist_avg: risk.journalist_avg,
+            delta_presence_min: risk.delta_presence_min,
+            delta_presence_max: risk.delta_presence_max,
+            unmatched: risk.unmatched,
         }
     }
 }

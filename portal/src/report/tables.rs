@@ -4,7 +4,7 @@ use super::html::Page;
 use super::plot::{Bars, bars};
 use super::{ColumnLine, Report};
 use crate::cli::chinese;
-use crate::http::dto::{QualityView, RiskView};
+use crate::http::dto::{PopulationRiskView, QualityView, RiskView};
 use sandbox::Lang;
 
 /// Sizes of classes in the order of the histogram.
@@ -116,14 +116,7 @@ pub(super) fn risk(page: &mut Page, report: &Report<'_>) {
         headings.push(page.word(("脱敏后", "after")).to_owned());
     }
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let rows: Vec<Vec<String>> = measures()
-        .iter()
-        .map(|(name, show)| {
-            let mut row = vec![page.word(*name).to_owned()];
-            row.extend(risks.iter().map(|risk| show(risk)));
-            row
-        })
-        .collect();
+    let rows = measure_rows(page.lang, &risks);
     page.table(&headings, &rows);
     let caption = page.word((
         "等价类按大小的数目（上：脱敏前，下：脱敏后）",
@@ -139,44 +132,161 @@ pub(super) fn risk(page: &mut Page, report: &Report<'_>) {
     page.raw(&plot);
 }
 
-pub(crate) type Show = fn(&RiskView) -> String;
+type Show = fn(&RiskView) -> String;
 type Share = fn(&RiskView) -> f64;
 
-/// The measures of a risk, by name.
-pub(crate) fn measures() -> [((&'static str, &'static str), Show); 10] {
-    [
-        (("行数", "rows"), |risk| risk.rows.to_string()),
-        (("等价类", "equivalence classes"), |risk| {
-            risk.classes.to_string()
-        }),
-        (("k（最小等价类）", "k (smallest class)"), |risk| {
-            risk.k.to_string()
-        }),
-        (("唯一的行", "unique rows"), |risk| {
-            risk.uniques.to_string()
-        }),
-        (
-            ("最高风险（检察官）", "highest risk (prosecutor)"),
-            |risk| percent(risk.prosecutor_max),
-        ),
-        (
-            ("平均风险（检察官）", "mean risk (prosecutor)"),
-            |risk| percent(risk.prosecutor_avg),
-        ),
-        (("营销者风险", "marketer risk"), |risk| {
-            percent(risk.marketer)
-        }),
-        (("敏感列", "sensitive column"), |risk| {
-            risk.sensitive.clone().unwrap_or_default()
-        }),
-        (("l（不同值）", "l (distinct)"), |risk| {
-            optional(risk.l_distinct)
-        }),
-        (("t（接近度）", "t (closeness)"), |risk| {
-            optional(risk.t_closeness.map(|t| format!("{t:.4}")))
-        }),
-    ]
+/// A line for each measure that one of the risks has: its name, then its value in each.
+pub(crate) fn measure_rows(lang: Lang, risks: &[&RiskView]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for ((zh, en), show) in MEASURES {
+        let values: Vec<String> = risks.iter().map(|risk| show(risk)).collect();
+        if values.iter().any(|value| !value.is_empty()) {
+            let name = match lang {
+                Lang::Zh => zh,
+                Lang::En => en,
+            };
+            rows.push(std::iter::once((*name).to_owned()).chain(values).collect());
+        }
+    }
+    rows
 }
+
+/// The measures of a risk, by name; one that a risk lacks shows nothing.
+const MEASURES: &[((&str, &str), Show)] = &[
+    (("行数", "rows"), |risk| risk.rows.to_string()),
+    (("等价类", "equivalence classes"), |risk| {
+        risk.classes.to_string()
+    }),
+    (("k（最小等价类）", "k (smallest class)"), |risk| {
+        risk.k.to_string()
+    }),
+    (("唯一的行", "unique rows"), |risk| {
+        risk.uniques.to_string()
+    }),
+    (
+        ("最高风险（检察官）", "highest risk (prosecutor)"),
+        |risk| percent(risk.prosecutor_max),
+    ),
+    (
+        ("平均风险（检察官）", "mean risk (prosecutor)"),
+        |risk| percent(risk.prosecutor_avg),
+    ),
+    (("营销者风险", "marketer risk"), |risk| {
+        percent(risk.marketer)
+    }),
+    (("敏感列", "sensitive column"), |risk| {
+        risk.sensitive.clone().unwrap_or_default()
+    }),
+    (("l（不同值）", "l (distinct)"), |risk| {
+        optional(risk.l_distinct)
+    }),
+    (("l（熵）", "l (entropy)"), |risk| {
+        decimals(risk.l_entropy)
+    }),
+    (
+        ("l（递归，l：c 的下界）", "l (recursive, l: c above)"),
+        |risk| {
+            let each = risk.l_recursive.iter();
+            let each: Vec<String> = each.map(|(l, c)| format!("{l}: {c:.4}")).collect();
+            each.join("  ")
+        },
+    ),
+    (("t（接近度）", "t (closeness)"), |risk| {
+        decimals(risk.t_closeness)
+    }),
+    (("δ（披露）", "δ (disclosure)"), |risk| {
+        decimals(risk.delta_disclosure)
+    }),
+    (("β（相似）", "β (likeness)"), |risk| {
+        decimals(risk.beta_basic)
+    }),
+    (("β（增强相似）", "β (enhanced likeness)"), |risk| {
+        decimals(risk.beta_enhanced)
+    }),
+    (("特殊唯一的行", "special unique rows"), |risk| {
+        optional(risk.special.as_ref().map(|special| special.rows))
+    }),
+    (
+        (
+            "最小样本唯一（列数：个数）",
+            "minimal sample uniques (columns: number)",
+        ),
+        |risk| {
+            let special = risk.special.iter();
+            let each = special.flat_map(|special| &special.by_size);
+            let each: Vec<String> = each.map(|(size, sets)| format!("{size}: {sets}")).collect();
+            each.join("  ")
+        },
+    ),
+    (
+        ("各列所占（特殊唯一）", "share of columns (special uniques)"),
+        |risk| {
+            let special = risk.special.iter().filter(|special| special.rows > 0);
+            let each = special.flat_map(|special| &special.contributions);
+            let each: Vec<String> = each
+                .map(|each| format!("{} {}", each.column, percent(each.share)))
+                .collect();
+            each.join("  ")
+        },
+    ),
+    (
+        ("特殊唯一最高分", "highest special unique score"),
+        |risk| optional(risk.special.as_ref().map(|special| special.score_max)),
+    ),
+    (
+        (
+            "特殊唯一命中概率，最高",
+            "chance that a special unique is matched, highest",
+        ),
+        |risk| {
+            let special = risk.special.as_ref();
+            optional(
+                special
+                    .and_then(|special| special.intrusion_max)
+                    .map(percent),
+            )
+        },
+    ),
+    (("总体行数", "rows of the population"), |risk| {
+        optional(risk.population.as_ref().map(|all| all.rows))
+    }),
+    (("k-map", "k-map"), |risk| {
+        optional(risk.population.as_ref().map(|all| all.k_map))
+    }),
+    (
+        ("最高风险（记者）", "highest risk (journalist)"),
+        |risk| {
+            optional(
+                risk.population
+                    .as_ref()
+                    .map(|all| percent(all.journalist_max)),
+            )
+        },
+    ),
+    (
+        ("平均风险（记者）", "mean risk (journalist)"),
+        |risk| {
+            optional(
+                risk.population
+                    .as_ref()
+                    .map(|all| percent(all.journalist_avg)),
+            )
+        },
+    ),
+    (("δ（在场）", "δ (presence)"), |risk| {
+        let shown = |all: &PopulationRiskView| {
+            format!(
+                "{:.4} … {:.4}",
+                all.delta_presence_min, all.delta_presence_max
+            )
+        };
+        optional(risk.population.as_ref().map(shown))
+    }),
+    (
+        ("总体中没有的行", "rows that the population lacks"),
+        |risk| optional(risk.population.as_ref().map(|all| all.unmatched)),
+    ),
+];
 
 fn sizes(risks: &[&RiskView]) -> Vec<Bars> {
     #[allow(clippy::cast_precision_loss, reason = "the length of a bar")]
@@ -229,6 +339,10 @@ fn named(lang: Lang, name: &str) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
+}
+
+fn decimals(value: Option<f64>) -> String {
+    optional(value.map(|value| format!("{value:.4}")))
 }
 
 fn optional(value: Option<impl ToString>) -> String {

@@ -150,3 +150,245 @@ fn scan_plan_apply_report_on_files_alone() {
     );
     assert!(!at.join("x.csv").exists());
 }
+
+/// Three people in a district of five, and three of a district that the population lacks.
+#[test]
+fn a_population_tells_the_risk_of_whoever_does_not_know_who_is_in_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let people = "age,district,income\n31,a,1\n31,a,2\n40,b,2\n50,c,9\n";
+    std::fs::write(at.join("people.csv"), people).unwrap();
+    // Ages that are written as the data's are; another column may hold what it likes.
+    let all = "district,age,note\na,31,1\na,31,x\na,31,\nb,40,2.5\nb,40,y\nd,60,2023-01-01\n";
+    std::fs::write(at.join("all.csv"), all).unwrap();
+    let measured = ["--quasi", "age,district", "--sensitive", "income"];
+    let against = |file: &str, output: &str| {
+        let command = ["mask", "report", "people.csv", "-o", output];
+        let population = ["--population", file];
+        egret(at, &[&command[..], &measured, &population].concat())
+    };
+    let (code, out, err) = against("all.csv", "json");
+    assert_eq!(code, 0, "{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let population = &report["population"];
+    assert_eq!(population["rows"], 6);
+    assert_eq!(population["k_map"], 1, "the row of c is nobody else's");
+    assert_eq!(population["unmatched"], 1);
+    assert_eq!(population["delta_presence_min"], 0.0);
+    assert_eq!(population["delta_presence_max"], 1.0);
+    let mean = population["journalist_avg"].as_f64().unwrap();
+    assert!(
+        (mean - (2.0 / 3.0 + 0.5 + 1.0) / 4.0).abs() < 1e-12,
+        "{mean}"
+    );
+    assert_eq!(report["special"]["rows"], 2);
+    for (lang, words) in [
+        (
+            "zh",
+            ["k-map", "最高风险（记者）", "δ（在场）", "特殊唯一的行"],
+        ),
+        (
+            "en",
+            [
+                "k-map",
+                "highest risk (journalist)",
+                "δ (presence)",
+                "special unique rows",
+            ],
+        ),
+    ] {
+        let command = ["mask", "report", "people.csv", "--lang", lang];
+        let population = ["--population", "all.csv"];
+        let (_, out, _) = egret(at, &[&command[..], &measured, &population].concat());
+        for word in words {
+            assert!(out.contains(word), "no {word}: {out}");
+        }
+    }
+    std::fs::write(at.join("other.csv"), "age,town\n31,a\n").unwrap();
+    let (code, _, err) = against("other.csv", "table");
+    assert_eq!(code, 6, "{err}");
+    assert!(
+        err.contains("other.csv") && err.contains("district"),
+        "{err}"
+    );
+    std::fs::write(at.join("odd.csv"), "age,district\nold,a\n").unwrap();
+    let (code, _, err) = against("odd.csv", "table");
+    assert_eq!(code, 6, "{err}");
+    assert!(err.contains("odd.csv") && err.contains("age"), "{err}");
+}
+
+/// Visits with a quasi-identifier of every kind that a search coarsens.
+fn write_register(file: &Path) {
+    let mut text = "mobile,age,sex,district_code,birth_date,disease\n".to_owned();
+    let districts = ["350203", "350205", "350211", "350502", "110101"];
+    let diseases = ["高血压", "糖尿病", "哮喘", "感冒"];
+    for row in 0..2_000_usize {
+        text.push_str(&format!(
+            "138{:08},{},{},{},{}-{:02}-{:02},{}\n",
+            77_000_000 + row * 7,
+            20 + row * 7 % 60,
+            if row % 2 == 0 { "男" } else { "女" },
+            districts[row * row % 5],
+            1950 + row * 7 % 60,
+            1 + row % 12,
+            1 + row * 3 % 28,
+            diseases[row / 3 % 4],
+        ));
+    }
+    std::fs::write(file, text).unwrap();
+}
+
+/// Plan, apply, and measure what was written.
+#[test]
+fn a_policy_that_was_searched_reaches_its_measure_on_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_register(&at.join("register.csv"));
+    let ok = |arguments: &[&str]| {
+        let (code, out, err) = egret(at, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        out
+    };
+    ok(&["mask", "key", "key"]);
+    let wish = [
+        "--k",
+        "8",
+        "--l",
+        "2",
+        "--t",
+        "0.6",
+        "--suppress-percent",
+        "4",
+    ];
+    let plan = ["mask", "plan", "register.csv", "--seconds", "120"];
+    let told: Value =
+        serde_json::from_str(&ok(&[&plan[..], &wish, &["-o", "json"]].concat())).unwrap();
+    assert_eq!(told["optimal"], true, "{told}");
+    assert!(told["checked"].as_u64() <= told["combinations"].as_u64());
+    assert_eq!(told["losses"].as_object().unwrap().len(), 5);
+    let policy = ok(&[&plan[..], &wish].concat());
+    for word in [
+        "# information loss",
+        "# combinations checked",
+        "suppress_percent_max = 4.0",
+    ] {
+        assert!(policy.contains(word), "no {word} in {policy}");
+    }
+    std::fs::write(at.join("policy.toml"), &policy).unwrap();
+    ok(&[
+        "mask",
+        "apply",
+        "register.csv",
+        "--policy",
+        "policy.toml",
+        "--key",
+        "key",
+        "--to",
+        "masked.csv",
+    ]);
+    let columns = told["columns"].as_array().unwrap();
+    let stays = columns
+        .iter()
+        .filter(|column| column["transform"] != "drop");
+    let quasi: Vec<&str> = stays
+        .map(|column| column["column"].as_str().unwrap())
+        .collect();
+    assert!(!quasi.is_empty(), "{told}");
+    let again = ok(&[
+        "mask",
+        "report",
+        "masked.csv",
+        "--quasi",
+        &quasi.join(","),
+        "--sensitive",
+        "disease",
+        "-o",
+        "json",
+    ]);
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert!(again["k"].as_u64() >= Some(8), "{again}");
+    assert!(again["l_distinct"].as_u64() >= Some(2), "{again}");
+    assert!(again["t_closeness"].as_f64() <= Some(0.6), "{again}");
+    assert_eq!(
+        again["k"], told["risk"]["k"],
+        "what was searched is what is written"
+    );
+    let left_out = told["suppressed_rows"].as_u64().unwrap();
+    assert_eq!(again["rows"].as_u64(), Some(2_000 - left_out));
+
+    let (code, _, err) = egret(at, &["mask", "plan", "register.csv", "--k", "2001"]);
+    assert_eq!(code, 6, "{err}");
+    assert!(err.contains("requirement_unmet"), "{err}");
+    let (code, _, err) = egret(at, &["mask", "plan", "register.csv", "--l", "2"]);
+    assert_eq!(code, 2, "l alone: {err}");
+    let zh = ok(&[&plan[..], &wish, &["--lang", "zh"]].concat());
+    assert!(zh.contains("# 信息损失") && zh.contains("泛化损失"), "{zh}");
+}
+
+#[test]
+fn tables_of_a_folder_take_the_place_of_those_built_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut text = "kind,remark\n".to_owned();
+    for row in 0..200 {
+        text.push_str(&format!("甲,电话 120{:08}\n", 3_000 + row));
+    }
+    std::fs::write(at.join("numbers.csv"), text).unwrap();
+    let scan = |more: &[&str]| {
+        let (code, out, err) = egret(
+            at,
+            &[&["mask", "scan", "numbers.csv", "-o", "json"], more].concat(),
+        );
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    assert_eq!(scan(&[])[1]["class"], "public", "nobody has 120");
+    std::fs::create_dir(at.join("tables")).unwrap();
+    std::fs::write(at.join("tables/mobile.txt"), "# of tomorrow\n120\n").unwrap();
+    let with = ["--tables", "tables"];
+    let scanned = scan(&with);
+    assert_eq!(scanned[1]["class"], "direct_identifier", "{scanned}");
+    assert_eq!(scanned[1]["evidence"]["inside_text"]["mobile"], 200);
+    // Redaction inside texts, and the scan of what is left, go by the same tables.
+    let (_, policy, _) = egret(at, &[&["mask", "plan", "numbers.csv"], &with[..]].concat());
+    assert!(policy.contains("style = \"text\""), "{policy}");
+    std::fs::write(at.join("policy.toml"), &policy).unwrap();
+    egret(at, &["mask", "key", "key"]);
+    let apply = [
+        "mask",
+        "apply",
+        "numbers.csv",
+        "--policy",
+        "policy.toml",
+        "--key",
+        "key",
+    ];
+    let (code, _, err) = egret(at, &[&apply[..], &["--to", "masked.csv"], &with].concat());
+    assert_eq!(code, 0, "{err}");
+    let masked = std::fs::read_to_string(at.join("masked.csv")).unwrap();
+    assert!(!masked.contains("120"), "{masked}");
+    let kept = policy.replace(
+        "transform = \"redact\"\nstyle = \"text\"",
+        "transform = \"keep\"",
+    );
+    std::fs::write(at.join("kept.toml"), kept).unwrap();
+    let keep = [
+        "mask",
+        "apply",
+        "numbers.csv",
+        "--policy",
+        "kept.toml",
+        "--key",
+        "key",
+    ];
+    let (code, _, err) = egret(at, &[&keep[..], &["--to", "kept.csv"], &with].concat());
+    assert_eq!(code, 6, "{err}");
+
+    std::fs::write(at.join("tables/regions.csv"), "350203,思明区\n35,福建\n").unwrap();
+    let (code, _, err) = egret(at, &[&["mask", "scan", "numbers.csv"], &with[..]].concat());
+    assert_ne!(code, 0);
+    assert!(err.contains("regions.csv, line 2"), "{err}");
+    let (code, _, err) = egret(at, &["mask", "scan", "numbers.csv", "--tables", "nowhere"]);
+    assert_ne!(code, 0);
+    assert!(err.contains("nowhere"), "{err}");
+}

@@ -200,3 +200,68 @@ fn the_start_says_where_it_answers_what_it_keeps_and_what_isolates() {
         );
     }
 }
+
+#[test]
+fn tables_of_a_folder_are_read_at_start_and_told_to_the_workers() {
+    let data = tempfile::tempdir().unwrap();
+    let tables = data.path().join("tables");
+    std::fs::create_dir(&tables).unwrap();
+    let file = config(
+        data.path(),
+        &format!(
+            "tables_dir = {:?}\n[workers]\ncount = 1\n",
+            tables.display().to_string()
+        ),
+    );
+    let refused = |word: &str| {
+        let ended = egret(data.path(), &["--config", &file, "--lang", "en"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains(word), "no `{word}` in: {said}");
+    };
+    refused("mobile.txt");
+    std::fs::write(tables.join("mobile.txt"), "138\n13x\n").unwrap();
+    refused("mobile.txt, line 2");
+    std::fs::write(tables.join("mobile.txt"), "138\n").unwrap();
+    let (child, _) = started(data.path(), &["--config", &file]);
+    // A worker is warmed up beside whatever else a start does.
+    let arguments = (0..200)
+        .map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            workers(child.id())
+        })
+        .find(|found| !found.is_empty())
+        .unwrap_or_default();
+    let ended = stopped(child);
+    assert_eq!(ended.status.code(), Some(0));
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(log.contains("mobile.txt"), "{log}");
+    assert!(!arguments.is_empty(), "the server has workers");
+    let folder = tables.display().to_string();
+    assert!(
+        arguments.iter().all(|line| line.contains(&folder)),
+        "{arguments:?}"
+    );
+}
+
+/// The command lines of a server's workers.
+fn workers(parent: u32) -> Vec<String> {
+    let children = format!("/proc/{parent}/task");
+    let threads = std::fs::read_dir(children).unwrap().flatten();
+    let pids =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<String> = pids
+        .flat_map(|line| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let line = |pid: &String| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok();
+    let lines = pids.iter().filter_map(line);
+    lines
+        .filter(|line| line.contains(portal::WORKER_SUBCOMMAND))
+        .collect()
+}

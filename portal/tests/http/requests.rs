@@ -242,3 +242,45 @@ async fn an_unknown_client_learns_nothing_from_what_it_sends() {
     );
     world.server.stop().await;
 }
+
+#[tokio::test]
+async fn a_wish_for_a_policy_is_checked_before_anything_is_searched() {
+    let world = World::new().await;
+    let token = world.sign_in("security-admin").await;
+    let wished = async |body: Value| {
+        let address = "/api/v1/datasets/nothing/policy:suggest";
+        let request = world.request(Method::POST, address).bearer_auth(&token);
+        request.json(&body).send().await.unwrap()
+    };
+    for (wish, word) in [
+        (json!({ "measure": { "k_min": 1 } }), "k_min"),
+        (json!({ "measure": { "k_min": 5, "t_max": 2.0 } }), "t_max"),
+        (
+            json!({ "measure": { "k_min": 5, "beta_max": -1.0 } }),
+            "beta_max",
+        ),
+        (
+            json!({ "measure": { "k_min": 5 }, "seconds": 99 }),
+            "seconds",
+        ),
+        (
+            json!({ "measure": { "k_min": 5 }, "loss": "time" }),
+            "discernibility",
+        ),
+    ] {
+        let told = problem(wished(wish).await, 422, "invalid_field").await;
+        assert!(told.to_string().contains(word), "no {word}: {told}");
+    }
+    // What is well formed, and what asks for nothing, gets as far as the data set.
+    problem(
+        wished(json!({ "measure": { "k_min": 5 } })).await,
+        404,
+        "not_found",
+    )
+    .await;
+    problem(wished(json!({})).await, 404, "not_found").await;
+    let address = "/api/v1/datasets/nothing/policy:suggest";
+    let bare = world.request(Method::POST, address).bearer_auth(&token);
+    problem(bare.send().await.unwrap(), 404, "not_found").await;
+    world.server.stop().await;
+}

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use masking::{Bilingual, Class, ColumnHint, QualityChecker, QualityRules, ValueDomain};
+use masking::{
+    Bilingual, Class, ColumnHint, QualityChecker, QualityRules, QualitySurvey, ValueDomain,
+};
 use review::{Finding, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -195,19 +197,27 @@ impl CatalogueEntry {
     /// # Errors
     /// A finding that names rule and column.
     pub fn quality_checker(&self) -> Result<QualityChecker, Box<Finding>> {
-        let refuse = |fault: masking::QualityError| {
-            Box::new(finding(
-                "quality_rules",
-                fault.column.as_deref().unwrap_or("quality_rules"),
-                fault.message,
-                fault.remedy,
-            ))
-        };
-        let rules = match &self.quality_rules {
-            Some(document) => QualityRules::parse(document).map_err(refuse)?,
-            None => QualityRules::default(),
-        };
-        QualityChecker::new(&rules, &self.schema()).map_err(refuse)
+        QualityChecker::new(&self.parsed_rules()?, &self.schema()).map_err(rules_finding)
+    }
+
+    /// What goes through the rows of a push before they are checked, where a rule keeps another row of a key than the first.
+    ///
+    /// # Errors
+    /// As [`Self::quality_checker`].
+    pub fn quality_survey(&self) -> Result<Option<QualitySurvey>, Box<Finding>> {
+        let rules = self.parsed_rules()?;
+        if !rules.is_survey_needed() {
+            return Ok(None);
+        }
+        let survey = QualitySurvey::new(&rules, &self.schema());
+        survey.map(Some).map_err(rules_finding)
+    }
+
+    fn parsed_rules(&self) -> Result<QualityRules, Box<Finding>> {
+        match &self.quality_rules {
+            Some(document) => QualityRules::parse(document).map_err(rules_finding),
+            None => Ok(QualityRules::default()),
+        }
     }
 
     /// What keeps the entry out of the catalogue; empty when nothing does.
@@ -385,6 +395,15 @@ fn fault(rule: &str, subject: &str, zh: impl Into<String>, en: impl Into<String>
 
 fn finding(rule: &str, subject: &str, reason: Bilingual, remedy: Bilingual) -> Finding {
     Finding::new(rule, Severity::Refuse, subject, reason, remedy)
+}
+
+fn rules_finding(fault: masking::QualityError) -> Box<Finding> {
+    Box::new(finding(
+        "quality_rules",
+        fault.column.as_deref().unwrap_or("quality_rules"),
+        fault.message,
+        fault.remedy,
+    ))
 }
 
 #[cfg(test)]

@@ -58,7 +58,8 @@ impl<W: Write + Send> Masking<W> {
             .build();
         Ok(Masking {
             unit,
-            after: RiskMeter::new(plan.quasi(), sensitive.filter(|name| remains(name))),
+            after: RiskMeter::new(plan.quasi(), sensitive.filter(|name| remains(name)))
+                .with_special_uniques(),
             writer: ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?,
             schema,
             sample: Synthesiser::new(output, &plan.tokens(), order.seed),

@@ -19,6 +19,7 @@
 //! - `baseline`: the version before and other data sets, for the quality rules that compare.
 //! - `drift`: columns that are others than the entry's.
 //! - `causes`: what is wrong with a push, by rule, for its provider.
+//! - `suggest`: a policy searched over a push in quarantine.
 //! - `store`: the one transaction that decides a push.
 
 mod arrival;
@@ -38,6 +39,7 @@ mod residual;
 mod row;
 mod sink;
 mod store;
+mod suggest;
 mod units;
 
 pub use self::history::QualityPoint;
@@ -45,6 +47,7 @@ pub use self::limits::IntakeLimits;
 pub use self::pieces::PieceRange;
 pub use self::push::{PushManifest, PushRisk, PushState, PushView};
 pub use self::reader::{DataFormat, IntakeFault, TextEncoding};
+pub use self::suggest::{PolicySearched, SEARCH_SECONDS_MAX};
 
 pub(crate) use self::arrival::bounded;
 pub(crate) use self::pipeline::with_declared;

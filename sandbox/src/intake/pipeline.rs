@@ -14,7 +14,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use masking::{
     Action, Baseline, Classifier, ColumnClass, MaskPlan, Policy, Problem, QualityReport, RiskMeter,
-    RiskReport, RootKey, Shares, Suppression, risk_columns,
+    RiskReport, RootKey, Shares, Suppression, Survivors, risk_columns,
 };
 
 use super::limits::IntakeLimits;
@@ -184,14 +184,16 @@ fn attempt<B: Batches, W: Write + Send>(
     report: &mut Report,
 ) -> Result<Verdict, Stop> {
     let looked = look(order, open()?)?;
+    let survivors = survey(order, open, progress)?;
     let plan = compile(order, &looked);
     let mut reader = open()?;
     report.encoding = reader.encoding();
     let suppression = match &plan {
-        Ok(plan) => suppression(order, plan, open, progress)?,
+        Ok(plan) => suppression(order, plan, survivors.as_ref(), open, progress)?,
         Err(_) => None,
     };
-    let mut pass = Pass::new(order, &looked, plan, numbering, sink)?;
+    let checker = quality_checker(order, survivors)?;
+    let mut pass = Pass::new(order, (&looked, checker), plan, numbering, sink)?;
     if let Ok(masked) = &mut pass.masked {
         masked.suppress(suppression);
     }
@@ -210,6 +212,7 @@ fn attempt<B: Batches, W: Write + Send>(
 fn suppression<B: Batches>(
     order: &Order<'_>,
     plan: &MaskPlan,
+    survivors: Option<&Survivors>,
     open: &mut impl FnMut() -> Result<B, ReadError>,
     progress: &Progress,
 ) -> Result<Option<Suppression>, Stop> {
@@ -217,7 +220,7 @@ fn suppression<B: Batches>(
         return Ok(None);
     };
     let mut reader = open()?;
-    let mut checker = quality_checker(order)?;
+    let mut checker = quality_checker(order, survivors.cloned())?;
     while let Some(typed) = reader.next_batch()? {
         let kept = checker.check(typed.first_row, &typed.batch)?.kept;
         let (kept, _) = with_units(order, kept)?;
@@ -229,14 +232,72 @@ fn suppression<B: Batches>(
     Ok(counter.finish())
 }
 
-fn quality_checker(order: &Order<'_>) -> Result<masking::QualityChecker, Stop> {
-    order.entry.quality_checker().map_err(|finding| {
-        Stop::Fault(Box::new(IntakeFault::new(
-            &finding.rule,
-            finding.reason,
-            finding.remedy,
-        )))
+/// Which row of each key stays, where a quality rule keeps another than the first. Costs a pass of its own.
+fn survey<B: Batches>(
+    order: &Order<'_>,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    progress: &Progress,
+) -> Result<Option<Survivors>, Stop> {
+    let Some(survey) = order
+        .entry
+        .quality_survey()
+        .map_err(|finding| refused_rules(*finding))?
+    else {
+        return Ok(None);
+    };
+    let mut survey = survey.with_baseline(order.baseline.clone());
+    let mut reader = open()?;
+    while let Some(typed) = reader.next_batch()? {
+        survey.observe(typed.first_row, &typed.batch)?;
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped.into());
+        }
+    }
+    Ok(Some(survey.finish()))
+}
+
+/// The rows that a push would keep, batch by batch, before they are masked.
+pub(super) fn each_kept<B: Batches>(
+    order: &Order<'_>,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    progress: &Progress,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let survivors = survey(order, open, progress)?;
+    let mut checker = quality_checker(order, survivors)?;
+    let mut reader = open()?;
+    while let Some(typed) = reader.next_batch()? {
+        let kept = checker.check(typed.first_row, &typed.batch)?.kept;
+        let (kept, _) = with_units(order, kept)?;
+        take(&kept)?;
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped.into());
+        }
+    }
+    Ok(())
+}
+
+fn quality_checker(
+    order: &Order<'_>,
+    survivors: Option<Survivors>,
+) -> Result<masking::QualityChecker, Stop> {
+    let checker = order
+        .entry
+        .quality_checker()
+        .map_err(|finding| refused_rules(*finding))?;
+    let checker = checker.with_baseline(order.baseline.clone());
+    Ok(match survivors {
+        Some(survivors) => checker.with_survivors(survivors),
+        None => checker,
     })
+}
+
+fn refused_rules(finding: review::Finding) -> Stop {
+    Stop::Fault(Box::new(IntakeFault::new(
+        &finding.rule,
+        finding.reason,
+        finding.remedy,
+    )))
 }
 
 /// The rows that speak of somebody, and which of the given rows they are; none where all are.
@@ -314,7 +375,7 @@ struct Pass<'a, W: Write + Send> {
 impl<'a, W: Write + Send> Pass<'a, W> {
     fn new(
         order: &'a Order<'a>,
-        classes: &[ColumnClass],
+        (classes, checker): (&[ColumnClass], masking::QualityChecker),
         plan: Result<MaskPlan, Vec<IntakeFault>>,
         numbering: &'a mut Numbering,
         sink: W,
@@ -323,7 +384,6 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             .policy
             .map_or_else(|| classes.to_vec(), |policy| policy.restated(classes));
         let (quasi, sensitive) = risk_columns(&restated);
-        let checker = quality_checker(order)?;
         let masked = match plan {
             Ok(plan) => Ok(Masking::new(order, plan, sensitive.as_deref(), sink)?),
             Err(faults) => Err(faults),
@@ -331,9 +391,9 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         Ok(Pass {
             order,
             numbering,
-            checker: checker.with_baseline(order.baseline.clone()),
+            checker,
             classifier: Classifier::new(&order.entry.schema(), &order.entry.hints()),
-            before: RiskMeter::new(&quasi, sensitive.as_deref()),
+            before: RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques(),
             residual: ResidualScan::new(
                 order.policy.unwrap_or(&Policy::default()),
                 &order.entry.schema(),

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicU64;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use masking::{
-    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, RiskMeter, RiskReport, Suppression,
-    UnnamedColumns, risk_columns,
+    Class, Classifier, ColumnClass, Fault, MaskPlan, Policy, PolicyFound, PolicySearch, PolicyWish,
+    RiskMeter, RiskReport, Suppression, UnnamedColumns, risk_columns,
 };
 use serde::Serialize;
 
@@ -98,6 +98,43 @@ pub fn plan_file(
     Ok(planned.collect())
 }
 
+/// A policy that reaches a measure on the rows of a file, and loses as little as possible. The time that may be taken is over
+/// when `is_expired` says so, and then it is the best found until then.
+///
+/// # Errors
+/// The file's first fault; columns that cannot be searched; a measure that no policy reaches.
+pub fn search_file(
+    table: &TableFile,
+    classes: &[ColumnClass],
+    wish: &PolicyWish,
+    read: Arc<AtomicU64>,
+    is_expired: &mut dyn FnMut() -> bool,
+) -> Result<PolicyFound, TableError> {
+    let mut rows = table.rows(read)?;
+    let Some((_, first)) = rows.next_batch()? else {
+        return Err(no_rows().into());
+    };
+    let mut search = PolicySearch::new(&table.schema(), classes, &first).map_err(refused)?;
+    let mut next = Some(first);
+    while let Some(batch) = next {
+        search.observe(&batch).map_err(refused)?;
+        next = rows.next_batch()?.map(|(_, batch)| batch);
+    }
+    let found = search.solve(wish, is_expired).map_err(refused)?;
+    compile(table, &found.policy, classes).map(|_| found)
+}
+
+fn no_rows() -> IntakeFault {
+    IntakeFault::new(
+        "no_rows",
+        both("文件没有数据行", "the file has no row of data"),
+        both(
+            "使用至少有一行数据的文件",
+            "use a file with at least one row",
+        ),
+    )
+}
+
 /// The first rows, as they are and as they would be.
 ///
 /// # Errors
@@ -138,14 +175,15 @@ pub fn mask_file(
     let (quasi, sensitive) = risk_columns(&policy.restated(&classes));
     let left = plan.quasi();
     let remains = |name: &String| output.index_of(name).is_ok();
-    let mut before = RiskMeter::new(&quasi, sensitive.as_deref());
+    let mut before = RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques();
     let mut after = RiskMeter::new(
         left,
         sensitive
             .as_ref()
             .filter(|name| remains(name))
             .map(String::as_str),
-    );
+    )
+    .with_special_uniques();
     let mut residual = ResidualScan::new(policy, &table.schema(), &classes);
     let mut suppression = suppression(table, &plan, (key, epoch), &read)?;
     let suppressed = suppression.as_ref().map_or(0, Suppression::suppressed);
@@ -194,25 +232,43 @@ pub fn mask_file(
     })
 }
 
-/// The risk of a file as it is; without names, over the columns that look like quasi-identifiers.
+/// The risk of a file as it is, alone and against a file of the population that its rows are drawn from; without names, over
+/// the columns that look like quasi-identifiers.
 ///
 /// # Errors
-/// The file's first fault, or a column that it does not have.
+/// The first fault of either file, or a column that one does not have.
 pub fn risk_file(
     table: &TableFile,
     named: Option<(Vec<String>, Option<String>)>,
+    population: Option<&TableFile>,
     read: Arc<AtomicU64>,
 ) -> Result<RiskReport, TableError> {
     let (quasi, sensitive) = match named {
         Some(named) => named,
         None => risk_columns(&scan_file(table, Arc::clone(&read))?),
     };
-    let mut meter = RiskMeter::new(&quasi, sensitive.as_deref());
-    let mut rows = table.rows(read)?;
+    let mut meter = RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques();
+    let mut rows = table.rows(Arc::clone(&read))?;
     while let Some((_, batch)) = rows.next_batch()? {
         meter.observe(&batch).map_err(refused)?;
     }
+    if let Some(population) = population {
+        observe_population(&mut meter, population, read)
+            .map_err(|error| error.in_file(population.path()))?;
+    }
     Ok(meter.finish())
+}
+
+fn observe_population(
+    meter: &mut RiskMeter,
+    population: &TableFile,
+    read: Arc<AtomicU64>,
+) -> Result<(), TableError> {
+    let mut rows = population.rows(read)?;
+    while let Some((_, batch)) = rows.next_batch()? {
+        meter.observe_population(&batch).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// What has to be left out for the policy's k, where it lets rows be left out and so few suffice.

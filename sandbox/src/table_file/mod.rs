@@ -18,6 +18,7 @@ mod write;
 pub use self::key::MaskKey;
 pub use self::mask::{
     MaskOutcome, PlannedColumn, mask_file, plan_file, preview_file, risk_file, scan_file,
+    search_file,
 };
 pub use self::show::shown_cells;
 pub use self::source::{Reading, TableError, TableFile};

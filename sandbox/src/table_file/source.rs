@@ -52,6 +52,14 @@ pub enum TableError {
     /// Identifiers are left in columns that the policy keeps; nothing was written.
     #[error("identifiers are left in kept columns")]
     Residual(Vec<IntakeFault>),
+    /// Another file than the one that is worked on is at fault.
+    #[error("{}: {error}", path.display())]
+    Other {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: Box<TableError>,
+    },
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -65,6 +73,19 @@ pub enum TableError {
 impl From<IntakeFault> for TableError {
     fn from(fault: IntakeFault) -> Self {
         Self::Fault(Box::new(fault))
+    }
+}
+
+impl TableError {
+    /// The same, of another file than the one that is worked on.
+    pub(super) fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Io { .. } => self,
+            error => Self::Other {
+                path: path.to_owned(),
+                error: Box::new(error),
+            },
+        }
     }
 }
 
@@ -112,6 +133,28 @@ impl TableFile {
             column.ok_or_else(|| no_column(&name))?.kind = kind;
         }
         Ok(table)
+    }
+
+    /// Opens a file whose columns are to be compared with those of this one: what has the same name is read as the same type.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_beside(&self, path: &Path, reading: Reading) -> Result<Self, TableError> {
+        let mut other = Self::open(path, reading)?;
+        let is_text = other.format.is_text();
+        for column in &mut other.columns {
+            match self.columns.iter().find(|own| own.name == column.name) {
+                Some(own) => column.kind = own.kind,
+                // Nobody looks at the others, so that no value of theirs can be at fault.
+                None if is_text => column.kind = ColumnType::String,
+                None => {}
+            }
+        }
+        Ok(other)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The columns by name and type.

@@ -153,6 +153,7 @@ fn every_format_in_and_out_gives_the_same_rows() {
         let again = risk_file(
             &written,
             Some((outcome.after.quasi.clone(), outcome.after.sensitive.clone())),
+            None,
             Arc::default(),
         )
         .unwrap();

@@ -1,6 +1,6 @@
 //! Quality rules that compare a push with the clock, with the version before it, and with another data set.
 
-use sandbox::{OrganisationKind, PushState, PushView, QualityReport};
+use sandbox::{OrganisationKind, PageRequest, PushState, PushView, QualityReport};
 use serde_json::json;
 
 use crate::world::{World, resident_id, visits};
@@ -260,5 +260,52 @@ async fn columns_that_are_others_are_a_line_of_the_report() {
         report.notes[0].message.en,
         "columns added: extra; columns missing: -"
     );
+    world.platform.close().await;
+}
+
+#[tokio::test]
+async fn the_newest_row_of_each_person_becomes_the_version() {
+    let world = World::new().await;
+    let rules = r#"
+version = 1
+
+[[rules]]
+name = "newest"
+kind = "unique"
+column = "resident_id"
+on_fail = "drop"
+survivor = "newest"
+by = "day"
+"#;
+    let bureau = world.bureau.to_string();
+    world.events("calls", &bureau, rules).await;
+    let mut text = "resident_id,day,kind\n".to_owned();
+    for person in 0..60 {
+        let (id, day) = (resident_id(person), 1 + person % 20);
+        text += &format!(
+            "{id},2025-11-{:02},甲\n{id},2025-12-{day:02},乙\n{id},2025-12-01,丙\n",
+            3 + day
+        );
+    }
+    let (view, report) = world.pushed_into("calls", &text).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    assert_eq!(
+        (view.rows_kept, report.rows_in, report.rows_kept),
+        (60, 180, 60)
+    );
+    let problems = world
+        .platform
+        .push_problems(&world.admin, view.id, PageRequest::default())
+        .await
+        .unwrap();
+    let rows: Vec<u64> = problems
+        .items
+        .iter()
+        .map(|problem| problem.row)
+        .take(4)
+        .collect();
+    // Of the first person's rows, two are of 1 December: the second of the three stays, as the first of them.
+    assert_eq!(rows, [1, 3, 4, 6]);
+    assert!(problems.items[0].message.en.contains("newest day"));
     world.platform.close().await;
 }

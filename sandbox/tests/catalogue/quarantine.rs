@@ -1,6 +1,6 @@
 //! What the policy does not cover waits, encrypted, until it does.
 
-use sandbox::{PageRequest, PushState};
+use sandbox::{ErrorKind, InformationLoss, MaskMeasure, PageRequest, PolicyWish, PushState};
 
 use crate::world::{World, policy, resident_id, visit, visits};
 
@@ -199,5 +199,66 @@ async fn rows_that_can_be_told_apart_after_masking_wait_for_a_coarser_policy() {
     world.set_policy(&measured(coarser)).await.unwrap();
     let view = world.commit(view.id).await;
     assert_eq!(view.state, PushState::Version, "{view:?}");
+    world.platform.close().await;
+}
+
+fn wish(k_min: u32, l_min: Option<u32>) -> PolicyWish {
+    PolicyWish {
+        measure: MaskMeasure {
+            k_min,
+            l_min,
+            t_max: None,
+            delta_max: None,
+            beta_max: None,
+            suppress_percent_max: Some(2.0),
+        },
+        loss: InformationLoss::Generalisation,
+    }
+}
+
+#[tokio::test]
+async fn a_policy_is_searched_over_the_push_that_waits() {
+    let world = World::new().await;
+    let search = async |wish| {
+        let platform = &world.platform;
+        platform
+            .search_policy(&world.security, "visits", wish, 10)
+            .await
+    };
+    let error = search(wish(5, None)).await.unwrap_err();
+    assert_eq!(error.code(), "no_rows_to_search");
+    let pushed = world.pushed(&visits(0..600)).await;
+    let stranger = world.tenant("makers").await;
+    assert_eq!(pushed.state, PushState::Quarantined);
+    let error = world
+        .platform
+        .search_policy(&stranger, "visits", wish(5, None), 10)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    let error = search(wish(601, None)).await.unwrap_err();
+    assert_eq!(error.findings()[0].rule, "requirement_unmet", "{error:?}");
+    let searched = search(wish(5, Some(2))).await.unwrap();
+    let found = &searched.found;
+    assert_eq!(searched.push, pushed.id);
+    assert!(found.is_optimal && found.rows == 600, "{found:?}");
+    world.set_policy(&found.policy.to_toml()).await.unwrap();
+    let view = world.commit(pushed.id).await;
+    assert_eq!(view.state, PushState::Version, "{view:?}");
+    let risk = world
+        .platform
+        .push_risk(&world.admin, view.id)
+        .await
+        .unwrap();
+    let after = risk.after.unwrap();
+    assert!(after.k >= 5 && after.l_distinct >= Some(2), "{after:?}");
+    assert_eq!(
+        after.k, found.report.k,
+        "what was searched is what was made"
+    );
+    assert_eq!(risk.suppressed_rows, found.suppressed);
+    assert!(after.special.is_some() && after.beta_basic.is_some());
+    let error = search(wish(5, None)).await.unwrap_err();
+    assert_eq!(error.code(), "no_rows_to_search", "raw rows are gone");
     world.platform.close().await;
 }

@@ -34,6 +34,12 @@ pub(in crate::policy) fn write(policy: &Policy) -> String {
         if let Some(t_max) = measure.t_max {
             let _ = writeln!(text, "t_max = {}", float(t_max));
         }
+        if let Some(delta_max) = measure.delta_max {
+            let _ = writeln!(text, "delta_max = {}", float(delta_max));
+        }
+        if let Some(beta_max) = measure.beta_max {
+            let _ = writeln!(text, "beta_max = {}", float(beta_max));
+        }
         if let Some(most) = measure.suppress_percent_max {
             let _ = writeln!(text, "suppress_percent_max = {}", float(most));
         }

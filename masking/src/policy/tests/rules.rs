@@ -165,7 +165,7 @@ proptest! {
         let mut policy = Policy::default()
             .with_rules(rules)
             .with_hierarchies([("h\"".to_owned(), ValueGroups::new(groups))].into())
-            .with_measure(Measure { k_min, l_min: Some(2), t_max, suppress_percent_max: t_max });
+            .with_measure(Measure { k_min, l_min: Some(2), t_max, delta_max: t_max, beta_max: t_max.map(|t| t * 900.0), suppress_percent_max: t_max });
         if sm {
             policy = policy.with_cipher_suite(CipherSuite::Sm);
         }

@@ -165,6 +165,8 @@ fn ranges_and_defaults_are_those_of_the_code() {
         ("k_min", "1", ""),
         ("l_min", "1", "k_min = 5\n"),
         ("t_max", "2.0", "k_min = 5\n"),
+        ("delta_max", "-1.0", "k_min = 5\n"),
+        ("beta_max", "1001", "k_min = 5\n"),
         ("suppress_percent_max", "99.0", "k_min = 5\n"),
     ] {
         let document = format!("version = 1\n[measure]\n{others}{member} = {out}");

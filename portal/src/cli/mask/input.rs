@@ -153,6 +153,7 @@ pub(in super::super) fn of_table(file: &Path, error: TableError) -> Failure {
                 ),
             )
         }
+        TableError::Other { path, error } => of_table(&path, *error),
         TableError::Io { path, source } => Failure::unreadable(&path, &source),
     }
 }

@@ -4,6 +4,7 @@ use super::super::failure::Failure;
 use super::super::output::{Column, Format, Printer, column};
 use super::super::remote::text_of;
 use super::input::{Input, of_table, with_progress};
+use super::search::Wish;
 use sandbox::{ColumnClass, MaskPolicy, TableFile, plan_file, scan_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     /// 策略文件（TOML）；省略则给出建议 · the policy (TOML); without it one is suggested
     #[arg(long)]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    wish: Wish,
 }
 
 pub(super) fn scan(printer: &Printer, input: &Input) -> Result<(), Failure> {
@@ -40,6 +43,9 @@ pub(super) fn scan(printer: &Printer, input: &Input) -> Result<(), Failure> {
 
 impl Plan {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        if let Some(k) = self.wish.k {
+            return self.wish.search(printer, &self.input, k);
+        }
         let table = self.input.open()?;
         let classes = classes(&self.input.file, &table)?;
         let Some(policy) = &self.policy else {

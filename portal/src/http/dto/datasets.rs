@@ -271,6 +271,81 @@ pub struct ColumnClass {
     pub reason: Text,
 }
 
+/// What a suggested policy is to reach.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySuggest {
+    /// Searches a policy that reaches this on the newest push in quarantine; without it the columns alone are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<MeasureWish>,
+    /// What is to be made small: `generalisation` (default), `discernibility`, `average_class_size`, `non_uniform_entropy`,
+    /// `certainty_penalty`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
+    /// Seconds to search, 1 to 12 (10); then the best found is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u32>,
+}
+
+/// Limits as those of a policy's `[measure]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureWish {
+    /// Fewest rows that agree in all quasi-identifiers, 2 to 1,000,000.
+    pub k_min: u32,
+    /// Fewest sensitive values among such rows, 2 to 1,000,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l_min: Option<u32>,
+    /// Largest distance of their sensitive values from all, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub t_max: Option<f64>,
+    /// δ-disclosure, 0 to 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_max: Option<f64>,
+    /// Basic β-likeness, 0 to 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta_max: Option<f64>,
+    /// Rows that may be left out, in percent, 0 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppress_percent_max: Option<f64>,
+}
+
+/// How a policy was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicySearchView {
+    /// The push whose rows were searched.
+    pub push: String,
+    /// The level of each quasi-identifier.
+    pub columns: Vec<LevelView>,
+    /// Information loss by measure.
+    pub losses: std::collections::BTreeMap<String, f64>,
+    /// Combinations of levels that were checked.
+    pub checked: u64,
+    /// Combinations that there are.
+    pub combinations: u64,
+    /// Whether none loses less.
+    pub optimal: bool,
+    /// Rows searched.
+    pub rows: u64,
+    /// Rows that the policy leaves out.
+    pub suppressed_rows: u64,
+    /// The measures of the rest.
+    pub risk: super::RiskView,
+}
+
+/// The level that was chosen for a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LevelView {
+    /// The column.
+    pub column: String,
+    /// The level: 0 keeps the values, the last leaves the column out.
+    pub level: u64,
+    /// Levels that there are.
+    pub levels: u64,
+    /// What is done at that level.
+    pub transform: String,
+}
+
 /// A masking policy that the classes suggest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicySuggestion {
@@ -278,4 +353,7 @@ pub struct PolicySuggestion {
     pub toml: String,
     /// The classes it follows from.
     pub classes: Vec<ColumnClass>,
+    /// How it was found, where a measure was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<PolicySearchView>,
 }

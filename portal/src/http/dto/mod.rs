@@ -25,8 +25,8 @@ pub use accounts::{
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
-    Level, PolicyPut, PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView,
-    UpdateCycle, VersionColumn,
+    Level, LevelView, MeasureWish, PolicyPut, PolicySearchView, PolicySuggest, PolicySuggestion,
+    PolicyView, PrivacyClass, PrivacyUnit, SampleView, UpdateCycle, VersionColumn,
 };
 pub use feedback::{
     FeedbackAnswer, FeedbackAnswerView, FeedbackAttempt, FeedbackCause, FeedbackClosing,
@@ -47,8 +47,9 @@ pub use private_datasets::{
     DataFormat, DataQuery, PrivateColumn, PrivateDatasetCreate, PrivateDatasetView,
 };
 pub use pushes::{
-    ColumnScore, DimensionScore, ProblemAction, ProblemRecord, PushCreate, PushFault, PushRiskView,
-    PushState, PushView, QualityPoint, QualityView, RiskView, RuleCount, RuleNote,
+    ColumnScore, Contribution, DimensionScore, PopulationRiskView, ProblemAction, ProblemRecord,
+    PushCreate, PushFault, PushRiskView, PushState, PushView, QualityPoint, QualityView, RiskView,
+    RuleCount, RuleNote, SpecialUniquesView,
 };
 pub use releases::{
     ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,

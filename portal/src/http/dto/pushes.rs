@@ -252,12 +252,82 @@ pub struct RiskView {
     /// Smallest exponential of a class's entropy of sensitive values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l_entropy: Option<f64>,
+    /// For each l from 2 up to `l_distinct` (10 at most), the c above which recursive (c, l)-diversity holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub l_recursive: BTreeMap<u64, f64>,
     /// Greatest distance of a class's sensitive distribution from the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub t_closeness: Option<f64>,
+    /// The distance that it was taken by: `equal` (words), `ordered` (numbers and dates), `hierarchical`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub t_distance: Option<String>,
+    /// δ-disclosure: largest logarithm of a sensitive value's share of its class over its share of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_disclosure: Option<f64>,
+    /// Basic β-likeness: largest relative gain of a sensitive value's share of its class over its share of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta_basic: Option<f64>,
+    /// Enhanced β-likeness; absent where it holds for no β.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta_enhanced: Option<f64>,
+    /// Rows that are unique by few columns; absent where there are too many distinct rows to search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub special: Option<SpecialUniquesView>,
+    /// Measures against a population table, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population: Option<PopulationRiskView>,
     /// Number of classes by size: `1`, `2`, `3-4`, `5-9`, `10-19`, `20-49`, `50-99`, `100+`.
     #[serde(default)]
     pub histogram: BTreeMap<String, u64>,
+}
+
+/// Rows that are unique by few of the quasi-identifiers (SUDA).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SpecialUniquesView {
+    /// Sets of up to so many columns were searched.
+    pub size_max: u64,
+    /// Rows that are alone by so few columns.
+    pub rows: u64,
+    /// Minimal sample uniques by the number of their columns.
+    pub by_size: BTreeMap<u64, u64>,
+    /// Per column, the share of minimal sample uniques that it is part of.
+    pub contributions: Vec<Contribution>,
+    /// Highest score of a row.
+    pub score_max: f64,
+    /// Expected share of unique rows that are unique in the population too (DIS); only against a population.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intrusion: Option<f64>,
+    /// Highest score of a row as a probability of a correct match (DIS-SUDA); only against a population.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intrusion_max: Option<f64>,
+}
+
+/// How much a column adds to rows being unique.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Contribution {
+    /// The column.
+    pub column: String,
+    /// Between 0 and 1.
+    pub share: f64,
+}
+
+/// Risk against a population table with the same quasi-identifiers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PopulationRiskView {
+    /// Rows of the population.
+    pub rows: u64,
+    /// k-map: fewest rows of the population that agree with a row.
+    pub k_map: u64,
+    /// Highest journalist risk.
+    pub journalist_max: f64,
+    /// Mean journalist risk.
+    pub journalist_avg: f64,
+    /// δ-presence: smallest share of a class of the population that is in the data.
+    pub delta_presence_min: f64,
+    /// δ-presence: largest share of a class of the population that is in the data.
+    pub delta_presence_max: f64,
+    /// Rows of classes that the population lacks.
+    pub unmatched: u64,
 }
 
 /// Risk before and after masking.
