@@ -13,6 +13,7 @@
 )]
 
 mod api;
+mod peers;
 pub mod people;
 mod postgres;
 mod s3;
@@ -20,6 +21,7 @@ mod server;
 mod world;
 
 pub use api::{Answer, Api};
+pub use peers::{not_tested, peers_folder, python, run_script};
 pub use postgres::{Postgres, free_port};
 pub use s3::{Bucket, S3};
 pub use server::{Database, Objects, Server, egret, refused_start, run_egret};
