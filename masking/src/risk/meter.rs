@@ -1,6 +1,7 @@
 //! Counting equivalence classes batch by batch.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
@@ -22,7 +23,7 @@ pub struct RiskMeter {
     quasi: Vec<String>,
     quasi_keys: Keys,
     /// Class (digest of its values) to its number.
-    classes: HashMap<u128, u32>,
+    classes: HashMap<u128, u32, Mixed>,
     sizes: Vec<u64>,
     sensitive: Option<Sensitive>,
     population: Option<HashMap<u128, u64>>,
@@ -38,7 +39,35 @@ struct Sensitive {
     /// By value, its place in the hierarchy.
     paths: Vec<Path>,
     /// Rows by class and value.
-    cells: HashMap<(u32, u32), u64>,
+    cells: HashMap<(u32, u32), u64, Mixed>,
+}
+
+/// Keys that are digests, or numbers given here: nobody outside chooses them, so they need no keyed
+/// hash.
+type Mixed = BuildHasherDefault<Mixer>;
+
+#[derive(Debug, Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let mixed = self.0.rotate_left(32) ^ u64::from(number);
+        self.0 = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = u64::try_from(digest & u128::from(u64::MAX)).unwrap_or(0);
+    }
 }
 
 impl RiskMeter {
@@ -47,7 +76,7 @@ impl RiskMeter {
         Self {
             quasi: quasi.to_vec(),
             quasi_keys: Keys::default(),
-            classes: HashMap::new(),
+            classes: HashMap::default(),
             sizes: Vec::new(),
             sensitive: sensitive.map(Sensitive::new),
             population: None,
@@ -141,7 +170,7 @@ impl Sensitive {
             values: Numbering::default(),
             hierarchy: None,
             paths: Vec::new(),
-            cells: HashMap::new(),
+            cells: HashMap::default(),
         }
     }
 

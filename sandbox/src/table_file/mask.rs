@@ -12,6 +12,7 @@ use masking::{
 };
 use serde::Serialize;
 
+use super::ahead::{each_batch, each_masked};
 use super::key::MaskKey;
 use super::source::{TableError, TableFile};
 use super::write::RowWriter;
@@ -63,10 +64,9 @@ pub struct MaskOutcome {
 /// The file's first fault.
 pub fn scan_file(table: &TableFile, read: Arc<AtomicU64>) -> Result<Vec<ColumnClass>, TableError> {
     let mut classifier = Classifier::new(&table.schema(), &table.hints());
-    let mut rows = table.rows(read)?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        classifier.observe(&batch).map_err(refused)?;
-    }
+    each_batch(table, read, |batch| {
+        classifier.observe(&batch).map_err(refused)
+    })?;
     Ok(classifier.finish())
 }
 
@@ -151,12 +151,13 @@ pub fn mask_file(
     let suppressed = suppression.as_ref().map_or(0, Suppression::suppressed);
     let mut writer = RowWriter::create(to, format, &output)?;
     let mut nulled: Vec<(String, u64)> = Vec::new();
-    let mut rows = table.rows(read)?;
-    while let Some((first, batch)) = rows.next_batch()? {
+    let raw = |first: u64, batch: &RecordBatch| {
         let numbers: Vec<u64> = (first..).take(batch.num_rows()).collect();
-        residual.observe(&batch, &numbers);
-        before.observe(&batch).map_err(refused)?;
-        let mut masked = plan.apply_counted(&key.0, epoch, &batch).map_err(refused)?;
+        residual.observe(batch, &numbers);
+        before.observe(batch).map_err(refused)
+    };
+    let mask = |batch: &RecordBatch| plan.apply_counted(&key.0, epoch, batch).map_err(refused);
+    each_masked(table, read, raw, &mask, |mut masked| {
         if let Some(suppression) = &mut suppression {
             let stays = suppression.stays(&masked.batch).map_err(refused)?;
             masked.batch = filter_record_batch(&masked.batch, &stays).map_err(failed)?;
@@ -168,8 +169,8 @@ pub fn mask_file(
             }
         }
         after.observe(&masked.batch).map_err(refused)?;
-        writer.write(&masked.batch)?;
-    }
+        writer.write(&masked.batch)
+    })?;
     let (faults, _) = residual.finish();
     if !faults.is_empty() {
         return Err(TableError::Residual(faults));
@@ -208,10 +209,7 @@ pub fn risk_file(
         None => risk_columns(&scan_file(table, Arc::clone(&read))?),
     };
     let mut meter = RiskMeter::new(&quasi, sensitive.as_deref());
-    let mut rows = table.rows(read)?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        meter.observe(&batch).map_err(refused)?;
-    }
+    each_batch(table, read, |batch| meter.observe(&batch).map_err(refused))?;
     Ok(meter.finish())
 }
 
@@ -225,11 +223,11 @@ fn suppression(
     let Some(mut counter) = plan.class_counter() else {
         return Ok(None);
     };
-    let mut rows = table.rows(Arc::clone(read))?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        let masked = plan.apply(&key.0, epoch, &batch).map_err(refused)?;
-        counter.observe(&masked).map_err(refused)?;
-    }
+    let mask = |batch: &RecordBatch| plan.apply_counted(&key.0, epoch, batch).map_err(refused);
+    let raw = |_: u64, _: &RecordBatch| Ok(());
+    each_masked(table, Arc::clone(read), raw, &mask, |masked| {
+        counter.observe(&masked.batch).map_err(refused)
+    })?;
     Ok(counter.finish())
 }
 
