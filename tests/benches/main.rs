@@ -2,17 +2,21 @@
 //!
 //! `bench [NAME…]` runs those named, or all: `demo`, `turnaround`, `worker`, `tpch`, `detect`, `transforms`, `files`, `flash`,
 //! `build`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench ends where it cannot measure, and shows its figures"
+)]
 
 #[path = "../../masking/tests/adult/data.rs"]
 mod adult;
 mod build;
 #[path = "../../masking/tests/corpus"]
-#[allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "the corpus of the tests, which fail by panicking"
-)]
 mod corpus {
+    pub(crate) mod brands;
     pub(crate) mod columns;
     pub(crate) mod draw;
     pub(crate) mod kinds;

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use masking::{Classifier, ColumnClass, ColumnHint, Identifier};
 
+use super::brands::{SEEN, UNSEEN};
 use super::draw::Draw;
 use super::kinds::{luhn, place, region, resident_check, resident_id, valid};
 use super::score::Score;
@@ -109,7 +110,7 @@ fn hint(kind: Identifier) -> (&'static str, &'static str) {
 type Make = fn(&mut Draw, usize) -> String;
 
 /// Name, comment and values of columns that hold no identifier.
-const DECOYS: [(&str, &str, Make); 42] = [
+const DECOYS: [(&str, &str, Make); 44] = [
     ("c1", "", |draw, _| {
         format!("{}{}", draw.day(2020, 2024), draw.digits(10))
     }),
@@ -189,6 +190,8 @@ const DECOYS: [(&str, &str, Make); 42] = [
     ("c1", "", |draw, _| draw.of(HERBS).to_owned()),
     ("c1", "", |draw, _| draw.of(THINGS).to_owned()),
     ("c1", "", |draw, _| draw.of(WORDS).to_owned()),
+    ("c1", "", |draw, _| draw.of(SEEN).to_owned()),
+    ("c1", "", |draw, _| draw.of(UNSEEN).to_owned()),
     ("c1", "", |draw, _| {
         format!("{}{}有限公司", draw.of(CITIES), draw.of(WORDS))
     }),

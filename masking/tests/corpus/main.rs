@@ -10,6 +10,7 @@
     reason = "tests fail by panicking and print their tables"
 )]
 
+mod brands;
 mod columns;
 mod draw;
 mod kinds;
