@@ -39,7 +39,27 @@ struct Sensitive {
     /// By value, its place in the hierarchy.
     paths: Vec<Path>,
     /// Rows by class and value.
-    cells: HashMap<(u32, u32), u64, Mixed>,
+    cells: Cells,
+}
+
+/// Rows by class and value, in several tables: one that grows has its entries twice for a while, and the
+/// others do not at the same time.
+#[derive(Debug, Default)]
+struct Cells([HashMap<(u32, u32), u64, Mixed>; 32]);
+
+impl Cells {
+    fn count(&mut self, class: u32, value: u32) {
+        let table = index(class) % self.0.len();
+        *self.0[table].entry((class, value)).or_default() += 1;
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(HashMap::len).sum()
+    }
+
+    fn into_rows(self) -> impl Iterator<Item = ((u32, u32), u64)> {
+        self.0.into_iter().flatten()
+    }
 }
 
 /// Keys that are digests, or numbers given here: nobody outside chooses them, so they need no keyed
@@ -112,7 +132,7 @@ impl RiskMeter {
             }
             self.sizes[index(class)] += 1;
             if let (Some(sensitive), Some(values)) = (&mut self.sensitive, &values) {
-                *sensitive.cells.entry((class, values[row])).or_default() += 1;
+                sensitive.cells.count(class, values[row]);
             }
         }
         Ok(())
@@ -149,9 +169,10 @@ impl RiskMeter {
             Some(sensitive) => {
                 let scale = sensitive.scale();
                 let ranks = sensitive.values.ranks();
-                let cells = sensitive.cells.into_iter();
-                let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
-                let histogram = Histogram::of_cells(cells.collect());
+                let mut cells = Vec::with_capacity(sensitive.cells.len());
+                let rows = sensitive.cells.into_rows();
+                cells.extend(rows.map(|((class, value), rows)| (class, ranks[index(value)], rows)));
+                let histogram = Histogram::of_cells(cells);
                 measure(self.quasi, Some(sensitive.name), histogram, &scale)
             }
         };
@@ -170,7 +191,7 @@ impl Sensitive {
             values: Numbering::default(),
             hierarchy: None,
             paths: Vec::new(),
-            cells: HashMap::default(),
+            cells: Cells::default(),
         }
     }
 

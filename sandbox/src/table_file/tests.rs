@@ -313,7 +313,10 @@ fn rows_of_many_batches_stay_in_order_and_the_first_fault_is_told() {
     let outcome = masked(&table(None)).unwrap();
     assert_eq!(outcome.rows, ROWS as u64);
     let written = std::fs::read_to_string(&to).unwrap();
-    let steps = written.lines().skip(1).map(|step| step.parse::<usize>().unwrap());
+    let steps = written
+        .lines()
+        .skip(1)
+        .map(|step| step.parse::<usize>().unwrap());
     assert!(steps.eq(0..ROWS));
     std::fs::remove_file(&to).unwrap();
     match masked(&table(Some(80_000))) {
