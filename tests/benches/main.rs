@@ -1,9 +1,30 @@
 //! The benches: one JSON line per figure in `target/bench/results.jsonl`, ratios side by side in one run.
 //!
-//! `bench [NAME…]` runs those named, or all: `demo`, `turnaround`, `worker`, `tpch`, `build`.
+//! `bench [NAME…]` runs those named, or all: `demo`, `turnaround`, `worker`, `tpch`, `detect`, `transforms`, `files`, `flash`,
+//! `build`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench ends where it cannot measure, and shows its figures"
+)]
 
+#[path = "../../masking/tests/adult/data.rs"]
+mod adult;
 mod build;
+#[path = "../../masking/tests/corpus"]
+mod corpus {
+    pub(crate) mod brands;
+    pub(crate) mod columns;
+    pub(crate) mod draw;
+    pub(crate) mod kinds;
+    pub(crate) mod score;
+    pub(crate) mod texts;
+}
 mod demo;
+mod mask;
 mod record;
 mod tpch;
 mod tpch_data;
@@ -38,6 +59,11 @@ fn main() -> ExitCode {
     }
     if wants("tpch") {
         runtime.block_on(tpch::run());
+    }
+    for (name, run) in mask::PARTS {
+        if wants(name) {
+            run();
+        }
     }
     if wants("demo") {
         demo::run();

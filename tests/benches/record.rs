@@ -27,7 +27,7 @@ pub(crate) fn record(figure: &Figure<'_>) {
         "ours": rounded(figure.ours),
         "peer": figure.peer.map(|(_, value)| rounded(value)),
         "peer_name": figure.peer.map(|(name, _)| name),
-        "ratio": figure.peer.map(|(_, value)| rounded(figure.ours / value)),
+        "ratio": figure.peer.map(|(_, value)| rounded(figure.ours / value)).filter(|ratio| ratio.is_finite()),
         "unit": figure.unit,
         "note": figure.note,
     });

@@ -165,6 +165,3 @@ pub(crate) fn calendar_date(digits: &str) -> Option<Date> {
 fn digit(byte: u8) -> Option<u32> {
     byte.is_ascii_digit().then(|| u32::from(byte - b'0'))
 }
-
-#[cfg(test)]
-mod tests;

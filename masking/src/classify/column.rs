@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::decide::{
-    Counts, DISTINCT_MIN, beats_chance, candidates, confidence, decided,
+    Counts, DISTINCT_MIN, beats_chance, candidates, confidence, decided, may_be_names,
 };
 use crate::classify::hint::{Meaning, datum, names_document_kind};
 use crate::classify::identifier::Identifier;
@@ -388,6 +388,15 @@ fn verdict(
             "形似 15 位居民身份证号，但无校验位可核；若是，请在列名或说明中写明",
             "looks like resident numbers of 15 digits, which have no check digit; if they are, say so in the \
              column's name or comment",
+        );
+    }
+    if column.meaning.is_none() && may_be_names(counts) {
+        return Verdict::new(
+            Class::DirectIdentifier,
+            0.5,
+            "可能是姓名，也可能是以姓氏用字开头的品牌或其他词；仅凭值无法区分，请在列名或说明中写明，或以理由声明其可公开",
+            "could be names of people, or of brands that begin with a surname: values alone do not tell; say what it is in \
+             the column's name or comment, or state with a reason that it is public",
         );
     }
     by_meaning(counts, column)

@@ -25,6 +25,8 @@ pub(crate) use row::{lines, rows};
 
 /// Surnames, the hundred most frequent ones first.
 pub(crate) const SURNAMES: &str = include_str!("../../data/surnames.txt");
+/// Characters by how much likelier they are in given names than in other words.
+const NAME_CHARACTERS: &str = include_str!("../../data/name_characters.tsv");
 /// Characters of given names, by sex.
 pub(crate) const GIVEN_NAMES: &str = include_str!("../../data/given_names.tsv");
 
@@ -203,6 +205,58 @@ pub(crate) fn is_given_name(char: char) -> bool {
     });
     given.at(char) == 1
 }
+
+/// How much likelier a name is than another word that begins with a surname, by the characters after
+/// the surname, by how many they are, and by how frequent the surname is: natural log of the ratio, in
+/// halves, between [`NAME_SCORE_MIN`] and 8.
+///
+/// Four given names in five have two characters, where a short word has one as often; the surnames
+/// count little, since a list may be of people who bear rare ones.
+pub(crate) fn name_score(name: &[char], surname: usize, is_frequent: bool) -> i64 {
+    static CHARACTERS: OnceLock<[HanMap; 2]> = OnceLock::new();
+    let [first, last] = CHARACTERS.get_or_init(|| {
+        ["first", "last"].map(|position| {
+            let mut map = HanMap::default();
+            for line in lines(NAME_CHARACTERS) {
+                let mut fields = line.split('\t');
+                if fields.next() != Some(position) {
+                    continue;
+                }
+                let halves: i64 = fields
+                    .next()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0);
+                let stored = u16::try_from(halves + HALVES_FROM).unwrap_or(0);
+                let chars = fields.next().unwrap_or("").chars();
+                chars.for_each(|char| map.set(char, stored));
+            }
+            map
+        })
+    });
+    let halves = |map: &HanMap, char: Option<&char>| match char.map_or(0, |char| map.at(*char)) {
+        0 => 0,
+        stored => i64::from(stored) - HALVES_FROM,
+    };
+    let given = name.get(surname..).unwrap_or_default();
+    let (characters, length) = match given {
+        [first_char, last_char] => (
+            halves(first, Some(first_char)) + halves(last, Some(last_char)),
+            1,
+        ),
+        _ => (halves(last, given.last()), -2),
+    };
+    let bearers = match (surname, is_frequent) {
+        (1, true) => 1,
+        (1, false) => -1,
+        _ => 0,
+    };
+    characters.clamp(-6, 6) + length + bearers
+}
+
+/// What is added to a character's halves where they are kept, so that 0 stands for none.
+const HALVES_FROM: i64 = 7;
+/// The lowest score of a name.
+pub(crate) const NAME_SCORE_MIN: i64 = -9;
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())

@@ -92,27 +92,34 @@ struct Look {
 
 impl Look {
     fn at(text: &str) -> Self {
-        // The shortest number is an IP address of four digits and three dots; an organisation code
-        // may be of letters, and so may the addresses with colons or hyphens.
-        let (mut digits, mut capitals, mut joints) = (0usize, 0usize, 0usize);
+        // The shortest numbers are IP addresses, of four digits and three dots; after them those of
+        // eight letters and digits. An organisation code may be of letters, and so may the addresses
+        // with colons or hyphens.
+        let (mut digits, mut letters, mut capitals) = (0usize, 0usize, 0usize);
+        let (mut joints, mut dots) = (0usize, 0usize);
         let (mut at_sign, mut all) = (false, 0);
         for char in text.chars() {
             match char {
                 '0'..='9' => digits += 1,
                 'A'..='Z' => capitals += 1,
+                'a'..='z' => letters += 1,
+                '.' => dots += 1,
                 ':' | '-' => joints += 1,
                 '@' => at_sign = true,
                 char if char.is_ascii() => {}
                 char => {
                     let kinds = kinds(char);
-                    digits += usize::from(kinds & kind::DIGIT != 0);
-                    at_sign |= kinds & kind::AT != 0;
+                    // Whatever it folds to, and however many of them.
+                    at_sign |= kinds & kind::FOLDED != 0;
                     all |= kinds;
                 }
             }
         }
         Self {
-            number: at_sign || digits >= 4 || capitals >= 5 || joints >= 2,
+            number: at_sign
+                || capitals >= 5
+                || joints >= 2
+                || (digits >= 4 && (dots >= 3 || digits + letters + capitals >= 8)),
             cue: all & kind::CUE != 0,
             place: all & kind::STREET != 0 && all & kind::HOUSE != 0,
         }
@@ -121,8 +128,7 @@ impl Look {
 
 /// What a character may belong to.
 mod kind {
-    pub(super) const DIGIT: u16 = 1;
-    pub(super) const AT: u16 = 2;
+    pub(super) const FOLDED: u16 = 1;
     pub(super) const CUE: u16 = 4;
     pub(super) const STREET: u16 = 8;
     pub(super) const HOUSE: u16 = 16;

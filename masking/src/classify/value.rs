@@ -6,7 +6,8 @@ use crate::classify::check::{
 };
 use crate::classify::identifier::Identifier;
 use crate::classify::table::{
-    Issuer, PLATE_PROVINCES, Tables, ends_no_name, is_given_name, is_han,
+    Issuer, NAME_SCORE_MIN, PLATE_PROVINCES, Tables, ends_no_name, is_given_name, is_han,
+    name_score,
 };
 use crate::classify::text::{
     has_form, is_address, is_coordinates, is_email, is_ipv4, is_ipv6, is_land_line, is_mac,
@@ -36,6 +37,8 @@ pub(crate) enum Trait {
     FrequentSurname,
     /// A name that ends with a character frequent in given names.
     GivenName,
+    /// A name that begins with a surname, and so has a score.
+    Scored,
     /// An IP address whose four numbers are small, as in a version number.
     SmallOctets,
     /// A decimal number that could be a longitude of China.
@@ -53,7 +56,7 @@ pub(crate) enum Trait {
 }
 
 impl Trait {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::ResidentId15,
         Self::ResidentShape,
         Self::KnownRegion,
@@ -61,6 +64,7 @@ impl Trait {
         Self::KnownBank,
         Self::FrequentSurname,
         Self::GivenName,
+        Self::Scored,
         Self::SmallOctets,
         Self::Longitude,
         Self::Latitude,
@@ -73,6 +77,8 @@ impl Trait {
 
 /// Traits' bits come after those of the identifiers.
 const TRAITS_FROM: u32 = 32;
+/// The score of a name comes after the traits.
+const SCORE_FROM: u32 = 56;
 
 impl Passes {
     fn set(&mut self, identifier: Identifier, passed: bool) {
@@ -81,6 +87,19 @@ impl Passes {
 
     fn note(&mut self, test: Trait, passed: bool) {
         self.0 |= u64::from(passed) << (TRAITS_FROM + test as u32);
+    }
+
+    fn score_name(&mut self, score: i64) {
+        self.0 |= u64::try_from(score - NAME_SCORE_MIN).unwrap_or(0) << SCORE_FROM;
+    }
+
+    /// How much likelier the value is a name than another word that begins with a surname, in halves
+    /// of natural logs; 0 when it begins with none.
+    pub(crate) fn name_score(self) -> i64 {
+        if !self.has(Trait::Scored) {
+            return 0;
+        }
+        i64::try_from(self.0 >> SCORE_FROM).unwrap_or(0) + NAME_SCORE_MIN
     }
 
     /// Whether the test for an identifier passed.
@@ -251,6 +270,10 @@ fn name(tables: &Tables, plain: &str, passes: &mut Passes) {
         .first()
         .is_some_and(|first| tables.is_frequent_surname(*first));
     passes.note(Trait::FrequentSurname, regular && frequent);
+    if let Some(surname) = surname.filter(|_| regular) {
+        passes.note(Trait::Scored, true);
+        passes.score_name(name_score(&chars, surname, frequent));
+    }
     passes.note(Trait::GivenName, dotted || (regular && is_given_name(last)));
 }
 

@@ -34,6 +34,7 @@ impl Histogram {
         cells.sort_unstable();
         let mut histogram = Self {
             starts: vec![0],
+            cells: Vec::with_capacity(cells.len()),
             ..Self::default()
         };
         let mut last = None;

@@ -1,6 +1,7 @@
 //! Counting equivalence classes batch by batch.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
@@ -24,7 +25,7 @@ pub struct RiskMeter {
     quasi: Vec<String>,
     quasi_keys: Keys,
     /// Class (digest of its values) to its number.
-    classes: HashMap<u128, u32>,
+    classes: HashMap<u128, u32, Mixed>,
     sizes: Vec<u64>,
     sensitive: Option<Sensitive>,
     population: Option<HashMap<u128, u64>>,
@@ -41,7 +42,55 @@ struct Sensitive {
     /// By value, its place in the hierarchy.
     paths: Vec<Path>,
     /// Rows by class and value.
-    cells: HashMap<(u32, u32), u64>,
+    cells: Cells,
+}
+
+/// Rows by class and value, in several tables: one that grows has its entries twice for a while, and the
+/// others do not at the same time.
+#[derive(Debug, Default)]
+struct Cells([HashMap<(u32, u32), u64, Mixed>; 32]);
+
+impl Cells {
+    fn count(&mut self, class: u32, value: u32) {
+        let table = index(class) % self.0.len();
+        *self.0[table].entry((class, value)).or_default() += 1;
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(HashMap::len).sum()
+    }
+
+    fn into_rows(self) -> impl Iterator<Item = ((u32, u32), u64)> {
+        self.0.into_iter().flatten()
+    }
+}
+
+/// Keys that are digests, or numbers given here: nobody outside chooses them, so they need no keyed
+/// hash.
+type Mixed = BuildHasherDefault<Mixer>;
+
+#[derive(Debug, Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let mixed = self.0.rotate_left(32) ^ u64::from(number);
+        self.0 = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = u64::try_from(digest & u128::from(u64::MAX)).unwrap_or(0);
+    }
 }
 
 impl RiskMeter {
@@ -50,7 +99,7 @@ impl RiskMeter {
         Self {
             quasi: quasi.to_vec(),
             quasi_keys: Keys::default(),
-            classes: HashMap::new(),
+            classes: HashMap::default(),
             sizes: Vec::new(),
             sensitive: sensitive.map(Sensitive::new),
             population: None,
@@ -96,7 +145,7 @@ impl RiskMeter {
             }
             self.sizes[index(class)] += 1;
             if let (Some(sensitive), Some(values)) = (&mut self.sensitive, &values) {
-                *sensitive.cells.entry((class, values[row])).or_default() += 1;
+                sensitive.cells.count(class, values[row]);
             }
         }
         if let Some(special) = &mut self.special {
@@ -211,7 +260,7 @@ impl Sensitive {
             values: Numbering::default(),
             hierarchy: None,
             paths: Vec::new(),
-            cells: HashMap::new(),
+            cells: Cells::default(),
         }
     }
 
@@ -233,9 +282,10 @@ impl Sensitive {
     /// The classes with their values by rank.
     fn histogram(self) -> Histogram {
         let ranks = self.values.ranks();
-        let cells = self.cells.into_iter();
-        let cells = cells.map(|((class, value), rows)| (class, ranks[index(value)], rows));
-        Histogram::of_cells(cells.collect())
+        let mut cells = Vec::with_capacity(self.cells.len());
+        let rows = self.cells.into_rows();
+        cells.extend(rows.map(|((class, value), rows)| (class, ranks[index(value)], rows)));
+        Histogram::of_cells(cells)
     }
 
     fn scale(&self) -> Scale {

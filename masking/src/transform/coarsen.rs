@@ -1,5 +1,7 @@
 //! Less exact values: bins, bounds, periods, age bands, regions.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,6 +12,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use crate::classify::check::is_resident_id;
 use crate::classify::region::{RegionLevel as Level, regions};
+use crate::classify::table::is_han;
 use crate::date::{Day, days};
 use crate::error::{MaskError, internal};
 use crate::key::{ValueDomain, canonical};
@@ -223,31 +226,51 @@ pub(crate) fn region(
     as_name: bool,
 ) -> Result<ArrayRef, MaskError> {
     let texts = text_values(values)?;
-    Ok(labels(texts.as_string::<i32>().iter().map(|text| {
-        let code = region_code(text?)?;
-        let code = format!("{:0<6}", code.get(..level.digits())?);
-        if as_name {
+    // A column speaks of few places, again and again.
+    let mut known: HashMap<String, Option<String>> = HashMap::new();
+    let mut names = StringBuilder::new();
+    for text in texts.as_string::<i32>() {
+        let code = text.and_then(region_code);
+        let Some(head) = code.as_deref().and_then(|code| code.get(..level.digits())) else {
+            names.append_null();
+            continue;
+        };
+        if let Some(label) = known.get(head) {
+            names.append_option(label.as_deref());
+            continue;
+        }
+        let code = format!("{head:0<6}");
+        let label = if as_name {
             regions().name(&code)
         } else {
             Some(code)
-        }
-    })))
+        };
+        names.append_option(label.as_deref());
+        known.insert(head.to_owned(), label);
+    }
+    Ok(Arc::new(names.finish()))
 }
 
-fn region_code(text: &str) -> Option<String> {
+fn region_code(text: &str) -> Option<Cow<'static, str>> {
+    // What holds a Han character is no code.
+    if text.chars().any(is_han) {
+        return regions()
+            .resolve(&crate::fold::fold(text))
+            .map(Cow::Borrowed);
+    }
     let word = canonical(&ValueDomain::known("person-id"), text);
     let is_code =
         matches!(word.len(), 2 | 4 | 6 | 9 | 12) && word.bytes().all(|byte| byte.is_ascii_digit());
     if (is_code || is_resident_id(&word)) && regions().has_province(&word) {
         let head = word.get(..word.len().min(6))?;
-        return Some(format!("{head:0<6}"));
+        return Some(Cow::Owned(format!("{head:0<6}")));
     }
     if is_code {
         return None;
     }
     regions()
         .resolve(&crate::fold::fold(text))
-        .map(str::to_owned)
+        .map(Cow::Borrowed)
 }
 
 fn labels(labels: impl Iterator<Item = Option<String>>) -> ArrayRef {

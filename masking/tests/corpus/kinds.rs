@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use masking::Identifier;
 
-use crate::draw::Draw;
+use super::draw::Draw;
 
 static REGIONS: Lines = Lines::of(include_str!("../../data/regions.csv"));
 static HISTORIC: Lines = Lines::of(include_str!("../../data/regions_historic.csv"));

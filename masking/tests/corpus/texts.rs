@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use masking::Identifier;
+use masking::{Identifier, find_identifiers};
 
-use crate::draw::Draw;
-use crate::kinds::{luhn, region, resident_check, resident_id, resident_id_15, valid};
+use super::draw::Draw;
+use super::kinds::{luhn, region, resident_check, resident_id, resident_id_15, valid};
+use super::score::Score;
 
 /// A text and what is in it; ranges are bytes.
 pub(crate) struct Sample {
@@ -43,6 +44,41 @@ pub(crate) fn decoys() -> Vec<Sample> {
         }));
     }
     samples
+}
+
+/// Looks into every text.
+pub(crate) fn judge(score: &mut Score) {
+    for sample in positives().iter().chain(&decoys()) {
+        judge_one(sample, score);
+    }
+}
+
+/// A find counts when kind and range are exactly right.
+fn judge_one(sample: &Sample, score: &mut Score) {
+    let hits = find_identifiers(&sample.text);
+    let case = format!("[{}] {}", sample.made_as, sample.text);
+    for (kind, range) in &sample.spans {
+        let found = hits
+            .iter()
+            .any(|hit| hit.identifier == *kind && hit.range == *range);
+        if found {
+            score.right(*kind);
+        } else {
+            score.missed(*kind, &case);
+        }
+    }
+    for hit in &hits {
+        let expected = sample
+            .spans
+            .iter()
+            .any(|(kind, range)| *kind == hit.identifier && *range == hit.range);
+        if !expected {
+            score.invented(
+                hit.identifier,
+                &format!("{} in {case}", &sample.text[hit.range.clone()]),
+            );
+        }
+    }
 }
 
 fn positive(kind: Identifier, draw: &mut Draw) -> Sample {

@@ -12,6 +12,7 @@ use masking::{
 };
 use serde::Serialize;
 
+use super::ahead::{each_batch, each_masked};
 use super::key::MaskKey;
 use super::source::{TableError, TableFile};
 use super::write::RowWriter;
@@ -63,10 +64,9 @@ pub struct MaskOutcome {
 /// The file's first fault.
 pub fn scan_file(table: &TableFile, read: Arc<AtomicU64>) -> Result<Vec<ColumnClass>, TableError> {
     let mut classifier = Classifier::new(&table.schema(), &table.hints());
-    let mut rows = table.rows(read)?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        classifier.observe(&batch).map_err(refused)?;
-    }
+    each_batch(table, read, |batch| {
+        classifier.observe(&batch).map_err(refused)
+    })?;
     Ok(classifier.finish())
 }
 
@@ -189,12 +189,13 @@ pub fn mask_file(
     let suppressed = suppression.as_ref().map_or(0, Suppression::suppressed);
     let mut writer = RowWriter::create(to, format, &output)?;
     let mut nulled: Vec<(String, u64)> = Vec::new();
-    let mut rows = table.rows(read)?;
-    while let Some((first, batch)) = rows.next_batch()? {
+    let raw = |first: u64, batch: &RecordBatch| {
         let numbers: Vec<u64> = (first..).take(batch.num_rows()).collect();
-        residual.observe(&batch, &numbers);
-        before.observe(&batch).map_err(refused)?;
-        let mut masked = plan.apply_counted(&key.0, epoch, &batch).map_err(refused)?;
+        residual.observe(batch, &numbers);
+        before.observe(batch).map_err(refused)
+    };
+    let mask = |batch: &RecordBatch| plan.apply_counted(&key.0, epoch, batch).map_err(refused);
+    each_masked(table, read, raw, &mask, |mut masked| {
         if let Some(suppression) = &mut suppression {
             let stays = suppression.stays(&masked.batch).map_err(refused)?;
             masked.batch = filter_record_batch(&masked.batch, &stays).map_err(failed)?;
@@ -206,8 +207,8 @@ pub fn mask_file(
             }
         }
         after.observe(&masked.batch).map_err(refused)?;
-        writer.write(&masked.batch)?;
-    }
+        writer.write(&masked.batch)
+    })?;
     let (faults, _) = residual.finish();
     if !faults.is_empty() {
         return Err(TableError::Residual(faults));
@@ -248,10 +249,9 @@ pub fn risk_file(
         None => risk_columns(&scan_file(table, Arc::clone(&read))?),
     };
     let mut meter = RiskMeter::new(&quasi, sensitive.as_deref()).with_special_uniques();
-    let mut rows = table.rows(Arc::clone(&read))?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        meter.observe(&batch).map_err(refused)?;
-    }
+    each_batch(table, Arc::clone(&read), |batch| {
+        meter.observe(&batch).map_err(refused)
+    })?;
     if let Some(population) = population {
         observe_population(&mut meter, population, read)
             .map_err(|error| error.in_file(population.path()))?;
@@ -264,11 +264,9 @@ fn observe_population(
     population: &TableFile,
     read: Arc<AtomicU64>,
 ) -> Result<(), TableError> {
-    let mut rows = population.rows(read)?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        meter.observe_population(&batch).map_err(refused)?;
-    }
-    Ok(())
+    each_batch(population, read, |batch| {
+        meter.observe_population(&batch).map_err(refused)
+    })
 }
 
 /// What has to be left out for the policy's k, where it lets rows be left out and so few suffice.
@@ -281,11 +279,11 @@ fn suppression(
     let Some(mut counter) = plan.class_counter() else {
         return Ok(None);
     };
-    let mut rows = table.rows(Arc::clone(read))?;
-    while let Some((_, batch)) = rows.next_batch()? {
-        let masked = plan.apply(&key.0, epoch, &batch).map_err(refused)?;
-        counter.observe(&masked).map_err(refused)?;
-    }
+    let mask = |batch: &RecordBatch| plan.apply_counted(&key.0, epoch, batch).map_err(refused);
+    let raw = |_: u64, _: &RecordBatch| Ok(());
+    each_masked(table, Arc::clone(read), raw, &mask, |masked| {
+        counter.observe(&masked.batch).map_err(refused)
+    })?;
     Ok(counter.finish())
 }
 

@@ -6,6 +6,7 @@
 //! - `write`: rows into a file of any format, whole or not at all.
 //! - `key`: the key file.
 
+mod ahead;
 mod infer;
 mod key;
 mod mask;

@@ -281,3 +281,48 @@ fn key_files_are_the_owners_alone_and_never_overwritten() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(MaskKey::read(&file).err().unwrap().code(), "key_file_open");
 }
+
+/// Batches are masked by several threads at once.
+#[test]
+fn rows_of_many_batches_stay_in_order_and_the_first_fault_is_told() {
+    const ROWS: usize = 90_000;
+    let folder = Folder::new();
+    let policy = "version = 1\nunnamed_columns = 'drop'\n[columns.step]\ntransform = \"keep\"\n";
+    let table = |fault: Option<usize>| {
+        let mut text = "step,weight\n".to_owned();
+        for row in 0..ROWS {
+            let weight = if fault.is_some_and(|from| row >= from) {
+                "heavy"
+            } else {
+                "1.5"
+            };
+            text.push_str(&format!("{row},{weight}\n"));
+        }
+        folder.write("steps.csv", text)
+    };
+    let to = folder.path("masked.csv");
+    let whole = open(&table(None), DataFormat::Csv);
+    let classes = scan_file(&whole, Arc::default()).unwrap();
+    let masked = |file: &Path| {
+        let table = open(file, DataFormat::Csv);
+        let classes = classes.clone();
+        let policy = Policy::parse(policy).unwrap();
+        let key = folder.key();
+        let to = (to.as_path(), DataFormat::Csv);
+        mask_file(&table, &policy, classes, (&key, 1), to, Arc::default())
+    };
+    let outcome = masked(&table(None)).unwrap();
+    assert_eq!(outcome.rows, ROWS as u64);
+    let written = std::fs::read_to_string(&to).unwrap();
+    let steps = written
+        .lines()
+        .skip(1)
+        .map(|step| step.parse::<usize>().unwrap());
+    assert!(steps.eq(0..ROWS));
+    std::fs::remove_file(&to).unwrap();
+    match masked(&table(Some(80_000))) {
+        Err(TableError::Fault(fault)) => assert_eq!(fault.row, Some(80_001)),
+        other => panic!("{other:?}"),
+    }
+    assert!(!to.exists());
+}

@@ -18,6 +18,9 @@ use tempfile::NamedTempFile;
 use super::source::TableError;
 use crate::intake::DataFormat;
 
+/// Rows of a row group of Parquet, which is held in memory until it is whole: some ten megabytes.
+const ROW_GROUP_ROWS: usize = 1 << 17;
+
 /// A file that is being written, beside its place.
 pub(super) struct RowWriter {
     path: PathBuf,
@@ -108,6 +111,7 @@ impl Format {
             DataFormat::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::default()))
+                    .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
                     .build();
                 let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties));
                 Self::Parquet(Box::new(writer.map_err(io::Error::other)?))
