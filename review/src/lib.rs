@@ -77,7 +77,8 @@ mod text;
 pub use admission::{
     Admission, AggregateColumn, AggregateKind, CellLayout, ColumnLineage, ColumnType, Governed,
     GroupColumn, HoldingsColumn, OutputColumn, PinnedColumn, PostColumn, PostStep, PostSteps,
-    SortKey, SqlLimits, TableUse, UniverseColumn, admit_sql,
+    QueryFunction, QueryModule, ReviewedAdmission, ReviewedQuery, SortKey, SqlLimits, TableUse,
+    UniverseColumn, admit_reviewed, admit_sql,
 };
 pub use contract::{
     ColumnRole, ColumnScope, Contract, ContractError, Operations, OutputRules, TableScope,
@@ -99,3 +100,5 @@ pub const UNITS_FUNCTION: &str = "egret_units";
 pub const HOLDINGS_FUNCTION: &str = "egret_holdings";
 /// What precedes the table name in the encoded scan of a governed plan.
 pub const SCAN_PREFIX: &str = "egret-scan:";
+/// What precedes the call of a module's table function in a plan, a JSON document.
+pub const CALL_PREFIX: &str = "egret-call:";

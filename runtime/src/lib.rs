@@ -20,7 +20,7 @@
 //!     allow_degraded: false,
 //! })
 //! .await?;
-//! let order = Order { program: Program::Sql { plan }, inputs: vec![], limits: Limits::default() };
+//! let order = Order { program: Program::sql(plan), inputs: vec![], limits: Limits::default() };
 //! let (_keep, cancel) = tokio::sync::watch::channel(false);
 //! let completed = pool.run(order, cancel).await?;
 //! println!("{}", completed.outcome);
@@ -48,21 +48,30 @@ mod guest;
 mod jail;
 mod layer;
 mod limits;
+mod manifest;
 mod order;
 mod outcome;
 mod output;
 mod protocol;
 mod ran;
 mod socket;
+mod staged_file;
 mod supervisor;
 mod worker;
 
 pub use guest::{
     GuestInterface, ModuleFacts, ModuleFault, inspect_module, module_from_text, module_seed,
+    with_manifest,
 };
 pub use layer::{Layer, LayerReport, LayerState};
 pub use limits::{LimitOutOfRange, Limits};
-pub use order::{ColumnType, Input, InputFormat, Order, OrderFault, OutputField, Program};
+pub use manifest::{
+    JobDeclaration, MANIFEST_SECTION, ManifestFault, ModuleFunction, ModuleManifest,
+    TableDeclaration,
+};
+pub use order::{
+    ColumnType, Input, InputFormat, MODULES_MAX, Order, OrderFault, OutputField, Program, SqlModule,
+};
 pub use outcome::{Completed, Fault, Limit, Meter, Outcome};
 pub use supervisor::{
     CodeCacheView, PoolConfig, QueueView, RunError, StartError, Supervisor, WorkerError, probe,

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{LimitOutOfRange, Limits};
+use crate::manifest::ModuleFunction;
 
 /// The types that cross the guest interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +70,10 @@ pub enum Program {
     Sql {
         /// The plan.
         plan: Vec<u8>,
+        /// Modules whose functions the plan calls.
+        modules: Vec<SqlModule>,
+        /// All the randomness that they get.
+        seed: [u8; 32],
     },
     /// A WASM module of one of the guest interfaces.
     Wasm {
@@ -88,6 +93,19 @@ pub enum Program {
         /// Its request.
         request: Vec<u8>,
     },
+}
+
+/// A module whose functions a plan calls as `name.function`.
+#[derive(Clone, Debug)]
+pub struct SqlModule {
+    /// What stands before the dot.
+    pub name: String,
+    /// The binary module.
+    pub module: Vec<u8>,
+    /// Whose module it is: machine code made of it is kept for this owner alone.
+    pub owner: String,
+    /// Its functions, as its manifest tells them. The worker checks nothing but types: what is not there ends the run.
+    pub functions: Vec<ModuleFunction>,
 }
 
 /// How the bytes of an input are to be read.
@@ -181,6 +199,14 @@ pub enum OrderFault {
         /// The name.
         name: String,
     },
+    /// More modules than a plan may call, or two of one name.
+    #[error(
+        "module name {name:?} is empty, too long or used twice, or there are more than {MODULES_MAX} modules"
+    )]
+    SqlModules {
+        /// The name at fault.
+        name: String,
+    },
     /// The output schema is empty, too wide, or has a name that is empty, too long or used twice.
     #[error("output column {name:?} is empty, too long, used twice, or there are too many or none")]
     OutputColumns {
@@ -199,6 +225,8 @@ pub enum OrderFault {
 
 /// Longest name of an input, an output column or an owner, bytes.
 const NAME_BYTES_MAX: usize = 256;
+/// Most modules whose functions one plan calls.
+pub const MODULES_MAX: usize = 4;
 /// Most output columns of a guest.
 const OUTPUT_COLUMNS_MAX: usize = 256;
 
@@ -207,12 +235,14 @@ impl Order {
     /// it.
     pub fn validate(&self) -> Result<(), OrderFault> {
         self.limits.validate()?;
-        let bytes = self.program.bytes().len() as u64;
-        if bytes > self.limits.program_bytes_max {
-            return Err(OrderFault::ProgramTooLarge {
-                bytes,
-                max: self.limits.program_bytes_max,
-            });
+        for bytes in self.program.bytes() {
+            let (bytes, max) = (bytes.len() as u64, self.limits.program_bytes_max);
+            if bytes > max {
+                return Err(OrderFault::ProgramTooLarge { bytes, max });
+            }
+        }
+        if let Program::Sql { modules, .. } = &self.program {
+            validate_modules(modules)?;
         }
         if let Program::Wasm { output, owner, .. } = &self.program {
             validate_output(output)?;
@@ -248,16 +278,28 @@ impl Order {
 }
 
 impl Program {
+    /// A plan that calls no module.
+    pub fn sql(plan: Vec<u8>) -> Self {
+        Self::Sql {
+            plan,
+            modules: Vec::new(),
+            seed: [0; 32],
+        }
+    }
+
     fn reads(&self, format: InputFormat) -> bool {
         matches!(self, Self::Task { .. }) || format == InputFormat::Parquet
     }
 
-    /// What [`Limits::program_bytes_max`] is about.
-    fn bytes(&self) -> &[u8] {
+    /// What [`Limits::program_bytes_max`] is about, each for itself.
+    fn bytes(&self) -> Vec<&[u8]> {
         match self {
-            Self::Sql { plan } => plan,
-            Self::Wasm { module, .. } => module,
-            Self::Task { request, .. } => request,
+            Self::Sql { plan, modules, .. } => {
+                let modules = modules.iter().map(|module| &module.module[..]);
+                std::iter::once(&plan[..]).chain(modules).collect()
+            }
+            Self::Wasm { module, .. } => vec![module],
+            Self::Task { request, .. } => vec![request],
         }
     }
 }
@@ -285,6 +327,23 @@ impl Input {
         }
         Ok(())
     }
+}
+
+fn validate_modules(modules: &[SqlModule]) -> Result<(), OrderFault> {
+    let mut names = std::collections::BTreeSet::new();
+    for (place, module) in modules.iter().enumerate() {
+        if place >= MODULES_MAX || !name_fits(&module.name) || !names.insert(&module.name) {
+            return Err(OrderFault::SqlModules {
+                name: module.name.clone(),
+            });
+        }
+        if !name_fits(&module.owner) {
+            return Err(OrderFault::OwnerName {
+                name: module.owner.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn validate_output(output: &[OutputField]) -> Result<(), OrderFault> {
@@ -316,7 +375,11 @@ mod tests {
 
     fn order(inputs: Vec<Input>) -> Order {
         Order {
-            program: Program::Sql { plan: vec![1] },
+            program: Program::Sql {
+                plan: vec![1],
+                modules: vec![],
+                seed: [0; 32],
+            },
             inputs,
             limits: Limits::default(),
         }
@@ -401,6 +464,34 @@ mod tests {
                 order.validate(),
                 Err(OrderFault::OwnerName { .. })
             ));
+        }
+    }
+
+    #[test]
+    fn modules_of_a_plan_have_names_of_their_own_and_are_few() {
+        let module = |name: &str| SqlModule {
+            name: name.into(),
+            module: vec![],
+            owner: "o".into(),
+            functions: vec![],
+        };
+        let with = |modules: Vec<SqlModule>| Order {
+            program: Program::Sql {
+                plan: vec![1],
+                modules,
+                seed: [0; 32],
+            },
+            ..order(vec![])
+        };
+        with(["a", "b", "c", "d"].map(module).to_vec())
+            .validate()
+            .unwrap();
+        for names in [&["a", "a"][..], &[""], &["a", "b", "c", "d", "e"]] {
+            let fault = with(names.iter().map(|name| module(name)).collect()).validate();
+            assert!(
+                matches!(fault, Err(OrderFault::SqlModules { .. })),
+                "{names:?}"
+            );
         }
     }
 

@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::layer::LayerReport;
 use crate::limits::Limits;
-use crate::order::{InputFormat, OutputField};
+use crate::manifest::ModuleFunction;
+use crate::order::{InputFormat, OutputField, SqlModule};
 use crate::outcome::Outcome;
 
 /// Version of the frames. Both ends are one executable, so there is no negotiation.
 const VERSION: u8 = 1;
 /// Longest frame that a worker may send.
 pub(crate) const WORKER_FRAME_BYTES_MAX: usize = 32 * 1024;
-/// Longest frame that the supervisor sends: 128 input names and 256 column names, escaped.
-pub(crate) const ORDER_FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Longest frame that the supervisor sends: 128 input names, 256 column names, and four manifests, escaped.
+pub(crate) const ORDER_FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HEADER_BYTES: usize = 4;
 /// Most layers in one report.
 const LAYERS_MAX: usize = 32;
@@ -65,7 +66,8 @@ pub(crate) enum ToWorker {
     Enter(WorkerKind),
     /// Proves the layer that kills, by dying of it.
     Trial,
-    /// A run. Descriptors come with the frame: program, output, log, the inputs, and the scratch file if there is one.
+    /// A run. Descriptors come with the frame: program, output, log, the machine code of modules that a plan calls, the
+    /// inputs, and the scratch file if there is one.
     Run(Box<RunHeader>),
 }
 
@@ -91,6 +93,14 @@ pub(crate) struct RunHeader {
 }
 
 impl RunHeader {
+    /// How many descriptors hold machine code of modules that a plan calls.
+    pub(crate) fn modules(&self) -> usize {
+        match &self.program {
+            ProgramKind::Sql { modules, .. } => modules.len(),
+            _ => 0,
+        }
+    }
+
     /// How many bytes the first descriptor may hold.
     pub(crate) fn program_bytes_max(&self) -> u64 {
         match self.program {
@@ -104,7 +114,11 @@ impl RunHeader {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ProgramKind {
-    Sql,
+    /// A plan. The machine code of its modules comes behind it, in this order.
+    Sql {
+        modules: Vec<ModuleHeader>,
+        seed: [u8; 32],
+    },
     /// Machine code, of an interface that its exports tell.
     Wasm {
         output: Vec<OutputField>,
@@ -115,6 +129,23 @@ pub(crate) enum ProgramKind {
     },
     /// A module, of which machine code is to be made.
     Compile,
+}
+
+/// What the worker needs to know of a module besides its machine code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModuleHeader {
+    pub(crate) name: String,
+    pub(crate) functions: Vec<ModuleFunction>,
+}
+
+impl ModuleHeader {
+    pub(crate) fn of(module: &SqlModule) -> Self {
+        Self {
+            name: module.name.clone(),
+            functions: module.functions.clone(),
+        }
+    }
 }
 
 /// What the worker needs to know of an input besides its descriptor.

@@ -10,8 +10,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-/// Most descriptors with one message: 128 inputs, program, output and log.
-pub(crate) const DESCRIPTORS_MAX: usize = 131;
+/// Most descriptors with one message: 128 inputs, program, output, log, scratch and the code of four modules.
+pub(crate) const DESCRIPTORS_MAX: usize = 136;
 
 /// One `sendmsg`: returns how many bytes went; the descriptors go with the first.
 pub(crate) fn send(

@@ -1,16 +1,17 @@
 //! The jailed process, from its first instruction to its last.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::engine::{self, StagedFile};
-use crate::guest::{self, Compiler, Guest, Loader, ModuleFault};
+use crate::engine::{self, Query};
+use crate::guest::{self, Compiler, FunctionModule, Functions, Guest, Loader, ModuleFault};
 use crate::jail::{enter, process, seal, seccomp};
 use crate::layer::LayerReport;
 use crate::limits::Limits;
@@ -18,11 +19,12 @@ use crate::order::OutputField;
 use crate::outcome::{Fault, Outcome};
 use crate::output;
 use crate::protocol::{
-    self, Decoder, FromWorker, ORDER_FRAME_BYTES_MAX, ProgramKind, RunHeader, ToWorker,
-    WORKER_FRAME_BYTES_MAX, WorkerKind,
+    self, Decoder, FromWorker, ModuleHeader, ORDER_FRAME_BYTES_MAX, ProgramKind, RunHeader,
+    ToWorker, WORKER_FRAME_BYTES_MAX, WorkerKind,
 };
 use crate::ran::Ran;
 use crate::socket;
+use crate::staged_file::StagedFile;
 
 /// One of the platform's own functions that reads hostile bytes: request and inputs to an answer.
 /// Its error says nothing, since whatever it could say may quote what it read.
@@ -191,13 +193,16 @@ struct Files {
     program: File,
     output: File,
     log: File,
+    /// Machine code of modules that a plan calls.
+    modules: Vec<File>,
     inputs: Vec<(String, File, u64)>,
     scratch: Option<File>,
 }
 
 impl Files {
     fn new(descriptors: Vec<OwnedFd>, header: &RunHeader) -> Option<Self> {
-        if descriptors.len() != header.inputs.len() + 3 + usize::from(header.scratch) {
+        let beside = header.modules() + usize::from(header.scratch);
+        if descriptors.len() != header.inputs.len() + 3 + beside {
             return None;
         }
         let mut descriptors = descriptors;
@@ -207,6 +212,7 @@ impl Files {
         };
         let mut files = descriptors.into_iter().map(File::from);
         let (program, output, log) = (files.next()?, files.next()?, files.next()?);
+        let modules = files.by_ref().take(header.modules()).collect();
         let inputs = header
             .inputs
             .iter()
@@ -217,6 +223,7 @@ impl Files {
             program,
             output,
             log,
+            modules,
             inputs,
             scratch,
         })
@@ -238,7 +245,7 @@ fn run(
     let violated = Ran::ended(Outcome::Faulted(Fault::ProtocolViolated));
     let limits = header.limits.clone();
     let mut layers = vec![seal::limit(&limits)];
-    let Some(files) = Files::new(descriptors, &header) else {
+    let Some(mut files) = Files::new(descriptors, &header) else {
         return violated;
     };
     let Some(program) = read_all(&files.program, header.program_bytes_max()) else {
@@ -257,9 +264,14 @@ fn run(
         }
     };
     let ran = catch_unwind(AssertUnwindSafe(|| match (ready, header.program) {
-        (Ready::Run(engines), ProgramKind::Sql) => {
+        (Ready::Run(engines), ProgramKind::Sql { modules, seed }) => {
+            // Code becomes executable here, and never again.
+            let loaded = load_all(&engines.loader, &mut files, modules, &limits);
             seal();
-            run_sql(engines, program, files, limits)
+            let Some(modules) = loaded else {
+                return Ran::ended(Outcome::Faulted(Fault::EngineFailed));
+            };
+            run_sql(engines, program, (modules, seed), files, limits)
         }
         (Ready::Run(engines), ProgramKind::Wasm { output, seed }) => {
             // Code becomes executable here, and never again.
@@ -292,16 +304,58 @@ fn read_all(file: &File, bytes_max: u64) -> Option<Vec<u8>> {
     Some(program)
 }
 
-fn run_sql(engines: &Engines, plan: Vec<u8>, mut files: Files, limits: Limits) -> Ran {
-    let Ok(output) = files.output.try_clone() else {
+/// The modules that a plan calls; none where their code was made with other settings.
+fn load_all(
+    loader: &Loader,
+    files: &mut Files,
+    headers: Vec<ModuleHeader>,
+    limits: &Limits,
+) -> Option<Vec<FunctionModule>> {
+    let codes = std::mem::take(&mut files.modules);
+    let load = |(header, code): (ModuleHeader, File)| {
+        Some(FunctionModule {
+            name: header.name,
+            module: loader.load(&read_all(&code, limits.code_bytes_max)?)?,
+            functions: header.functions,
+        })
+    };
+    headers.into_iter().zip(codes).map(load).collect()
+}
+
+fn run_sql(
+    engines: &Engines,
+    plan: Vec<u8>,
+    (modules, seed): (Vec<FunctionModule>, [u8; 32]),
+    mut files: Files,
+    limits: Limits,
+) -> Ran {
+    let copies = (files.log.try_clone(), files.output.try_clone());
+    let (Ok(mut log), Ok(output)) = copies else {
         return Ran::ended(Outcome::Faulted(Fault::EngineFailed));
     };
     let scratch = files.scratch.take();
     let inputs = files.staged();
+    let loader = &engines.loader;
+    let called =
+        (!modules.is_empty()).then(|| Arc::new(Functions::new(loader, modules, seed, &limits)));
+    let functions = called.clone();
     // On a thread of the engine: it has a stack that can be measured.
-    let run = async move { engine::run(&plan, inputs, &limits, output, scratch).await };
+    let run = async move {
+        let query = Query {
+            plan: &plan,
+            inputs,
+            functions,
+        };
+        engine::run(query, &limits, output, scratch).await
+    };
     let ended = engines.runtime.block_on(engines.runtime.spawn(run));
-    ended.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)))
+    let mut ran = ended.unwrap_or(Ran::ended(Outcome::Faulted(Fault::Panicked)));
+    if let Some(called) = called {
+        let (fuel, said) = called.close();
+        ran.fuel = fuel;
+        let _ = log.write_all(&said);
+    }
+    ran
 }
 
 fn run_guest(

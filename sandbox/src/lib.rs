@@ -88,12 +88,12 @@ pub use tables::{TableFolder, worker_tables};
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{
-    AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, ReleaseState, RunState,
-    RunView, Waiting, WasmInput,
+    AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, ProgramModule,
+    ReleaseState, RunState, RunView, Waiting, WasmInput,
 };
 pub use meter::{Meter, Usage};
 pub use module::{MODULE_BYTES_MAX, ModuleView};
-pub use module_run::{ModuleRan, ModuleRun, ModuleRunError, run_module};
+pub use module_run::{LocalProgram, ModuleRan, ModuleRun, ModuleRunError, run_module};
 pub use node::{NodeStatus, worker_main};
 pub use release::{
     Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED,
@@ -103,6 +103,6 @@ pub use review::{
     ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse,
 };
 pub use runtime::{
-    Layer, LayerReport, LayerState, ModuleFacts, ModuleFault, inspect_module, module_from_text,
-    probe,
+    Layer, LayerReport, LayerState, MANIFEST_SECTION, ManifestFault, ModuleFacts, ModuleFault,
+    ModuleFunction, ModuleManifest, inspect_module, module_from_text, probe, with_manifest,
 };

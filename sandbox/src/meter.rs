@@ -16,6 +16,46 @@ use crate::storage::storage_error;
 const TIME_STEP_US: u64 = 1_000_000;
 /// A tenth of a second: what is said of when something happened.
 const MOMENT_STEP_US: u64 = 100_000;
+/// A run of the proved lane takes 10 ms, or as often half as much again as it needs.
+const QUERY_STEPS: Steps = Steps {
+    first_us: 10_000,
+    ratio: (3, 2),
+};
+/// A run in which a module takes part, which can spend time at will, takes a tenth of a second or as often four times
+/// as much as it needs: six steps to its limit.
+const MODULE_STEPS: Steps = Steps {
+    first_us: 100_000,
+    ratio: (4, 1),
+};
+
+/// Lengths that runs are made to have, each a multiple of the one before: of a run's time only its step is told,
+/// which is few bits however long it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steps {
+    first_us: u64,
+    ratio: (u64, u64),
+}
+
+impl Steps {
+    /// Those of a run, by whether a module takes part.
+    pub(crate) fn of(calls_module: bool) -> Self {
+        if calls_module {
+            MODULE_STEPS
+        } else {
+            QUERY_STEPS
+        }
+    }
+
+    /// The length of a run that took so long.
+    pub(crate) fn up(self, micros: u64) -> u64 {
+        let (times, by) = self.ratio;
+        let mut step = self.first_us;
+        while step < micros {
+            step = step.saturating_mul(times) / by;
+        }
+        step
+    }
+}
 /// About a second of a guest.
 const FUEL_STEP: u64 = 1_000_000_000;
 /// Rows are said in thousands.
@@ -87,6 +127,18 @@ impl Meter {
     }
 }
 
+impl Meter {
+    /// What a tenant is told of its own production run with a module: what such a run uses, a module can make say
+    /// anything. Those who run and audit the platform see all of it.
+    pub(crate) fn told(self) -> Self {
+        Self {
+            rows_in: self.rows_in,
+            bytes_in: self.bytes_in,
+            ..Self::default()
+        }
+    }
+}
+
 /// What an organisation used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
@@ -99,7 +151,8 @@ pub struct Usage {
 }
 
 impl Platform {
-    /// What was used: by the tenant itself, or by everybody for those who run and audit the platform.
+    /// What was used: by the tenant itself, or by everybody for those who run and audit the platform. A tenant is not told
+    /// what its production runs with modules used beyond rows and bytes read.
     ///
     /// # Errors
     /// Denied, or storage that fails.
@@ -111,12 +164,16 @@ impl Platform {
                     let failed = |source| storage_error("read what was used", source);
                     // Sums are cast back: PostgreSQL makes numerics of them.
                     let rows = sqlx::query(
-                        "SELECT organisation_id, COUNT(*), CAST(SUM(wall_us) AS BIGINT), CAST(SUM(cpu_us) AS BIGINT), \
-                         CAST(SUM(fuel) AS BIGINT), CAST(SUM(rows_in) AS BIGINT), CAST(SUM(bytes_in) AS BIGINT), \
-                         CAST(SUM(rows_out) AS BIGINT), CAST(SUM(bytes_out) AS BIGINT), MAX(memory_peak_bytes), MAX(spill_bytes) \
-                         FROM meters WHERE ($1 = '' OR organisation_id = $2) \
+                        "SELECT organisation_id, COUNT(*), CAST(SUM(told * wall_us) AS BIGINT), CAST(SUM(told * cpu_us) AS BIGINT), \
+                         CAST(SUM(told * fuel) AS BIGINT), CAST(SUM(rows_in) AS BIGINT), CAST(SUM(bytes_in) AS BIGINT), \
+                         CAST(SUM(rows_out) AS BIGINT), CAST(SUM(bytes_out) AS BIGINT), MAX(told * memory_peak_bytes), \
+                         MAX(told * spill_bytes) \
+                         FROM (SELECT meters.*, CASE WHEN $1 = '' OR jobs.kind = 'sql' OR runs.mode = 'sample' THEN 1 ELSE 0 END AS told \
+                               FROM meters JOIN runs ON runs.id = meters.run_id JOIN jobs ON jobs.id = runs.job_id \
+                               WHERE ($2 = '' OR meters.organisation_id = $3)) AS seen \
                          GROUP BY organisation_id ORDER BY organisation_id",
                     )
+                    .bind(organisation.as_str())
                     .bind(organisation.as_str())
                     .bind(organisation.as_str())
                     .fetch_all(conn)
@@ -266,6 +323,33 @@ mod tests {
         let mut other = used();
         (other.rows_out, other.fuel, other.wall_us) = (18, 999_999_999, 999_999);
         assert_eq!(Meter::billed(&other, Mode::Production), expected);
+    }
+
+    #[test]
+    fn of_a_time_only_its_step_is_told() {
+        let query = Steps::of(false);
+        let lengths = [1, 10_000, 10_001, 15_000, 15_001, 36_000, 1_000_000];
+        assert_eq!(
+            lengths.map(|micros| query.up(micros)),
+            [10_000, 10_000, 15_000, 15_000, 22_500, 50_625, 1_297_462]
+        );
+        let module = Steps::of(true);
+        let mut seen = std::collections::BTreeSet::new();
+        for millis in 1..60_000 {
+            let length = module.up(millis * 1_000);
+            assert!(length >= millis * 1_000);
+            seen.insert(length);
+        }
+        assert_eq!(seen.len(), 6, "{seen:?}");
+    }
+
+    #[test]
+    fn a_tenant_is_told_what_its_module_read_and_no_more() {
+        let billed = Meter::billed(&used(), Mode::Production);
+        let told = billed.told();
+        assert_eq!((told.rows_in, told.bytes_in), (21_000, 1 << 20));
+        assert_eq!((told.wall_us, told.cpu_us, told.fuel), (0, 0, 0));
+        assert_eq!((told.memory_peak_bytes, told.spill_bytes), (0, 0));
     }
 
     #[test]

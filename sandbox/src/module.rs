@@ -198,30 +198,32 @@ impl Platform {
                 format!("the module may not run: {reason}."),
             )
             .with_remedy(
-                "模块须为二进制 WASM，只导入 egret 的 next_batch、emit、log，并导出 memory、egret_abi_version、alloc、run。",
+                "模块须为二进制 WASM：只导入 egret 的 next_batch、emit、log，并导出 memory、egret_abi_version、alloc，以及 run 或清单中声明的函数；\
+                 或为 WASI 命令。",
                 "a module is binary WASM that imports only next_batch, emit and log of egret, and exports memory, \
-                 egret_abi_version, alloc and run.",
+                 egret_abi_version, alloc, and run or the functions of its manifest; or it is a WASI command.",
             )),
         }
     }
 }
 
-/// A tenant's module as a job carries it.
+/// A tenant's module as a job carries it, and what is known of it.
 pub(crate) async fn module_of(
     conn: &mut AnyConnection,
     organisation: OrganisationId,
     id: ModuleId,
-) -> Result<ModuleScope, Error> {
+) -> Result<(ModuleScope, ModuleFacts), Error> {
     let found = find(conn, id)
         .await?
         .filter(|found| found.organisation == organisation);
     let found = found.ok_or_else(unknown)?;
-    Ok(ModuleScope {
+    let scope = ModuleScope {
         id: found.id.to_string(),
         name: found.name,
         sha256: found.sha256,
         bytes: found.bytes,
-    })
+    };
+    Ok((scope, found.facts))
 }
 
 async fn find(conn: &mut AnyConnection, id: ModuleId) -> Result<Option<ModuleView>, Error> {

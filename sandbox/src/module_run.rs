@@ -1,19 +1,25 @@
 //! A module run on files of this machine, without a platform: the same jail, limits and inspection as a job's.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use arrow::datatypes::{Schema, SchemaRef};
-use review::{InspectKind, InspectRequest, Inspection, OutputColumn, OutputRules};
+use review::{
+    Finding, InspectKind, InspectRequest, Inspection, OutputColumn, OutputRules, PrivateTable,
+    ReviewedAdmission, ReviewedQuery, Scope, SqlLimits,
+};
 use runtime::{
-    Input, InputFormat, Limits, Meter, Order, Outcome, OutputField, PoolConfig, StartError,
-    Supervisor,
+    Input, InputFormat, Limits, Meter, ModuleFault, ModuleFunction, Order, Outcome, OutputField,
+    PoolConfig, SqlModule, StartError, Supervisor,
 };
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::job::called::{self, NamedModule};
+use crate::job::scope::ModuleScope;
 use crate::job::{SealedFile, inspection_order, result_type, sample_rules};
 use crate::table_file::{TableError, TableFile};
 
@@ -25,14 +31,33 @@ const INPUT_BYTES_MAX: usize = 1 << 30;
 pub struct ModuleRun {
     /// The binary module.
     pub module: Vec<u8>,
-    /// Files, each with the columns that the module reads in their order; all of them when none are named.
-    pub inputs: Vec<(TableFile, Vec<String>)>,
-    /// What it writes.
-    pub output: Vec<OutputColumn>,
+    /// What runs.
+    pub program: LocalProgram,
     /// All the randomness that it gets.
     pub seed: [u8; 32],
     /// The executable that is its own jailed worker, and the argument that makes it one.
     pub worker: (PathBuf, Vec<OsString>),
+}
+
+/// What runs on files of this machine.
+#[derive(Debug)]
+pub enum LocalProgram {
+    /// The module as a whole job.
+    Job {
+        /// Files, each with the columns that the module reads in their order; all of them when none are named.
+        inputs: Vec<(TableFile, Vec<String>)>,
+        /// What it writes.
+        output: Vec<OutputColumn>,
+    },
+    /// SQL that calls the module's functions.
+    Query {
+        /// One SELECT.
+        sql: String,
+        /// What it calls the module.
+        name: String,
+        /// Files by the names of their tables.
+        tables: Vec<(String, TableFile)>,
+    },
 }
 
 /// How such a run ended.
@@ -67,6 +92,12 @@ pub enum ModuleRunError {
         /// The name.
         column: String,
     },
+    /// SQL that is not admitted.
+    #[error("the query is not admitted")]
+    Refused(Vec<Finding>),
+    /// A module that may not run.
+    #[error(transparent)]
+    Module(#[from] ModuleFault),
     /// The jail, or this machine.
     #[error(transparent)]
     Platform(#[from] Error),
@@ -77,17 +108,42 @@ pub enum ModuleRunError {
 /// # Errors
 /// An input that cannot be read, or a machine that cannot give the jail. What the module does wrong is an outcome.
 pub async fn run_module(run: ModuleRun) -> Result<ModuleRan, ModuleRunError> {
-    let mut inputs = Vec::with_capacity(run.inputs.len());
-    for (place, (table, columns)) in run.inputs.iter().enumerate() {
-        inputs.push(staged(place, table, columns)?);
-    }
+    let (program, inputs, output) = match run.program {
+        LocalProgram::Job { inputs, output } => {
+            let program = runtime::Program::Wasm {
+                module: run.module,
+                owner: OWNER.to_owned(),
+                output: output.iter().map(field).collect(),
+                seed: run.seed,
+            };
+            let mut staged_inputs = Vec::with_capacity(inputs.len());
+            for (place, (table, columns)) in inputs.iter().enumerate() {
+                let name = format!("input{place}");
+                staged_inputs.push(staged(place, name, table, columns)?);
+            }
+            (program, staged_inputs, output)
+        }
+        LocalProgram::Query { sql, name, tables } => {
+            let query = admitted(&run.module, &sql, &name, &tables)?;
+            let program = runtime::Program::Sql {
+                plan: query.plan,
+                modules: vec![SqlModule {
+                    functions: functions_of(&run.module)?,
+                    name,
+                    module: run.module,
+                    owner: OWNER.to_owned(),
+                }],
+                seed: run.seed,
+            };
+            let mut inputs = Vec::with_capacity(tables.len());
+            for (place, (name, table)) in tables.iter().enumerate() {
+                inputs.push(staged(place, name.clone(), table, &[])?);
+            }
+            (program, inputs, query.output)
+        }
+    };
     let order = Order {
-        program: runtime::Program::Wasm {
-            module: run.module,
-            owner: OWNER.to_owned(),
-            output: run.output.iter().map(field).collect(),
-            seed: run.seed,
-        },
+        program,
         inputs,
         limits: Limits::default(),
     };
@@ -102,9 +158,46 @@ pub async fn run_module(run: ModuleRun) -> Result<ModuleRan, ModuleRunError> {
     })
     .await
     .map_err(no_jail)?;
-    let ran = in_jail(&supervisor, order, run.output).await;
+    let ran = in_jail(&supervisor, order, output).await;
     supervisor.shutdown().await;
     Ok(ran?)
+}
+
+fn functions_of(module: &[u8]) -> Result<Vec<ModuleFunction>, ModuleFault> {
+    let facts = runtime::inspect_module(module)?;
+    Ok(facts
+        .manifest
+        .map_or_else(Vec::new, |manifest| manifest.functions))
+}
+
+/// The query as admission would have it, were these files a tenant's own tables.
+fn admitted(
+    module: &[u8],
+    sql: &str,
+    name: &str,
+    tables: &[(String, TableFile)],
+) -> Result<ReviewedQuery, ModuleRunError> {
+    let facts = runtime::inspect_module(module)?;
+    let named = NamedModule {
+        name: name.to_owned(),
+        scope: ModuleScope {
+            id: String::new(),
+            name: name.to_owned(),
+            sha256: facts.sha256.clone(),
+            bytes: facts.bytes,
+        },
+        facts,
+    };
+    let offered = called::offered(std::slice::from_ref(&named)).map_err(ModuleRunError::Refused)?;
+    let scope = Scope::of_own_tables(tables.iter().map(|(name, table)| PrivateTable {
+        name: name.clone(),
+        schema: table.schema(),
+        keys: BTreeMap::new(),
+    }));
+    match review::admit_reviewed(sql, &scope, &offered, &SqlLimits::default()) {
+        ReviewedAdmission::Admitted(query) => Ok(*query),
+        ReviewedAdmission::Refused(findings) => Err(ModuleRunError::Refused(findings)),
+    }
 }
 
 async fn in_jail(
@@ -159,7 +252,12 @@ async fn in_jail(
 }
 
 /// The rows of a file as a staged file has them: Parquet, the columns in the module's order.
-fn staged(place: usize, table: &TableFile, names: &[String]) -> Result<Input, ModuleRunError> {
+fn staged(
+    place: usize,
+    name: String,
+    table: &TableFile,
+    names: &[String],
+) -> Result<Input, ModuleRunError> {
     let all = table.schema();
     let indices = if names.is_empty() {
         (0..all.fields().len()).collect()
@@ -197,7 +295,7 @@ fn staged(place: usize, table: &TableFile, names: &[String]) -> Result<Input, Mo
         .map_err(|source| Error::internal("stage a file", source))?;
     let sealed = SealedFile::new(&bytes).map_err(failed)?;
     Ok(Input {
-        name: format!("input{place}"),
+        name,
         file: sealed.file,
         bytes: sealed.bytes,
         format: InputFormat::Parquet,

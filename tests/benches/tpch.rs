@@ -119,9 +119,7 @@ async fn run_governed(pool: &Supervisor, governed: &review::Governed, files: &Pa
         })
         .collect();
     let order = Order {
-        program: Program::Sql {
-            plan: governed.plan.clone(),
-        },
+        program: Program::sql(governed.plan.clone()),
         inputs,
         limits: Limits::default(),
     };

@@ -123,7 +123,7 @@ pub(crate) async fn run(
     scanned: &[String],
 ) -> Result<Completed, Failure> {
     let order = Order {
-        program: Program::Sql { plan },
+        program: Program::sql(plan),
         inputs: scanned
             .iter()
             .filter(|name| tables.0.contains_key(*name))

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::output::{Column, column};
 use super::remote::{Paging, Remote, Session, json_of, text_of};
 use super::run;
-use crate::http::dto::{JobCreate, JobView, Mode, Program};
+use crate::http::dto::{JobCreate, JobView, Mode, Program, ProgramModule};
 use sandbox::Lang;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +43,10 @@ enum Verb {
         /// 程序（JSON，SQL 或 WASM）· the program (JSON, SQL or WASM)
         #[arg(long, value_name = "FILE")]
         program: Option<PathBuf>,
+        /// SQL 中以 NAME.函数 调用的模块，可重复；结果须经评审 · module whose functions the SQL calls as NAME.function, may be repeated; the
+        /// result waits for reviewers
+        #[arg(long = "module", value_name = "NAME=ID", value_parser = module, requires = "sql")]
+        modules: Vec<ProgramModule>,
         /// 在样例数据上运行 · run on the samples
         #[arg(long)]
         sample: bool,
@@ -73,10 +77,11 @@ impl Job {
                     grant,
                     sql,
                     program,
+                    modules,
                     sample,
                     wait,
                 } => {
-                    let program = program_of(sql, program)?;
+                    let program = program_of(sql, modules, program)?;
                     let mode = if sample {
                         Mode::Sample
                     } else {
@@ -101,10 +106,24 @@ impl Job {
     }
 }
 
-fn program_of(sql: Option<PathBuf>, program: Option<PathBuf>) -> Result<Program, Failure> {
+/// A module by the name that SQL has for it.
+pub(super) fn module(text: &str) -> Result<ProgramModule, String> {
+    let (name, module) = text.split_once('=').ok_or("NAME=ID")?;
+    Ok(ProgramModule {
+        name: name.to_owned(),
+        module: module.to_owned(),
+    })
+}
+
+fn program_of(
+    sql: Option<PathBuf>,
+    modules: Vec<ProgramModule>,
+    program: Option<PathBuf>,
+) -> Result<Program, Failure> {
     match (sql, program) {
         (Some(sql), _) => Ok(Program::Sql {
             sql: text_of(&sql)?,
+            modules,
         }),
         (None, Some(program)) => json_of(&program),
         (None, None) => Err(Failure::new("没有程序", "there is no program")),
@@ -128,7 +147,7 @@ pub(super) async fn submit(
         .submit_job(&create)
         .await
         .map_err(|error| match &create.program {
-            Program::Sql { sql } => Failure::from(error).about(sql),
+            Program::Sql { sql, .. } => Failure::from(error).about(sql),
             Program::Wasm { .. } => error.into(),
         })
 }

@@ -37,6 +37,17 @@ enum Verb {
     },
     /// 在本机的隔离环境中对样例文件运行模块，并打印结果 · run a module in the jail on sample files of this machine
     Run(local::Run),
+    /// 在本机为模块附上清单（egret.manifest），供不能写入自定义段的语言使用 · put a manifest (egret.manifest) into a module on this machine, for
+    /// languages that cannot write sections
+    Manifest {
+        /// 模块文件 · file of the module
+        file: PathBuf,
+        /// 清单（JSON）· the manifest (JSON)
+        manifest: PathBuf,
+        /// 写到此文件 · file to write
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// 在本机检查模块是否符合 ABI · whether a module keeps to the ABI, on this machine
     Inspect {
         /// 模块文件 · file of the module
@@ -50,9 +61,26 @@ const COLUMNS: &[Column] = &[
     column("字节", "bytes", "/bytes"),
     column("导入", "imports", "/imports"),
     column("函数", "functions", "/functions"),
+    column("清单", "manifest", "/manifest/name"),
     column("内容摘要", "sha256", "/sha256"),
     column("上传时间", "pushed", "/created_at"),
 ];
+
+const FACTS: &[Column] = &[
+    column("字节", "bytes", "/bytes"),
+    column("导入", "imports", "/imports"),
+    column("函数", "functions", "/functions"),
+    column("可作整个作业", "whole job", "/whole_job"),
+    column("清单", "manifest", "/manifest/name"),
+    column("版本", "version", "/manifest/version"),
+    column("供 SQL 调用", "offers to SQL", "/manifest/functions"),
+    column("内容摘要", "sha256", "/sha256"),
+];
+
+fn refused(file: &Path, fault: &sandbox::ModuleFault) -> Failure {
+    let shown = file.display();
+    Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
+}
 
 impl Module {
     pub(crate) fn run(self, lang: Lang) -> ExitCode {
@@ -73,20 +101,18 @@ impl Module {
                     printer.one(&client.push_module(&name, bytes).await?, COLUMNS)
                 }
                 Verb::Run(run) => run.perform(printer).await,
+                Verb::Manifest { file, manifest, to } => {
+                    let document = std::fs::read(&manifest)
+                        .map_err(|error| Failure::unreadable(&manifest, &error))?;
+                    let (made, facts) = sandbox::with_manifest(&binary(&file)?, &document)
+                        .map_err(|fault| refused(&file, &fault))?;
+                    std::fs::write(&to, made).map_err(|error| Failure::unreadable(&to, &error))?;
+                    printer.one(&facts, FACTS)
+                }
                 Verb::Inspect { file } => {
-                    let facts = sandbox::inspect_module(&binary(&file)?).map_err(|fault| {
-                        let shown = file.display();
-                        Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
-                    })?;
-                    printer.one(
-                        &facts,
-                        &[
-                            column("字节", "bytes", "/bytes"),
-                            column("导入", "imports", "/imports"),
-                            column("函数", "functions", "/functions"),
-                            column("内容摘要", "sha256", "/sha256"),
-                        ],
-                    )
+                    let facts = sandbox::inspect_module(&binary(&file)?)
+                        .map_err(|fault| refused(&file, &fault))?;
+                    printer.one(&facts, FACTS)
                 }
             }
         })

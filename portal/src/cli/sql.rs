@@ -4,7 +4,7 @@ use super::failure::{Failure, findings, label};
 use super::output::{Format, column};
 use super::remote::{Remote, Session, text_of};
 use super::{job, result, run};
-use crate::http::dto::{Mode, Program, ReleaseState};
+use crate::http::dto::{Mode, Program, ProgramModule, ReleaseState, SqlCheck};
 use sandbox::Lang;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -44,16 +44,24 @@ struct Text {
     /// SQL 文本 · the SQL itself
     #[arg(short, long, value_name = "SQL")]
     command: Option<String>,
+    /// SQL 中以 NAME.函数 调用的模块，可重复；结果须经评审 · module whose functions the SQL calls as NAME.function, may be repeated; the
+    /// result waits for reviewers
+    #[arg(long = "module", value_name = "NAME=ID", value_parser = job::module)]
+    modules: Vec<ProgramModule>,
 }
 
 impl Text {
-    fn read(self) -> Result<(String, String), Failure> {
+    fn read(self) -> Result<SqlCheck, Failure> {
         let sql = match (self.command, self.file) {
             (Some(sql), _) => sql,
             (None, Some(file)) => text_of(&file)?,
             (None, None) => return Err(Failure::new("没有 SQL", "there is no SQL")),
         };
-        Ok((self.grant, sql))
+        Ok(SqlCheck {
+            grant: self.grant,
+            sql,
+            modules: self.modules,
+        })
     }
 }
 
@@ -63,34 +71,47 @@ impl Sql {
         self.remote.run(lang, async move |session| match verb {
             Verb::Check(text) => check(&session, text).await,
             Verb::Run { text, sample } => {
-                let (grant, sql) = text.read()?;
                 let mode = if sample {
                     Mode::Sample
                 } else {
                     Mode::Production
                 };
-                execute(&session, grant, sql, mode).await
+                execute(&session, text.read()?, mode).await
             }
         })
     }
 }
 
 async fn check(session: &Session, text: Text) -> Result<(), Failure> {
-    let (grant, sql) = text.read()?;
+    let asked = text.read()?;
+    let sql = &asked.sql;
     let printer = &session.printer;
     let view = session
         .client
-        .check_sql(&grant, &sql)
+        .check_sql(&asked)
         .await
-        .map_err(|error| Failure::from(error).about(&sql))?;
+        .map_err(|error| Failure::from(error).about(sql))?;
     if printer.format == Format::Table {
         findings(
             &mut std::io::stderr().lock(),
             &view.findings,
-            Some(&sql),
+            Some(sql),
             printer.lang,
         )?;
-        if view.admitted {
+        if !view.functions.is_empty() {
+            let names = view.functions.join(", ");
+            printer.say(
+                &format!("可准入；调用 {names}，结果须经评审："),
+                &format!("admitted; it calls {names}, so its result waits for reviewers:"),
+            )?;
+            printer.rows(
+                &view.output,
+                &[
+                    column("列", "column", "/name"),
+                    column("类型", "type", "/data_type"),
+                ],
+            )?;
+        } else if view.admitted {
             printer.say(
                 "可准入；输出列及其来源：",
                 "admitted; the columns of the result and what they are made of:",
@@ -113,9 +134,14 @@ async fn check(session: &Session, text: Text) -> Result<(), Failure> {
     }
 }
 
-async fn execute(session: &Session, grant: String, sql: String, mode: Mode) -> Result<(), Failure> {
+async fn execute(session: &Session, asked: SqlCheck, mode: Mode) -> Result<(), Failure> {
     let printer = &session.printer;
-    let job = job::submit(session, grant, Program::Sql { sql: sql.clone() }, mode).await?;
+    let sql = asked.sql.clone();
+    let program = Program::Sql {
+        sql: asked.sql,
+        modules: asked.modules,
+    };
+    let job = job::submit(session, asked.grant, program, mode).await?;
     let ended = run::ended(session, &job.run).await?;
     let Some(release) = run::outcome(session, &ended, Some(&sql)).await? else {
         // A sample run has no release: its result is in the run itself.

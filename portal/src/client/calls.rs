@@ -370,15 +370,8 @@ impl Client {
     }
 
     /// Whether SQL would be admitted.
-    pub async fn check_sql(&self, grant: &str, sql: &str) -> Answer<AdmissionView> {
-        self.post(
-            "/sql:check",
-            &SqlCheck {
-                grant: grant.to_owned(),
-                sql: sql.to_owned(),
-            },
-        )
-        .await
+    pub async fn check_sql(&self, body: &SqlCheck) -> Answer<AdmissionView> {
+        self.post("/sql:check", body).await
     }
 
     /// One's jobs.

@@ -34,9 +34,10 @@ async fn check_sql(
     Json(body): Json<SqlCheck>,
 ) -> Answer {
     let grant = identifier("grant", &body.grant)?;
-    answer::ok(&AdmissionView::from(
-        &portal.platform.check_sql(&actor, grant, &body.sql).await?,
-    ))
+    let modules = program_modules(&body.modules)?;
+    let platform = &portal.platform;
+    let view = platform.check_sql(&actor, grant, &body.sql, &modules);
+    answer::ok(&AdmissionView::from(&view.await?))
 }
 
 /// The jobs that the account may see, newest first.
@@ -130,9 +131,22 @@ async fn cancel_run(
     ))
 }
 
+fn program_modules(modules: &[dto::ProgramModule]) -> Result<Vec<sandbox::ProgramModule>, Failure> {
+    let modules = modules.iter().map(|module| {
+        Ok(sandbox::ProgramModule {
+            name: module.name.clone(),
+            module: identifier("program.modules", &module.module)?,
+        })
+    });
+    modules.collect()
+}
+
 fn program(program: dto::Program) -> Result<sandbox::Program, Failure> {
     Ok(match program {
-        dto::Program::Sql { sql } => sandbox::Program::Sql { sql },
+        dto::Program::Sql { sql, modules } => sandbox::Program::Sql {
+            sql,
+            modules: program_modules(&modules)?,
+        },
         dto::Program::Wasm {
             module,
             inputs,
@@ -157,7 +171,16 @@ fn program(program: dto::Program) -> Result<sandbox::Program, Failure> {
 impl From<&sandbox::Program> for dto::Program {
     fn from(program: &sandbox::Program) -> Self {
         match program {
-            sandbox::Program::Sql { sql } => Self::Sql { sql: sql.clone() },
+            sandbox::Program::Sql { sql, modules } => Self::Sql {
+                sql: sql.clone(),
+                modules: modules
+                    .iter()
+                    .map(|module| dto::ProgramModule {
+                        name: module.name.clone(),
+                        module: module.module.to_string(),
+                    })
+                    .collect(),
+            },
             sandbox::Program::Wasm {
                 module,
                 inputs,
@@ -264,6 +287,7 @@ impl From<&sandbox::AdmissionView> for AdmissionView {
                     inputs: column.inputs.clone(),
                 })
                 .collect(),
+            functions: view.functions.clone(),
         }
     }
 }

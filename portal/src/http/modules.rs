@@ -85,6 +85,9 @@ impl From<&sandbox::ModuleView> for ModuleView {
             functions: module.facts.functions,
             memory_bytes_min: module.facts.memory_bytes_min,
             seeded: module.facts.seeded,
+            whole_job: module.facts.whole_job,
+            manifest: (module.facts.manifest.as_ref())
+                .and_then(|manifest| serde_json::to_value(manifest).ok()),
             created_at: time(module.created_at),
         }
     }

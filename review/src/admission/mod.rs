@@ -27,6 +27,7 @@ pub(crate) mod post;
 mod prove;
 mod query;
 mod refusal;
+mod reviewed;
 mod source;
 mod survey;
 mod types;
@@ -44,6 +45,9 @@ use datafusion_proto::bytes::{
 };
 use ring::digest::{SHA256, digest};
 
+pub use self::reviewed::{
+    QueryFunction, QueryModule, ReviewedAdmission, ReviewedQuery, admit_reviewed,
+};
 use self::survey::Survey;
 pub use self::types::{
     Admission, AggregateColumn, AggregateKind, CellLayout, ColumnLineage, ColumnType, Governed,

@@ -23,6 +23,39 @@ const CTES_MAX: usize = 8;
 /// Findings that one program gets at most.
 const FINDINGS_MAX: usize = 32;
 
+/// What a program of a lane may be made of.
+pub(super) trait Lane {
+    /// Whether a function of this name may be called.
+    fn knows_function(&self, name: &str) -> bool;
+
+    /// What is said of one that may not.
+    fn refuse_function(&self, name: &str, place: Option<Span>) -> Finding;
+
+    /// Whether a form is taken although the proved lane refuses it by this rule.
+    fn takes(&self, rule: &str) -> bool;
+
+    /// The columns of a call that stands where a table does; none where nothing of this name can.
+    fn columns_of_call(&self, name: &str) -> Option<Vec<String>>;
+}
+
+impl Lane for Names {
+    fn knows_function(&self, name: &str) -> bool {
+        Self::knows_function(self, name)
+    }
+
+    fn refuse_function(&self, name: &str, place: Option<Span>) -> Finding {
+        refusal::function(name, place)
+    }
+
+    fn takes(&self, _rule: &str) -> bool {
+        false
+    }
+
+    fn columns_of_call(&self, _name: &str) -> Option<Vec<String>> {
+        None
+    }
+}
+
 /// What the look found.
 #[derive(Default)]
 pub(super) struct Survey {
@@ -33,6 +66,8 @@ pub(super) struct Survey {
     case: Option<Span>,
     relations: Vec<(String, Option<Span>)>,
     ctes: BTreeSet<String>,
+    /// Functions that stand where a table does.
+    calls: BTreeSet<String>,
     /// Alias of a table, and the table when it is one of the scope.
     aliases: BTreeMap<String, Option<String>>,
     /// Names that the program itself gives to columns.
@@ -44,13 +79,13 @@ impl Survey {
     pub(super) fn of(
         statement: &Statement,
         scope: &Scope,
-        names: &Names,
+        lane: &dyn Lane,
         tables_max: usize,
     ) -> Self {
         let mut survey = Self::default();
         let mut look = Look {
             survey: &mut survey,
-            names,
+            lane,
         };
         let _ = statement.visit(&mut look);
         survey.check_relations(scope, tables_max);
@@ -131,7 +166,9 @@ impl Survey {
         }
         let mut seen = BTreeSet::new();
         for (name, place) in &self.relations {
-            let known = self.ctes.contains(name) || scope.table(name).is_some();
+            let known = self.ctes.contains(name)
+                || self.calls.contains(name)
+                || scope.table(name).is_some();
             if !known && seen.insert(name.clone()) {
                 self.findings
                     .push(refusal::table_outside(name, scope, *place));
@@ -177,11 +214,14 @@ impl Survey {
 /// The visitor: it records names and refuses forms; it never stops early.
 struct Look<'a> {
     survey: &'a mut Survey,
-    names: &'a Names,
+    lane: &'a dyn Lane,
 }
 
 impl Look<'_> {
     fn refuse(&mut self, rule: &str, subject: &str, place: Option<Span>) {
+        if self.lane.takes(rule) {
+            return;
+        }
         self.survey
             .findings
             .push(refusal::form(rule, subject, place));
@@ -198,7 +238,7 @@ impl Look<'_> {
         let name = function.name.to_string().to_lowercase();
         let place = text::span(function.name.span());
         self.survey.functions.push((name.clone(), place));
-        if function.over.is_some() {
+        if function.over.is_some() && !self.lane.takes("window_function") {
             self.refuse("window_function", &name, place);
             return;
         }
@@ -206,8 +246,9 @@ impl Look<'_> {
             self.refuse("grouping_sets", &name, place);
             return;
         }
-        if !self.names.knows_function(&name) {
-            self.survey.findings.push(refusal::function(&name, place));
+        if !self.lane.knows_function(&name) {
+            let refused = self.lane.refuse_function(&name, place);
+            self.survey.findings.push(refused);
             return;
         }
         let FunctionArguments::List(list) = &function.args else {
@@ -327,6 +368,10 @@ impl Visitor for Look<'_> {
             [part] => part.as_ident().map_or_else(|| part.to_string(), normal),
             _ => relation.to_string(),
         };
+        if let Some(columns) = self.lane.columns_of_call(&name) {
+            self.survey.named.extend(columns);
+            self.survey.calls.insert(name.clone());
+        }
         self.survey.relations.push((name, place));
         ControlFlow::Continue(())
     }
@@ -343,7 +388,9 @@ impl Visitor for Look<'_> {
                 json_path,
                 ..
             } => {
-                if args.is_some() || sample.is_some() || version.is_some() || json_path.is_some() {
+                let called =
+                    args.is_some() && self.lane.columns_of_call(&name.to_string()).is_none();
+                if called || sample.is_some() || version.is_some() || json_path.is_some() {
                     self.refuse("form_not_admitted", &name.to_string(), place);
                 }
                 let table = match name.0.as_slice() {
@@ -407,7 +454,7 @@ impl Visitor for Look<'_> {
 }
 
 /// A name as SQL compares it.
-fn normal(ident: &Ident) -> String {
+pub(super) fn normal(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),

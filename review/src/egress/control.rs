@@ -18,7 +18,9 @@ use datafusion::logical_expr::{
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 
-use crate::{HOLDINGS_FUNCTION, SCAN_PREFIX, UNITS_FUNCTION};
+use serde::{Deserialize, Serialize};
+
+use crate::{CALL_PREFIX, HOLDINGS_FUNCTION, SCAN_PREFIX, UNITS_FUNCTION};
 
 /// Fields of the folded holdings of a cell.
 pub(crate) fn holdings_fields() -> Fields {
@@ -35,35 +37,46 @@ pub(crate) fn holdings_fields() -> Fields {
 
 /// `egret_units(unit) -> Binary`, by name.
 pub(crate) fn units_function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(Declared {
-        name: UNITS_FUNCTION,
-        signature: Signature::exact(vec![DataType::UInt32], Volatility::Immutable),
-        returns: DataType::Binary,
-    }))
+    let signature = Signature::exact(vec![DataType::UInt32], Volatility::Immutable);
+    Arc::new(AggregateUDF::new_from_impl(Declared::new(
+        UNITS_FUNCTION,
+        signature,
+        DataType::Binary,
+    )))
 }
 
 /// `egret_holdings(unit, value) -> Struct`, by name.
 pub(crate) fn holdings_function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(Declared {
-        name: HOLDINGS_FUNCTION,
-        signature: Signature::exact(
-            vec![DataType::UInt32, DataType::Float64],
-            Volatility::Immutable,
-        ),
-        returns: DataType::Struct(holdings_fields()),
-    }))
+    let arguments = vec![DataType::UInt32, DataType::Float64];
+    let signature = Signature::exact(arguments, Volatility::Immutable);
+    Arc::new(AggregateUDF::new_from_impl(Declared::new(
+        HOLDINGS_FUNCTION,
+        signature,
+        DataType::Struct(holdings_fields()),
+    )))
 }
 
+/// An aggregate that is declared here and run in the jail.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Declared {
-    name: &'static str,
+pub(crate) struct Declared {
+    name: String,
     signature: Signature,
     returns: DataType,
 }
 
+impl Declared {
+    pub(crate) fn new(name: &str, signature: Signature, returns: DataType) -> Self {
+        Self {
+            name: name.to_owned(),
+            signature,
+            returns,
+        }
+    }
+}
+
 impl AggregateUDFImpl for Declared {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -112,6 +125,48 @@ impl TableProvider for NamedTable {
     }
 }
 
+/// A call of a table function, as it stands in a plan behind [`CALL_PREFIX`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TableCall {
+    /// `module.function`
+    pub(crate) function: String,
+    /// The tables that it reads.
+    pub(crate) tables: Vec<String>,
+    /// Constants of the declared types.
+    pub(crate) constants: Vec<serde_json::Value>,
+}
+
+/// A call that can be named in a plan but not made.
+#[derive(Debug)]
+pub(crate) struct CalledTable {
+    pub(crate) call: TableCall,
+    pub(crate) schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for CalledTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(DataFusionError::NotImplemented(
+            "a function is not called here".to_owned(),
+        ))
+    }
+}
+
 /// Writes a scan as its table's name, and reads it back as a table that is only named.
 #[derive(Debug)]
 pub(crate) struct ScansByName;
@@ -141,6 +196,11 @@ impl LogicalExtensionCodec for ScansByName {
         schema: SchemaRef,
         _context: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
+        if let Some(call) = bytes.strip_prefix(CALL_PREFIX.as_bytes()) {
+            let call = serde_json::from_slice(call)
+                .map_err(|_| DataFusionError::Plan("not a call".to_owned()))?;
+            return Ok(Arc::new(CalledTable { call, schema }));
+        }
         if bytes != format!("{SCAN_PREFIX}{}", table.table()).as_bytes() {
             return Err(DataFusionError::Plan("not a scan by name".to_owned()));
         }
@@ -150,9 +210,14 @@ impl LogicalExtensionCodec for ScansByName {
     fn try_encode_table_provider(
         &self,
         table: &TableReference,
-        _provider: Arc<dyn TableProvider>,
+        provider: Arc<dyn TableProvider>,
         bytes: &mut Vec<u8>,
     ) -> Result<()> {
+        if let Some(called) = (&*provider as &dyn std::any::Any).downcast_ref::<CalledTable>() {
+            bytes.extend_from_slice(CALL_PREFIX.as_bytes());
+            return serde_json::to_writer(bytes, &called.call)
+                .map_err(|_| DataFusionError::Plan("not a call".to_owned()));
+        }
         bytes.extend_from_slice(SCAN_PREFIX.as_bytes());
         bytes.extend_from_slice(table.table().as_bytes());
         Ok(())

@@ -1,5 +1,6 @@
 //! The SQL engine inside the worker: a governed plan over open descriptors.
 
+mod called;
 mod files;
 mod functions;
 mod holdings;
@@ -12,6 +13,5 @@ mod sql;
 mod table;
 mod units;
 
-pub(crate) use files::StagedFile;
 pub(crate) use session::PARTITIONS;
-pub(crate) use sql::{run, warm};
+pub(crate) use sql::{Query, run, warm};

@@ -15,9 +15,11 @@ use datafusion::logical_expr::{Distinct, Expr, Extension, LogicalPlan, Operator}
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 
-use super::files::StagedFile;
+use super::called::{CALL_PREFIX, CalledRows, rows_of};
 use super::table::StagedTable;
+use crate::guest::Functions;
 use crate::outcome::Fault;
+use crate::staged_file::StagedFile;
 
 /// How a scan names its table; admission writes it.
 const SCAN_PREFIX: &str = "egret-scan:";
@@ -26,10 +28,12 @@ const SCAN_PREFIX: &str = "egret-scan:";
 pub(super) fn decode(
     bytes: &[u8],
     inputs: Vec<(String, StagedFile)>,
+    functions: Option<Arc<Functions>>,
     context: &TaskContext,
 ) -> std::result::Result<LogicalPlan, Fault> {
     let codec = ScansByName {
         inputs,
+        functions,
         input_fault: AtomicBool::new(false),
     };
     let decoded = logical_plan_from_bytes_with_extension_codec(bytes, context, &codec);
@@ -62,7 +66,7 @@ fn listed(plan: &LogicalPlan) -> bool {
     all && walked.is_ok()
 }
 
-/// The nodes that a plan may have; scans are of inputs alone, `Distinct` of whole rows.
+/// The nodes that a plan may have; scans are of inputs and of table functions alone, `Distinct` of whole rows.
 pub(super) const NODES: &[&str] = &[
     "Aggregate",
     "Distinct",
@@ -84,7 +88,7 @@ fn node_listed(node: &LogicalPlan) -> bool {
     let may_be = match node {
         LogicalPlan::TableScan(scan) => source_as_provider(&scan.source).is_ok_and(|provider| {
             let provider: &dyn std::any::Any = provider.as_ref();
-            provider.is::<StagedTable>()
+            provider.is::<StagedTable>() || provider.is::<CalledRows>()
         }),
         LogicalPlan::Distinct(distinct) => matches!(distinct, Distinct::All(_)),
         _ => true,
@@ -205,6 +209,7 @@ fn expression_listed(expression: &Expr) -> bool {
 #[derive(Debug)]
 struct ScansByName {
     inputs: Vec<(String, StagedFile)>,
+    functions: Option<Arc<Functions>>,
     /// An input was missing or held something else: not the plan's fault.
     input_fault: AtomicBool,
 }
@@ -225,6 +230,12 @@ impl LogicalExtensionCodec for ScansByName {
         schema: SchemaRef,
         _: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
+        if let Some(call) = bytes.strip_prefix(CALL_PREFIX.as_bytes()) {
+            let no_call = || DataFusionError::NotImplemented("table function".to_owned());
+            let functions = self.functions.as_ref().ok_or_else(no_call)?;
+            let rows = rows_of(call, functions, &self.inputs, &schema).ok_or_else(no_call)?;
+            return Ok(Arc::new(rows));
+        }
         let name = bytes
             .strip_prefix(SCAN_PREFIX.as_bytes())
             .and_then(|name| std::str::from_utf8(name).ok())

@@ -10,13 +10,15 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionConfig;
 
-use super::files::{OneStore, StagedFile, StagedFiles};
-use super::functions;
+use super::files::{OneStore, StagedFiles};
 use super::spill::{Scratch, SpillFiles};
+use super::{called, functions};
+use crate::guest::Functions;
 use crate::limits::Limits;
+use crate::staged_file::StagedFile;
 
-/// Partitions of a plan, and threads of the engine: runs share the node, so one run does not take
-/// all of it.
+/// Partitions of a plan without functions of modules, and threads of the engine: runs share the node, so one run
+/// does not take all of it.
 pub(crate) const PARTITIONS: usize = 2;
 /// Files below this are read by one thread.
 const SPLIT_BYTES_MIN: usize = 1024 * 1024;
@@ -26,10 +28,15 @@ pub(super) fn open(
     files: Vec<StagedFile>,
     limits: &Limits,
     scratch: Option<Arc<Scratch>>,
+    modules: Option<&Arc<Functions>>,
 ) -> datafusion::common::Result<SessionState> {
+    let partitions = match modules {
+        Some(_) => 1,
+        None => PARTITIONS,
+    };
     let batch_rows = usize::try_from(limits.batch_rows).unwrap_or(8_192);
     let mut config = SessionConfig::new()
-        .with_target_partitions(PARTITIONS)
+        .with_target_partitions(partitions)
         .with_batch_size(batch_rows)
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false)
@@ -43,13 +50,19 @@ pub(super) fn open(
     options.execution.parquet.bloom_filter_on_read = false;
     options.execution.parquet.pushdown_filters = false;
     options.optimizer.enable_dynamic_filter_pushdown = false;
-    options.execution.planning_concurrency = PARTITIONS;
+    options.execution.planning_concurrency = partitions;
+    let mut scalar = functions::scalar();
+    let mut aggregate = functions::aggregate();
+    if let Some(modules) = modules {
+        scalar.extend(called::scalars(modules));
+        aggregate.extend(called::aggregates(modules));
+    }
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::new(environment(files, limits, scratch)?))
         .with_session_id("run".to_owned())
-        .with_scalar_functions(functions::scalar())
-        .with_aggregate_functions(functions::aggregate())
+        .with_scalar_functions(scalar)
+        .with_aggregate_functions(aggregate)
         .with_window_functions(functions::window())
         .with_file_formats(Vec::new())
         .build())

@@ -14,37 +14,48 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 
-use super::files::StagedFile;
 use super::spill::Scratch;
 use super::table::StagedTable;
 use super::{plan, session, table};
+use crate::guest::Functions;
 use crate::limits::Limits;
 use crate::outcome::{Fault, Limit, Outcome};
 use crate::output::OutputStream;
 use crate::ran::Ran;
+use crate::staged_file::StagedFile;
 
-/// Runs the plan in these bytes over these inputs.
+/// A query: a governed plan, what it reads, and the modules whose functions it calls.
+pub(crate) struct Query<'a> {
+    pub(crate) plan: &'a [u8],
+    pub(crate) inputs: Vec<(String, StagedFile)>,
+    pub(crate) functions: Option<Arc<Functions>>,
+}
+
+/// Runs a query.
 pub(crate) async fn run(
-    plan: &[u8],
-    inputs: Vec<(String, StagedFile)>,
+    query: Query<'_>,
     limits: &Limits,
     output: File,
     spill: Option<File>,
 ) -> Ran {
     let scratch = spill.and_then(|file| Scratch::new(file, limits.spill_bytes_max));
-    let files: Vec<StagedFile> = inputs.iter().map(|(_, file)| file.clone()).collect();
+    let files: Vec<StagedFile> = query.inputs.iter().map(|(_, file)| file.clone()).collect();
     let rows_in = files.iter().map(table::rows).fold(0, u64::saturating_add);
-    let state = session::open(files, limits, scratch.clone());
-    let mut ran = planned(plan, inputs, state, limits, output).await;
-    if ran.outcome != Outcome::Finished && scratch.is_some_and(|scratch| scratch.is_full()) {
-        ran.outcome = Outcome::LimitExceeded(Limit::Spill);
+    let functions = query.functions.clone();
+    let state = session::open(files, limits, scratch.clone(), functions.as_ref());
+    let mut ran = planned(query, state, limits, output).await;
+    if ran.outcome != Outcome::Finished {
+        if let Some(outcome) = functions.and_then(|functions| functions.ended()) {
+            ran.outcome = outcome;
+        } else if scratch.is_some_and(|scratch| scratch.is_full()) {
+            ran.outcome = Outcome::LimitExceeded(Limit::Spill);
+        }
     }
     Ran { rows_in, ..ran }
 }
 
 async fn planned(
-    plan: &[u8],
-    inputs: Vec<(String, StagedFile)>,
+    query: Query<'_>,
     state: datafusion::common::Result<SessionState>,
     limits: &Limits,
     output: File,
@@ -53,7 +64,8 @@ async fn planned(
         Ok(state) => state,
         Err(error) => return Ran::ended(classify(&error)),
     };
-    match plan::decode(plan, inputs, &state.task_ctx()) {
+    let decoded = plan::decode(query.plan, query.inputs, query.functions, &state.task_ctx());
+    match decoded {
         Ok(plan) => execute(&state, &plan, limits, output).await,
         Err(fault) => Ran::ended(Outcome::Faulted(fault)),
     }
@@ -117,7 +129,7 @@ fn classify_arrow(error: &ArrowError) -> Fault {
 pub(crate) async fn warm(limits: &Limits) -> Option<()> {
     let (file, output) = warm_files()?;
     let table = Arc::new(StagedTable::open_whole(&file, 0)?);
-    let state = session::open(vec![file], limits, None).ok()?;
+    let state = session::open(vec![file], limits, None, None).ok()?;
     let value = col("value");
     let plan = LogicalPlanBuilder::scan("warm", provider_as_source(table), None)
         .and_then(|plan| plan.filter(value.clone().gt(lit(0.0))))

@@ -15,7 +15,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
-use super::files::{StagedFile, StagedFiles};
+use super::files::StagedFiles;
+use crate::staged_file::StagedFile;
 
 /// A table over the staged file at a position.
 #[derive(Debug)]

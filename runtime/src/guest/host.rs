@@ -8,14 +8,14 @@ use super::interface::GuestInterface;
 use super::layout::{ALIGN, Block};
 use super::memory::{BROKEN, pointer, range};
 use super::play::{Common, Host, classify, memory, or_end};
+use super::sink::Sink;
 use crate::order::ColumnType;
 use crate::outcome::{Limit, Outcome};
-use crate::output::OutputStream;
 
 /// What the host keeps for a guest.
 pub(super) struct BufferHost {
     pub(super) inputs: Vec<GuestInput>,
-    pub(super) output: OutputStream,
+    pub(super) output: Sink,
     pub(super) schema: SchemaRef,
     pub(super) types: Vec<ColumnType>,
     pub(super) common: Common,
@@ -120,7 +120,7 @@ fn emit(caller: &mut Caller<'_, BufferHost>, batch: u32) -> Result<(), Outcome> 
     if batch.num_rows() == 0 {
         return Ok(());
     }
-    host.output.write(&batch)
+    host.output.write(batch)
 }
 
 fn log(caller: &mut Caller<'_, BufferHost>, text: u32, length: u32) -> Result<(), Outcome> {

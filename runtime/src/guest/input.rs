@@ -10,9 +10,9 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder,
 };
 
-use crate::engine::StagedFile;
-use crate::order::ColumnType;
+use crate::order::{ColumnType, OutputField};
 use crate::outcome::{Fault, Outcome};
+use crate::staged_file::StagedFile;
 
 /// Columns that staging makes for the engine alone; no guest may ever see one.
 const RESERVED_PREFIX: &str = "__egret";
@@ -29,9 +29,46 @@ pub(super) struct GuestInput {
     types: Vec<ColumnType>,
     schema: SchemaRef,
     rows: u64,
+    /// Positions in the file of the columns that cross.
+    columns: Vec<usize>,
 }
 
 impl GuestInput {
+    /// These columns of a file, in this order; each must be there with a type that crosses as declared.
+    pub(super) fn open_columns(
+        file: StagedFile,
+        batch_rows: usize,
+        declared: &[OutputField],
+    ) -> Result<Self, Outcome> {
+        let metadata =
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|_| INVALID)?;
+        let stored = Arc::clone(metadata.schema());
+        let mut columns = Vec::with_capacity(declared.len());
+        for field in declared {
+            let position = stored.index_of(&field.name).map_err(|_| INVALID)?;
+            if crossing(stored.field(position).data_type()) != Some(field.data_type) {
+                return Err(UNSUPPORTED);
+            }
+            columns.push(position);
+        }
+        let fields: Vec<_> = declared
+            .iter()
+            .map(|field| Field::new(&field.name, field.data_type.arrow(), true))
+            .collect();
+        let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let reader = reader(&file, &metadata, batch_rows, 0)?;
+        Ok(Self {
+            file,
+            metadata,
+            batch_rows,
+            reader,
+            types: declared.iter().map(|field| field.data_type).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            rows,
+            columns,
+        })
+    }
+
     pub(super) fn open(file: StagedFile, batch_rows: usize) -> Result<Self, Outcome> {
         let metadata =
             ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|_| INVALID)?;
@@ -64,6 +101,7 @@ impl GuestInput {
             types,
             schema: Arc::new(Schema::new(fields)),
             rows,
+            columns: (0..stored.fields().len()).collect(),
         })
     }
 
@@ -104,11 +142,13 @@ impl GuestInput {
             safe: false,
             ..CastOptions::default()
         };
-        let columns = batch
-            .columns()
+        let columns = self
+            .columns
             .iter()
             .zip(&self.types)
-            .map(|(array, column)| cast_with_options(array, &column.arrow(), &exact))
+            .map(|(position, column)| {
+                cast_with_options(batch.column(*position), &column.arrow(), &exact)
+            })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| UNSUPPORTED)?;
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|_| INVALID)

@@ -67,8 +67,13 @@ const BUFFER_IMPORTS: &[Function] = &[
 const BUFFER_EXPORTS: &[Function] = &[
     ("egret_abi_version", &[], &[I32]),
     ("alloc", &[I32, I32], &[I32]),
-    ("run", &[], &[I32]),
 ];
+
+/// What makes a guest of batches a whole job.
+pub(super) const RUN: Function = ("run", &[], &[I32]);
+
+/// The type of every function that SQL calls.
+pub(super) const CALLED: (&[ValType], &[ValType]) = (&[I32], &[I32]);
 
 /// What a guest of batches may export besides.
 pub(super) const SEED: Function = ("egret_seed", &[I32], &[]);

@@ -28,9 +28,11 @@
 //! In both there is no clock that tells the time, no file of the host, no network and no randomness
 //! but the seed: the same module on the same inputs gives the same output and burns the same fuel.
 
+mod attach;
 mod budget;
 mod code;
 mod emit;
+mod functions;
 mod host;
 mod input;
 mod interface;
@@ -39,20 +41,23 @@ mod memory;
 mod module;
 mod play;
 mod run;
+mod sink;
 mod wasi;
 
 use std::fs::File;
 
 use wasmtime::Module;
 
+pub use attach::with_manifest;
 pub(crate) use code::{Compiler, Loader};
+pub(crate) use functions::{FunctionModule, FunctionPlace, Functions};
 pub use interface::GuestInterface;
 pub use module::{ModuleFacts, ModuleFault, inspect_module, module_from_text, module_seed};
 
-use crate::engine::StagedFile;
 use crate::limits::Limits;
 use crate::order::OutputField;
 use crate::ran::Ran;
+use crate::staged_file::StagedFile;
 
 /// What a guest is given.
 pub(crate) struct Guest {

@@ -6,8 +6,9 @@ use wasmparser::{
     Operator, Parser, Payload, TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
 };
 
-use super::interface::{Function, GuestInterface, RANDOM, SEED};
+use super::interface::{CALLED, GuestInterface, RANDOM, RUN, SEED};
 use crate::limits::GUEST_MEMORY_BYTES_MAX;
+use crate::manifest::{MANIFEST_SECTION, ManifestFault, ModuleManifest};
 
 /// Bytes of a module: large programs with their tables are a few MiB.
 const MODULE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -42,6 +43,17 @@ pub struct ModuleFacts {
     /// How it talks to its host.
     #[serde(default)]
     pub interface: GuestInterface,
+    /// What it says of itself.
+    #[serde(default)]
+    pub manifest: Option<ModuleManifest>,
+    /// Whether it can be a whole job.
+    #[serde(default = "yes")]
+    pub whole_job: bool,
+}
+
+/// What was kept before there were functions is a whole job.
+fn yes() -> bool {
+    true
 }
 
 /// Why a module is not taken. The words are about the module's code and never about data.
@@ -80,8 +92,17 @@ pub enum ModuleFault {
     #[error("module does not export {name:?} as its interface asks")]
     ExportMissing {
         /// Name of the export.
-        name: &'static str,
+        name: String,
     },
+    /// A manifest that is none, or a second one.
+    #[error("module's section \"egret.manifest\" is not valid: {0}")]
+    Manifest(ManifestFault),
+    /// Two manifests: nobody could say which holds.
+    #[error("module has more than one section \"egret.manifest\"")]
+    ManifestTwice,
+    /// Functions for SQL in a module that is a WASI command.
+    #[error("module offers functions to SQL, which only modules with \"egret_abi_version\" can")]
+    FunctionsOfCommand,
     /// A segment that is copied at the start, and does not fit: no run could begin.
     #[error("module's {what} segment {index} lies outside of what it initialises")]
     SegmentOutside {
@@ -181,6 +202,12 @@ impl Import {
     }
 }
 
+fn missing(name: &str) -> ModuleFault {
+    ModuleFault::ExportMissing {
+        name: name.to_owned(),
+    }
+}
+
 fn refused(module: &str, name: &str) -> ModuleFault {
     ModuleFault::ImportRefused {
         name: cut(&format!("{module}.{name}")),
@@ -198,6 +225,7 @@ struct Found {
     /// Elements of each table at the start.
     tables: Vec<u64>,
     defined: u32,
+    manifest: Option<ModuleManifest>,
 }
 
 impl Found {
@@ -260,6 +288,13 @@ impl Found {
             Payload::TableSection(section) => {
                 for table in section {
                     self.tables.push(table.map_err(invalid)?.ty.initial);
+                }
+            }
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                let manifest =
+                    ModuleManifest::parse(section.data()).map_err(ModuleFault::Manifest)?;
+                if self.manifest.replace(manifest).is_some() {
+                    return Err(ModuleFault::ManifestTwice);
                 }
             }
             Payload::ElementSection(section) => self.elements(section)?,
@@ -383,7 +418,41 @@ impl Found {
         })
     }
 
-    fn exports(&self, (name, parameters, results): Function) -> bool {
+    /// Everything that the interface asks for is there; answers whether the module can be a whole job, as it must be
+    /// if it has no functions.
+    fn check_exports(&self, interface: GuestInterface) -> Result<bool, ModuleFault> {
+        let functions = self
+            .manifest
+            .iter()
+            .flat_map(|manifest| &manifest.functions);
+        let mut called = functions.flat_map(|function| function.exports()).peekable();
+        let has_functions = called.peek().is_some();
+        if has_functions && interface == GuestInterface::WasiCommand {
+            return Err(ModuleFault::FunctionsOfCommand);
+        }
+        if let Some(name) = called.find(|name| !self.exports((name, CALLED.0, CALLED.1))) {
+            return Err(ModuleFault::ExportMissing { name });
+        }
+        if let Some((name, _, _)) = interface
+            .exports()
+            .iter()
+            .find(|export| !self.exports(**export))
+        {
+            return Err(missing(name));
+        }
+        let whole_job = interface == GuestInterface::WasiCommand || self.exports(RUN);
+        let declared = self
+            .manifest
+            .as_ref()
+            .is_some_and(|manifest| manifest.job.is_some());
+        if whole_job || (has_functions && !declared) {
+            Ok(whole_job)
+        } else {
+            Err(missing(RUN.0))
+        }
+    }
+
+    fn exports(&self, (name, parameters, results): (&str, &[ValType], &[ValType])) -> bool {
         self.exports.iter().any(|(export, kind, index)| {
             export == name
                 && *kind == ExternalKind::Func
@@ -402,7 +471,7 @@ impl Found {
             .iter()
             .any(|(name, kind, _)| name == "memory" && *kind == ExternalKind::Memory);
         let Some((initial, maximum)) = self.memories.first().filter(|_| memory) else {
-            return Err(ModuleFault::ExportMissing { name: "memory" });
+            return Err(missing("memory"));
         };
         let memory_bytes_min = initial.saturating_mul(PAGE_BYTES);
         if memory_bytes_min > GUEST_MEMORY_BYTES_MAX {
@@ -410,11 +479,7 @@ impl Found {
                 what: "pages of memory at the start",
             });
         }
-        for export in interface.exports() {
-            if !self.exports(*export) {
-                return Err(ModuleFault::ExportMissing { name: export.0 });
-            }
-        }
+        let whole_job = self.check_exports(interface)?;
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
         Ok(ModuleFacts {
             bytes: bytes.len() as u64,
@@ -430,6 +495,8 @@ impl Found {
             memory_bytes_max: maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
             imports: self.imports.into_iter().map(|import| import.name).collect(),
             interface,
+            manifest: self.manifest,
+            whole_job,
         })
     }
 }

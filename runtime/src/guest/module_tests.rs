@@ -49,11 +49,17 @@ fn facts_of_a_command() {
     assert!(inspect(&seeded).unwrap().seeded);
     for name in ["memory", "_start"] {
         let text = COMMAND.replace(&format!(r#"(export "{name}")"#), "");
-        assert_eq!(inspect(&text), Err(ModuleFault::ExportMissing { name }));
+        assert_eq!(
+            inspect(&text),
+            Err(ModuleFault::ExportMissing { name: name.into() })
+        );
     }
     let other = COMMAND.replace(r#""_start")"#, r#""_start") (param i32)"#);
     let name = "_start";
-    assert_eq!(inspect(&other), Err(ModuleFault::ExportMissing { name }));
+    assert_eq!(
+        inspect(&other),
+        Err(ModuleFault::ExportMissing { name: name.into() })
+    );
 }
 
 #[test]
@@ -167,7 +173,10 @@ fn what_no_run_could_begin_with_is_refused() {
 fn missing_exports_are_named() {
     for name in ["memory", "egret_abi_version", "alloc", "run"] {
         let text = GUEST.replace(&format!(r#"(export "{name}")"#), "");
-        assert_eq!(inspect(&text), Err(ModuleFault::ExportMissing { name }));
+        assert_eq!(
+            inspect(&text),
+            Err(ModuleFault::ExportMissing { name: name.into() })
+        );
     }
     let other = GUEST.replace(
         r#"(param i32 i32) (result i32) i32.const 8"#,
@@ -175,7 +184,9 @@ fn missing_exports_are_named() {
     );
     assert_eq!(
         inspect(&other),
-        Err(ModuleFault::ExportMissing { name: "alloc" })
+        Err(ModuleFault::ExportMissing {
+            name: "alloc".into()
+        })
     );
 }
 

@@ -10,12 +10,13 @@ use super::host::{self, BufferHost};
 use super::input::GuestInput;
 use super::memory::{BROKEN, pointer};
 use super::play::{self, Clock, Common, Host, classify};
-use crate::engine::StagedFile;
+use super::sink::Sink;
 use crate::limits::Limits;
 use crate::order::{OutputField, output_schema};
 use crate::outcome::{Fault, Outcome};
 use crate::output::OutputStream;
 use crate::ran::Ran;
+use crate::staged_file::StagedFile;
 
 /// Version of the guest interface.
 const ABI_VERSION: i32 = 1;
@@ -44,12 +45,15 @@ pub(super) fn run(engine: &Engine, guest: Guest, limits: &Limits) -> Ran {
         outcome: ended.err().unwrap_or(Outcome::Finished),
         fuel: limits.fuel.saturating_sub(fuel_left),
         rows_in: host.common.rows_in,
-        rows_out: host.output.rows(),
+        rows_out: 0,
     };
-    if ran.outcome == Outcome::Finished
-        && let Err(outcome) = host.output.finish()
-    {
-        ran.outcome = outcome;
+    if let Sink::Stream(output) = host.output {
+        ran.rows_out = output.rows();
+        if ran.outcome == Outcome::Finished
+            && let Err(outcome) = output.finish()
+        {
+            ran.outcome = outcome;
+        }
     }
     ran
 }
@@ -79,7 +83,7 @@ fn open(
     )?;
     let host = BufferHost {
         inputs,
-        output,
+        output: Sink::Stream(output),
         schema,
         types: output_fields.iter().map(|field| field.data_type).collect(),
         common: Common::new(limits, rows_in),
@@ -90,6 +94,21 @@ fn open(
 fn play(store: &mut Store<BufferHost>, module: &Module, seed: &[u8; 32]) -> Result<(), Outcome> {
     let mut linker = Linker::new(store.engine());
     host::link(&mut linker).map_err(|_| Outcome::Faulted(Fault::EngineFailed))?;
+    let instance = begin(store, &linker, module, seed)?;
+    if call(store, &instance, "run")? == 0 {
+        Ok(())
+    } else {
+        Err(Outcome::Faulted(Fault::GuestFailed))
+    }
+}
+
+/// An instance of a version that is known, with its seed.
+pub(super) fn begin(
+    store: &mut Store<BufferHost>,
+    linker: &Linker<BufferHost>,
+    module: &Module,
+    seed: &[u8; 32],
+) -> Result<Instance, Outcome> {
     let instance = linker
         .instantiate(&mut *store, module)
         .map_err(|error| classify(&error, store.data().common()))?;
@@ -97,11 +116,7 @@ fn play(store: &mut Store<BufferHost>, module: &Module, seed: &[u8; 32]) -> Resu
         return Err(Outcome::Faulted(Fault::ProgramRefused));
     }
     plant_seed(store, &instance, seed)?;
-    if call(store, &instance, "run")? == 0 {
-        Ok(())
-    } else {
-        Err(Outcome::Faulted(Fault::GuestFailed))
-    }
+    Ok(instance)
 }
 
 fn call(store: &mut Store<BufferHost>, instance: &Instance, name: &str) -> Result<i32, Outcome> {

@@ -108,6 +108,7 @@ async fn compile(
     let work = Work {
         program: ProgramKind::Compile,
         bytes: wanted.module,
+        modules: Vec::new(),
         inputs: &[],
         scratch: None,
         limits: wanted.limits.of_compiling(),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -15,7 +16,9 @@ use crate::layer::{self, LayerReport};
 use crate::limits::Limits;
 use crate::order::{Input, Order, Program};
 use crate::outcome::{Completed, Fault, Limit, Meter, Outcome};
-use crate::protocol::{Done, FromWorker, InputHeader, ProgramKind, RunHeader, ToWorker};
+use crate::protocol::{
+    Done, FromWorker, InputHeader, ModuleHeader, ProgramKind, RunHeader, ToWorker,
+};
 
 /// A guest that the clock inside the worker ends can still tell its fuel; this long is waited.
 const GUEST_GRACE: Duration = Duration::from_millis(250);
@@ -39,6 +42,8 @@ pub(super) struct Work<'a> {
     pub(super) program: ProgramKind,
     /// The program, as this kind takes it.
     pub(super) bytes: &'a [u8],
+    /// Machine code of the modules that a plan calls.
+    pub(super) modules: Vec<&'a [u8]>,
     pub(super) inputs: &'a [Input],
     /// For what does not fit into the memory of a query.
     pub(super) scratch: Option<File>,
@@ -46,10 +51,10 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// The work of an order; for a WASM module with its machine code, for a query with a scratch file in this folder.
+    /// The work of an order, with the machine code of its modules; for a query with a scratch file in this folder.
     pub(super) fn of(
         order: &'a Order,
-        code: Option<&'a [u8]>,
+        codes: &'a [Arc<Vec<u8>>],
         spill: Option<&Path>,
     ) -> Result<Self, WorkerError> {
         let mut limits = order.limits.clone();
@@ -68,9 +73,23 @@ impl<'a> Work<'a> {
             limits.spill_bytes_max = 0;
         }
         let (program, bytes) = match &order.program {
-            Program::Sql { plan } => (ProgramKind::Sql, &plan[..]),
+            Program::Sql {
+                plan,
+                modules,
+                seed,
+            } => {
+                let modules = modules.iter().map(ModuleHeader::of).collect();
+                (
+                    ProgramKind::Sql {
+                        modules,
+                        seed: *seed,
+                    },
+                    &plan[..],
+                )
+            }
             Program::Wasm { output, seed, .. } => {
                 let (output, seed) = (output.clone(), *seed);
+                let code = codes.first().map(|code| &code[..]);
                 (ProgramKind::Wasm { output, seed }, code.unwrap_or_default())
             }
             Program::Task { name, request } => {
@@ -78,9 +97,14 @@ impl<'a> Work<'a> {
                 (ProgramKind::Task { name }, &request[..])
             }
         };
+        let modules = match order.program {
+            Program::Sql { .. } => codes.iter().map(|code| &code[..]).collect(),
+            _ => Vec::new(),
+        };
         Ok(Self {
             program,
             bytes,
+            modules,
             inputs: &order.inputs,
             scratch,
             limits,
@@ -147,7 +171,9 @@ async fn hand_over(worker: &mut Worker, work: &Work<'_>) -> Result<Handed, Worke
             .map_err(host("limit the worker's memory"))?;
     }
     let in_memory = host("make a file in memory");
-    let program = files::sealed(work.bytes).map_err(in_memory)?.into();
+    let program = files::sealed(work.bytes)
+        .map_err(host("make a file in memory"))?
+        .into();
     let output = Returned::new().map_err(host("make a file in memory"))?;
     let log = Returned::new().map_err(host("make a file in memory"))?;
     let output_writer = output.writer().map_err(host("make a file in memory"))?;
@@ -162,10 +188,13 @@ async fn hand_over(worker: &mut Worker, work: &Work<'_>) -> Result<Handed, Worke
         output_writer.as_fd(),
         log_writer.as_fd(),
     ];
+    let modules = work.modules.iter().map(|code| files::sealed(code));
+    let modules = modules.collect::<Result<Vec<_>, _>>().map_err(in_memory)?;
     let inputs = work.inputs.iter().map(|input| files::reopened(&input.file));
     let inputs = inputs
         .collect::<Result<Vec<_>, _>>()
         .map_err(host("open an input once more"))?;
+    descriptors.extend(modules.iter().map(AsFd::as_fd));
     descriptors.extend(inputs.iter().map(AsFd::as_fd));
     descriptors.extend(work.scratch.iter().map(AsFd::as_fd));
     let message = ToWorker::Run(Box::new(header(work)));
@@ -198,9 +227,10 @@ async fn wait(
     allow_degraded: bool,
 ) -> Verdict {
     let wall = Duration::from_millis(work.limits.wall_ms);
-    let grace = match work.program {
+    let grace = match &work.program {
         ProgramKind::Wasm { .. } => GUEST_GRACE,
-        ProgramKind::Sql | ProgramKind::Task { .. } | ProgramKind::Compile => Duration::ZERO,
+        ProgramKind::Sql { modules, .. } if !modules.is_empty() => GUEST_GRACE,
+        ProgramKind::Sql { .. } | ProgramKind::Task { .. } | ProgramKind::Compile => Duration::ZERO,
     };
     let answer = async {
         let mut sealed = false;

@@ -322,13 +322,12 @@ impl Shared {
         cancel: &watch::Receiver<bool>,
     ) -> Result<Completed, WorkerError> {
         let allow_degraded = self.config.allow_degraded;
-        let code = match self.code(order, cancel).await {
-            Ok(code) => code,
+        let codes = match self.codes(order, cancel).await {
+            Ok(codes) => codes,
             Err(NotMade::Ended(completed)) => return Ok(*completed),
             Err(NotMade::Worker(error)) => return Err(error),
         };
-        let code = code.as_ref().map(|code| &code[..]);
-        let work = Work::of(order, code, self.config.spill.as_deref())?;
+        let work = Work::of(order, &codes, self.config.spill.as_deref())?;
         let first = dispatch::run(self.take().await?, &work, cancel.clone(), allow_degraded).await;
         match first {
             Err(WorkerError::Host {
@@ -342,23 +341,34 @@ impl Shared {
         }
     }
 
-    /// Machine code, where the program is a module.
-    async fn code(
+    /// Machine code of the modules of a program, in their order.
+    async fn codes(
         &self,
         order: &Order,
         cancel: &watch::Receiver<bool>,
-    ) -> Result<Option<Arc<Vec<u8>>>, NotMade> {
-        let Program::Wasm { module, owner, .. } = &order.program else {
-            return Ok(None);
+    ) -> Result<Vec<Arc<Vec<u8>>>, NotMade> {
+        let modules: Vec<(&str, &[u8])> = match &order.program {
+            Program::Wasm { module, owner, .. } => vec![(owner, module)],
+            Program::Sql { modules, .. } => {
+                let named = modules.iter();
+                named
+                    .map(|module| (&module.owner[..], &module.module[..]))
+                    .collect()
+            }
+            Program::Task { .. } => Vec::new(),
         };
-        let wanted = Wanted {
-            owner,
-            module,
-            limits: &order.limits,
-        };
-        let allow_degraded = self.config.allow_degraded;
-        let code = self.codes.of(wanted, &self.spawner, cancel, allow_degraded);
-        code.await.map(Some)
+        let mut codes = Vec::with_capacity(modules.len());
+        for (owner, module) in modules {
+            let wanted = Wanted {
+                owner,
+                module,
+                limits: &order.limits,
+            };
+            let allow_degraded = self.config.allow_degraded;
+            let code = self.codes.of(wanted, &self.spawner, cancel, allow_degraded);
+            codes.push(code.await?);
+        }
+        Ok(codes)
     }
 
     /// A warm worker, or a new one where none is warm.

@@ -19,6 +19,7 @@ mod commands;
 mod compile;
 mod evil_guests;
 mod forbidden;
+mod functions;
 mod guests;
 mod hosts;
 mod limit_edges;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let trials: Vec<Trial> = [
         forbidden::tests(),
+        functions::tests(),
         limits::tests(),
         limit_edges::tests(),
         pool::tests(),

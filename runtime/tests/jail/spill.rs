@@ -35,9 +35,7 @@ async fn outgrowing(staged: &Staged) -> Order {
     let sql = "SELECT count(*) AS groups, sum(k) AS total FROM \
                (SELECT text, min(key) AS k FROM many GROUP BY text) AS g";
     Order {
-        program: Program::Sql {
-            plan: plan(sql, &[("many", rows.schema())]).await,
-        },
+        program: Program::sql(plan(sql, &[("many", rows.schema())]).await),
         inputs: vec![input("many", &staged.path("many"), InputFormat::Parquet)],
         limits: Limits {
             memory_bytes: 256 * MIB,

@@ -250,7 +250,7 @@ impl Staged {
     pub(crate) fn order(&self, plan: Vec<u8>) -> Order {
         let input = |name: &str| input(name, &self.path(name), InputFormat::Parquet);
         Order {
-            program: Program::Sql { plan },
+            program: Program::sql(plan),
             inputs: vec![input("claims"), input("districts")],
             limits: Limits::default(),
         }

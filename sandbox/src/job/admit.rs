@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use masking::Bilingual;
 use review::{
-    Admission, ColumnType, Finding, Governed, OutputColumn, Scope, Severity, SqlLimits, TableUse,
-    admit_sql,
+    Admission, ColumnType, Finding, Governed, OutputColumn, ReviewedAdmission, Scope, Severity,
+    SqlLimits, TableUse, admit_reviewed, admit_sql,
 };
 use sqlx::AnyConnection;
 
-use super::scope::{JobScope, ModuleScope, StoredInput};
-use super::view::{AdmissionView, JobRequest, PinnedInput, Program, WasmInput};
+use super::called::{self, CalledQuery, NamedModule};
+use super::scope::{JobScope, StoredInput};
+use super::view::{AdmissionView, JobRequest, PinnedInput, Program, ProgramModule, WasmInput};
 use crate::access::{Actor, Object, Operation};
 use crate::application::{ActiveGrant, GrantScope, Origin, TableSource, active_grant, grant_scope};
 use crate::catalogue::VersionManifest;
@@ -32,8 +33,18 @@ pub(crate) struct Admitted {
     pub(crate) grant: ActiveGrant,
     pub(crate) scope: JobScope,
     pub(crate) inputs: Vec<StoredInput>,
-    /// The proof that runs; none for modules.
-    pub(crate) governed: Option<Governed>,
+    pub(crate) plan: Plan,
+}
+
+/// What runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Plan {
+    /// A proof.
+    Proved(Box<Governed>),
+    /// A query that calls functions of modules.
+    Called(Box<CalledQuery>),
+    /// A module.
+    Module,
 }
 
 /// What admission says.
@@ -52,7 +63,8 @@ struct Ground {
     approvals: Vec<u64>,
     /// Policy digest and level of each version.
     manifests: BTreeMap<VersionId, (String, u8)>,
-    module: Option<ModuleScope>,
+    /// In the order in which the program names them.
+    modules: Vec<NamedModule>,
 }
 
 impl Platform {
@@ -65,32 +77,49 @@ impl Platform {
         actor: &Actor,
         grant: GrantId,
         sql: &str,
+        modules: &[ProgramModule],
     ) -> Result<AdmissionView, Error> {
         self.authorise(actor, Operation::CheckSql, Object::Of(actor.organisation))?;
         self.node()
             .rates
             .count(actor.organisation, self.clock().now())?;
-        let ground = self.ground(actor, grant, None).await?;
-        Ok(
-            match self.admit(sql.to_owned(), ground.scope.scope).await? {
-                Admission::Refused(findings) => AdmissionView {
-                    admitted: false,
-                    findings,
-                    plan_digest: None,
-                    tables: Vec::new(),
-                    output: Vec::new(),
-                    lineage: Vec::new(),
-                },
-                Admission::Admitted(governed) => AdmissionView {
-                    admitted: true,
-                    findings: Vec::new(),
-                    plan_digest: Some(governed.plan_digest),
-                    tables: governed.tables,
-                    output: governed.output,
-                    lineage: governed.lineage,
-                },
-            },
-        )
+        let ground = self.ground(actor, grant, named(modules)).await?;
+        let program = Program::Sql {
+            sql: sql.to_owned(),
+            modules: modules.to_vec(),
+        };
+        let refused = |findings| AdmissionView {
+            admitted: false,
+            findings,
+            plan_digest: None,
+            tables: Vec::new(),
+            output: Vec::new(),
+            lineage: Vec::new(),
+            functions: Vec::new(),
+        };
+        let (tables, plan) = match self.plan(&program, &ground).await? {
+            Ok(planned) => planned,
+            Err(findings) => return Ok(refused(findings)),
+        };
+        let mut view = AdmissionView {
+            admitted: true,
+            tables,
+            ..refused(Vec::new())
+        };
+        match plan {
+            Plan::Proved(governed) => {
+                view.plan_digest = Some(governed.plan_digest);
+                view.output = governed.output;
+                view.lineage = governed.lineage;
+            }
+            Plan::Called(called) => {
+                view.plan_digest = Some(called.query.plan_digest);
+                view.output = called.query.output;
+                view.functions = called.query.functions;
+            }
+            Plan::Module => {}
+        }
+        Ok(view)
     }
 
     /// Holds a request against its grant's scope as it is now.
@@ -99,43 +128,77 @@ impl Platform {
         actor: &Actor,
         request: &JobRequest,
     ) -> Result<Answer, Error> {
-        let module = match &request.program {
-            Program::Sql { .. } => None,
-            Program::Wasm { module, .. } => Some(*module),
+        let modules = match &request.program {
+            Program::Sql { modules, .. } => named(modules),
+            // A whole job has no name for its module but the module's own.
+            Program::Wasm { module, .. } => vec![(None, *module)],
         };
-        let ground = self.ground(actor, request.grant, module).await?;
-        let uses = match &request.program {
-            Program::Sql { sql } => {
-                match self.admit(sql.clone(), ground.scope.scope.clone()).await? {
-                    Admission::Admitted(governed) => Ok((governed.tables.clone(), Some(*governed))),
-                    Admission::Refused(findings) => Err(findings),
-                }
-            }
-            Program::Wasm { inputs, output, .. } => {
-                admit_wasm(&ground.scope.scope, inputs, output).map(|tables| (tables, None))
-            }
-        };
-        match uses {
+        let ground = self.ground(actor, request.grant, modules).await?;
+        match self.plan(&request.program, &ground).await? {
             Err(findings) => Ok(Answer::Refused {
                 grant: Box::new(ground.grant),
                 findings,
             }),
-            Ok((tables, governed)) => {
+            Ok((tables, plan)) => {
                 let inputs = pinned(&ground, &tables)?;
-                let scope = job_scope(&ground);
+                let scope = job_scope(&ground, &request.program);
                 let grant = ground.grant;
                 Ok(Answer::Admitted(Box::new(Admitted {
                     grant,
                     scope,
                     inputs,
-                    governed,
+                    plan,
                 })))
             }
         }
     }
 
+    /// What a program reads and what would run, or why it may not.
+    async fn plan(
+        &self,
+        program: &Program,
+        ground: &Ground,
+    ) -> Result<Result<(Vec<TableUse>, Plan), Vec<Finding>>, Error> {
+        let scope = &ground.scope.scope;
+        Ok(match program {
+            Program::Sql { sql, modules } if modules.is_empty() => {
+                let (sql, scope) = (sql.clone(), scope.clone());
+                let admit = move || admit_sql(&sql, &scope, &SqlLimits::default());
+                match self.admit(admit).await? {
+                    Admission::Admitted(governed) => {
+                        Ok((governed.tables.clone(), Plan::Proved(governed)))
+                    }
+                    Admission::Refused(findings) => Err(findings),
+                }
+            }
+            Program::Sql { sql, .. } => {
+                let offered = match called::offered(&ground.modules) {
+                    Ok(offered) => offered,
+                    Err(findings) => return Ok(Err(findings)),
+                };
+                let (sql, scope) = (sql.clone(), scope.clone());
+                let admit = move || admit_reviewed(&sql, &scope, &offered, &SqlLimits::default());
+                match self.admit(admit).await? {
+                    ReviewedAdmission::Admitted(query) => {
+                        let tables = query.tables.clone();
+                        let called = called::kept(*query, &ground.modules);
+                        Ok((tables, Plan::Called(Box::new(called))))
+                    }
+                    ReviewedAdmission::Refused(findings) => Err(findings),
+                }
+            }
+            Program::Wasm { inputs, output, .. } => {
+                admit_wasm(scope, ground.modules.first(), inputs, output)
+                    .map(|tables| (tables, Plan::Module))
+            }
+        })
+    }
+
     /// The proof is work, and a hostile program is much work: on its own thread, few at a time.
-    async fn admit(&self, sql: String, scope: Scope) -> Result<Admission, Error> {
+    async fn admit<T: Send + 'static>(
+        &self,
+        admit: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let failed = |source: tokio::task::JoinError| Error::internal("admit a program", source);
         let _turn = self
             .node()
@@ -143,35 +206,36 @@ impl Platform {
             .acquire()
             .await
             .map_err(|source| Error::internal("admit a program", source))?;
-        tokio::task::spawn_blocking(move || admit_sql(&sql, &scope, &SqlLimits::default()))
-            .await
-            .map_err(failed)
+        tokio::task::spawn_blocking(admit).await.map_err(failed)
     }
 
     async fn ground(
         &self,
         actor: &Actor,
         grant: GrantId,
-        module: Option<ModuleId>,
+        named: Vec<(Option<String>, ModuleId)>,
     ) -> Result<Ground, Error> {
         let (organisation, now) = (actor.organisation, self.clock().now());
         self.store()
             .read("admission", move |conn| {
+                let named = named.clone();
                 Box::pin(async move {
                     let grant = active_grant(&mut *conn, organisation, grant, now).await?;
                     let scope = grant_scope(&mut *conn, &grant).await?;
                     let approvals = grant.approvals.clone();
                     let manifests = manifests(&mut *conn, &scope.sources).await?;
-                    let module = match module {
-                        Some(id) => Some(module_of(&mut *conn, organisation, id).await?),
-                        None => None,
-                    };
+                    let mut modules = Vec::with_capacity(named.len());
+                    for (name, id) in named {
+                        let (scope, facts) = module_of(&mut *conn, organisation, id).await?;
+                        let name = name.unwrap_or_else(|| scope.name.clone());
+                        modules.push(NamedModule { name, scope, facts });
+                    }
                     Ok(Ground {
                         grant,
                         scope,
                         approvals,
                         manifests,
-                        module,
+                        modules,
                     })
                 })
             })
@@ -202,8 +266,21 @@ async fn manifests(
     Ok(found)
 }
 
-fn job_scope(ground: &Ground) -> JobScope {
+fn named(modules: &[ProgramModule]) -> Vec<(Option<String>, ModuleId)> {
+    // More are refused; nothing is looked up for them.
+    let modules = modules.iter().take(runtime::MODULES_MAX + 1);
+    modules
+        .map(|module| (Some(module.name.clone()), module.module))
+        .collect()
+}
+
+fn job_scope(ground: &Ground, program: &Program) -> JobScope {
     let grant = &ground.grant;
+    let mut modules = ground.modules.iter();
+    let module = match program {
+        Program::Wasm { .. } => modules.next().map(|module| module.scope.clone()),
+        Program::Sql { .. } => None,
+    };
     JobScope {
         scenario_name: grant.scenario_name.clone(),
         scenario_version: grant.scenario_version,
@@ -212,7 +289,10 @@ fn job_scope(ground: &Ground) -> JobScope {
         approvals: ground.approvals.clone(),
         rules: grant.contract.output.clone(),
         refusals_max: grant.contract.refusals_max,
-        module: ground.module.clone(),
+        module,
+        modules: modules
+            .map(|module| (module.name.clone(), module.scope.clone()))
+            .collect(),
     }
 }
 
@@ -287,6 +367,7 @@ fn stored_input(
 /// A module reads what the scenario grants, column by column; it never gets the control column.
 fn admit_wasm(
     scope: &Scope,
+    module: Option<&NamedModule>,
     inputs: &[WasmInput],
     output: &[OutputColumn],
 ) -> Result<Vec<TableUse>, Vec<Finding>> {
@@ -326,6 +407,14 @@ fn admit_wasm(
         admit_input(scope, input, &mut findings);
     }
     admit_output(output, &mut findings);
+    if let Some(module) = module {
+        let type_of = |input: &WasmInput, column: &str| {
+            let table = scope.table(&input.table)?;
+            let field = table.schema.field_with_name(column).ok()?;
+            ColumnType::releasing(field.data_type())
+        };
+        findings.extend(called::declared(module, inputs, output, type_of));
+    }
     if !findings.is_empty() {
         return Err(findings);
     }

@@ -8,6 +8,7 @@ use runtime::{Completed, Fault, Input, InputFormat, Limits, Order, Outcome, Outp
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
+use super::called::CalledQuery;
 use super::drive::{Ending, Leased};
 use super::memfd::SealedFile;
 use super::rows::JobRow;
@@ -16,7 +17,7 @@ use super::view::{Mode, Program};
 use super::{result_type, sample};
 use crate::document;
 use crate::error::Error;
-use crate::meter::{self, Meter};
+use crate::meter::{Meter, Steps};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::release::{Decided, Histories, SettledBy};
@@ -46,6 +47,12 @@ struct Execution {
     kind: InspectKind,
     output: Vec<OutputColumn>,
     universes: Vec<String>,
+}
+
+impl Execution {
+    fn calls_module(&self) -> bool {
+        matches!(self.kind, InspectKind::Wasm { .. })
+    }
 }
 
 impl Platform {
@@ -81,7 +88,7 @@ impl Platform {
                     .await
             }
             (outcome, _) => {
-                self.whole_step(begun).await;
+                self.whole_step(begun, &execution).await;
                 Ok(RunEnd::Ended(without_result(
                     outcome, &execution, &completed,
                 )))
@@ -89,11 +96,16 @@ impl Platform {
         }
     }
 
-    /// Waits until a run has taken a whole number of steps: how long a program takes depends on the data, and
-    /// who waits for the answer has a clock.
-    async fn whole_step(&self, begun: Instant) {
+    /// Waits until a run has taken as long as runs take: how long a program takes depends on the data, and who
+    /// waits for the answer has a clock.
+    async fn whole_step(&self, begun: Instant, execution: &Execution) {
+        if execution.mode == Mode::Sample {
+            return;
+        }
         let taken = micros_of(begun.elapsed());
-        let left = meter::whole_moments(taken).saturating_sub(taken);
+        let left = Steps::of(execution.calls_module())
+            .up(taken)
+            .saturating_sub(taken);
         tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
@@ -101,13 +113,12 @@ impl Platform {
         let mode = Mode::parse(&leased.job.mode).unwrap_or_default();
         let program = document::read("read a program", &leased.job.program)?;
         match program {
+            Program::Sql { modules, .. } if !modules.is_empty() => self.called(leased, mode).await,
             Program::Sql { .. } => {
                 let governed: Governed = document::read("read a plan", &leased.job.governed)?;
                 Ok(Execution {
                     mode,
-                    program: runtime::Program::Sql {
-                        plan: governed.plan.clone(),
-                    },
+                    program: runtime::Program::sql(governed.plan.clone()),
                     output: governed.output.clone(),
                     universes: governed
                         .cells
@@ -121,21 +132,11 @@ impl Platform {
                 })
             }
             Program::Wasm { module, output, .. } => {
-                let bytes = self
-                    .objects()
-                    .get(ObjectArea::Module, &module.to_string())
-                    .await?;
-                let kept = leased
-                    .scope
-                    .module
-                    .as_ref()
-                    .map(|module| module.sha256.as_str());
-                if kept != Some(document::sha256(&bytes).as_str()) {
-                    return Err(Error::internal(
-                        "run a module",
-                        "the module is not the one that was submitted",
-                    ));
-                }
+                let kept = leased.scope.module.as_ref();
+                let sha256 = kept
+                    .map(|module| module.sha256.as_str())
+                    .unwrap_or_default();
+                let bytes = self.module_bytes(&module.to_string(), sha256).await?;
                 let fields = output
                     .iter()
                     .map(|column| OutputField {
@@ -159,6 +160,45 @@ impl Platform {
                 })
             }
         }
+    }
+
+    /// A query that calls functions of modules: its result is inspected as that of a module.
+    async fn called(&self, leased: &Leased, mode: Mode) -> Result<Execution, Error> {
+        let called: CalledQuery = document::read("read a plan", &leased.job.governed)?;
+        let mut modules = Vec::with_capacity(called.modules.len());
+        for module in called.modules {
+            modules.push(runtime::SqlModule {
+                module: self.module_bytes(&module.id, &module.sha256).await?,
+                name: module.name,
+                owner: leased.job.organisation.clone(),
+                functions: module.functions,
+            });
+        }
+        Ok(Execution {
+            mode,
+            program: runtime::Program::Sql {
+                plan: called.query.plan,
+                modules,
+                seed: seed(&leased.job),
+            },
+            kind: InspectKind::Wasm {
+                output: called.query.output.clone(),
+            },
+            output: called.query.output,
+            universes: Vec::new(),
+        })
+    }
+
+    /// The module that was submitted, and no other.
+    async fn module_bytes(&self, id: &str, sha256: &str) -> Result<Vec<u8>, Error> {
+        let bytes = self.objects().get(ObjectArea::Module, id).await?;
+        if document::sha256(&bytes) == sha256 {
+            return Ok(bytes);
+        }
+        Err(Error::internal(
+            "run a module",
+            "the module is not the one that was submitted",
+        ))
     }
 
     /// Inspects until the decision rests on the history as it is when it is stored.
@@ -200,7 +240,7 @@ impl Platform {
             if execution.mode == Mode::Sample {
                 return self.end_sample(leased, &inspection, completed).await;
             }
-            self.whole_step(begun).await;
+            self.whole_step(begun, execution).await;
             let decided = Decided {
                 leased,
                 inspection: &inspection,
@@ -342,6 +382,8 @@ fn without_result(outcome: Outcome, execution: &Execution, completed: &Completed
         Outcome::Cancelled => {
             let mut ending = Ending::new(RunState::Killed, outcome.code());
             ending.reason = Some(Bilingual::new("运行已被取消。", "the run was called off."));
+            // When it had not ended yet is an answer of the module's.
+            ending.counted = execution.mode == Mode::Production && execution.calls_module();
             ending
         }
         _ => {

@@ -5,6 +5,7 @@
 
 mod admit;
 mod cache;
+pub(crate) mod called;
 mod drive;
 mod execute;
 mod memfd;
@@ -31,8 +32,8 @@ pub(crate) use rows::waiting;
 pub(crate) use sample::rules as sample_rules;
 pub use state::{ReleaseState, RunState};
 pub use view::{
-    AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, RunView, Waiting,
-    WasmInput,
+    AdmissionView, JobRequest, JobView, Mode, Moment, PinnedInput, Program, ProgramModule, RunView,
+    Waiting, WasmInput,
 };
 
 /// A result's column type as the runtime names it.

@@ -71,7 +71,7 @@ impl Platform {
     /// Denied, or storage that fails.
     pub async fn runs(&self, actor: &Actor, page: PageRequest) -> Result<Page<RunView>, Error> {
         let organisation = reach(actor, Operation::Runs)?;
-        let workers = Workers::of(self);
+        let (workers, reader) = (Workers::of(self), actor.organisation);
         let (found, request) = self
             .store()
             .read("runs", move |conn| {
@@ -84,7 +84,7 @@ impl Platform {
                     };
                     let mut views = Vec::new();
                     for row in rows::runs(&mut *conn, &filter).await? {
-                        views.push(read_view(&mut *conn, row, workers).await?);
+                        views.push(read_view(&mut *conn, row, workers, reader).await?);
                     }
                     Ok((views, page))
                 })
@@ -100,7 +100,7 @@ impl Platform {
     /// # Errors
     /// Denied or not found.
     pub async fn run(&self, actor: &Actor, id: RunId) -> Result<RunView, Error> {
-        let mut view = self.run_view(id).await?;
+        let mut view = self.run_view(id, actor.organisation).await?;
         self.authorise(actor, Operation::Run, Object::Of(view.organisation))?;
         if view.state == RunState::Finished && view.organisation == actor.organisation {
             view.sample = Some(sample::result(self, &id.to_string()).await?);
@@ -142,7 +142,7 @@ impl Platform {
     /// # Errors
     /// Denied or not found; `run_settled` (conflict) when it has ended.
     pub async fn cancel_run(&self, actor: &Actor, id: RunId) -> Result<RunView, Error> {
-        let view = self.run_view(id).await?;
+        let view = self.run_view(id, actor.organisation).await?;
         let object = Object::Of(view.organisation);
         let authorisation = self.authorise(actor, Operation::CancelRun, object)?;
         let name = id.to_string();
@@ -177,7 +177,7 @@ impl Platform {
             .await
     }
 
-    async fn run_view(&self, id: RunId) -> Result<RunView, Error> {
+    async fn run_view(&self, id: RunId, reader: OrganisationId) -> Result<RunView, Error> {
         let (name, workers) = (id.to_string(), Workers::of(self));
         self.store()
             .read("run", move |conn| {
@@ -185,7 +185,7 @@ impl Platform {
                     let row = rows::run(&mut *conn, &name)
                         .await?
                         .ok_or_else(|| unknown(&name))?;
-                    read_view(conn, row, workers).await
+                    read_view(conn, row, workers, reader).await
                 })
             })
             .await
@@ -209,7 +209,12 @@ async fn cancel(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
             }
             let timeline = rows::timeline(&run.timeline, &[(RunState::Killed, now)])?;
             let moves = (run.state, RunState::Killed);
-            rows::move_on(tx.conn(), name, moves, &reason, &timeline, at).await?
+            let moved = rows::move_on(tx.conn(), name, moves, &reason, &timeline, at).await?;
+            if run.state == RunState::Held && rows::calls_module(tx.conn(), &run.job).await? {
+                // That it came so far, and when, is an answer of the module's.
+                rows::count_refusal(tx.conn(), name).await?;
+            }
+            moved
         }
         RunState::Running => rows::request_cancel(tx.conn(), name).await? || run.cancel_requested,
         _ => false,
@@ -273,6 +278,7 @@ async fn read_view(
     conn: &mut sqlx::AnyConnection,
     row: RunRow,
     workers: Workers,
+    reader: OrganisationId,
 ) -> Result<RunView, Error> {
     let waiting = match row.state {
         RunState::Admitted => {
@@ -281,8 +287,12 @@ async fn read_view(
         }
         _ => None,
     };
-    let meter = meter::of_run(&mut *conn, &row.id).await?;
     let mode = Mode::parse(&row.mode).unwrap_or_default();
+    let mut meter = meter::of_run(&mut *conn, &row.id).await?;
+    let is_own = row.organisation == reader.to_string();
+    if is_own && mode == Mode::Production && rows::calls_module(&mut *conn, &row.job).await? {
+        meter = meter.map(|meter| meter.told());
+    }
     // Chosen before the run began, there once a decision was stored.
     let release = match row.release.is_empty() {
         false if release_rows::release(conn, &row.release).await?.is_some() => {

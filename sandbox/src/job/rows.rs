@@ -241,6 +241,26 @@ pub(crate) async fn refusals_of(
     ))
 }
 
+/// Whether a module takes part in a job: what it uses and when it ends is then what the module makes it.
+pub(crate) async fn calls_module(conn: &mut AnyConnection, job: &str) -> Result<bool, Error> {
+    let row = sqlx::query("SELECT COUNT(*) FROM jobs WHERE id = $1 AND kind <> 'sql'")
+        .bind(job)
+        .fetch_one(conn)
+        .await
+        .map_err(failed)?;
+    Ok(row.try_get::<i64, _>(0).map_err(failed)? > 0)
+}
+
+/// Counts a production run against its grant's budget of refusals.
+pub(crate) async fn count_refusal(conn: &mut AnyConnection, run: &str) -> Result<(), Error> {
+    sqlx::query("UPDATE runs SET counted = 1 WHERE id = $1 AND mode = 'production'")
+        .bind(run)
+        .execute(conn)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
 pub(crate) async fn insert_job(conn: &mut AnyConnection, job: &JobRow) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO jobs (id, organisation_id, account_id, grant_id, scenario_id, scenario_epoch, mode, kind, program, \

@@ -28,6 +28,9 @@ pub(crate) struct JobScope {
     pub(crate) refusals_max: u32,
     /// The module of a WASM job.
     pub(crate) module: Option<ModuleScope>,
+    /// The modules that a query calls, by the names that it has for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) modules: BTreeMap<String, ModuleScope>,
 }
 
 /// The module as it was when the job was submitted.

@@ -3,7 +3,7 @@
 use review::Finding;
 use serde_json::json;
 
-use super::admit::{Admitted, Answer};
+use super::admit::{Admitted, Answer, Plan};
 use super::queue;
 use super::rate::{RUNS_ACTIVE_MAX, too_many_runs};
 use super::rows::{self, JobRow, RunRow};
@@ -99,7 +99,17 @@ impl Platform {
         let (clock, entropy) = (self.clock(), self.entropy());
         let id = JobId::new(clock, entropy).to_string();
         let now = clock.now();
-        let governed = admitted.governed.as_ref();
+        let (plan, plan_digest) = match &admitted.plan {
+            Plan::Proved(governed) => (
+                document::write("store a plan", governed)?,
+                governed.plan_digest.clone(),
+            ),
+            Plan::Called(called) => (
+                document::write("store a plan", called)?,
+                called.query.plan_digest.clone(),
+            ),
+            Plan::Module => Default::default(),
+        };
         let job = JobRow {
             id: id.clone(),
             organisation: actor.organisation.to_string(),
@@ -108,20 +118,16 @@ impl Platform {
             scenario: admitted.grant.scenario.to_string(),
             scenario_epoch: document::stored_count(admitted.grant.epoch)?,
             mode: request.mode.as_str().to_owned(),
-            kind: match request.program {
+            kind: match &request.program {
+                Program::Sql { modules, .. } if !modules.is_empty() => "sql_with_modules",
                 Program::Sql { .. } => "sql",
                 Program::Wasm { .. } => "wasm",
             }
             .to_owned(),
             program: document::write("store a program", &request.program)?,
             program_digest: program_digest(&request.program)?,
-            governed: match governed {
-                Some(governed) => document::write("store a plan", governed)?,
-                None => String::new(),
-            },
-            plan_digest: governed
-                .map(|governed| governed.plan_digest.clone())
-                .unwrap_or_default(),
+            governed: plan,
+            plan_digest,
             inputs: document::write("store a job's inputs", &admitted.inputs)?,
             scope: document::write("store a job's scope", &admitted.scope)?,
             created_at: micros(now),

@@ -57,6 +57,9 @@ pub enum Program {
     Sql {
         /// Its text.
         sql: String,
+        /// Modules whose functions it calls; with any, its result waits for people.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        modules: Vec<ProgramModule>,
     },
     /// A module that reads tables and writes one.
     Wasm {
@@ -68,6 +71,27 @@ pub enum Program {
         /// What it writes, fixed before it runs.
         output: Vec<OutputColumn>,
     },
+}
+
+impl Program {
+    /// One SELECT that calls no module.
+    pub fn sql(sql: impl Into<String>) -> Self {
+        Self::Sql {
+            sql: sql.into(),
+            modules: Vec::new(),
+        }
+    }
+}
+
+/// A module whose functions SQL calls as `name.function`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramModule {
+    /// What stands before the dot.
+    pub name: String,
+    /// The module.
+    #[serde(with = "crate::document::as_text")]
+    pub module: ModuleId,
 }
 
 /// A job to submit.
@@ -94,8 +118,10 @@ pub struct AdmissionView {
     pub tables: Vec<TableUse>,
     /// What it returns.
     pub output: Vec<OutputColumn>,
-    /// What its columns are made of.
+    /// What its columns are made of; nothing is said of what a module makes.
     pub lineage: Vec<ColumnLineage>,
+    /// Functions of modules that it calls: with any, its result waits for people.
+    pub functions: Vec<String>,
 }
 
 /// One table of a job, as it was when the job was submitted.

@@ -60,6 +60,7 @@ pub(crate) fn document(findings: &Findings<'_>) -> Result<(String, String), Erro
             "digest": job.program_digest,
             "plan_digest": job.plan_digest,
             "module": scope.module,
+            "modules": scope.modules,
         },
         "inputs": inputs,
         "rules": rules(&scope.rules),

@@ -28,7 +28,7 @@ pub(crate) async fn the_refusal_budget_is_kept() {
         (more.kind(), more.code()),
         (ErrorKind::Conflict, "refusals_exhausted")
     );
-    let sample = Program::Sql { sql: all };
+    let sample = Program::sql(all);
     let sample = world.submit(Mode::Sample, sample).await.unwrap();
     assert_eq!(
         world.settled(sample.run).await.state,
@@ -41,10 +41,7 @@ pub(crate) async fn the_refusal_budget_is_kept() {
 pub(crate) async fn samples_are_seen_at_once_and_never_released() {
     let world = World::new().await;
     let sql = "select occupation, count(*) as n from residents group by occupation".to_owned();
-    let job = world
-        .submit(Mode::Sample, Program::Sql { sql })
-        .await
-        .unwrap();
+    let job = world.submit(Mode::Sample, Program::sql(sql)).await.unwrap();
     let run = world.settled(job.run).await;
     assert_eq!(
         (run.state, run.release),

@@ -167,7 +167,7 @@ pub(crate) async fn a_program_outside_the_scenario_is_refused_with_its_place() {
         assert_eq!(error.code(), "not_admitted", "{sql}");
         let view = world
             .platform
-            .check_sql(&world.developer, world.grant, sql)
+            .check_sql(&world.developer, world.grant, sql, &[])
             .await
             .unwrap();
         assert_eq!((view.admitted, view.plan_digest), (false, None), "{sql}");

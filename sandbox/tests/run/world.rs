@@ -87,13 +87,7 @@ impl World {
 
     /// Submits SQL on the data.
     pub(crate) async fn submit_sql(&self, sql: &str) -> Result<JobView, Error> {
-        self.submit(
-            Mode::Production,
-            Program::Sql {
-                sql: sql.to_owned(),
-            },
-        )
-        .await
+        self.submit(Mode::Production, Program::sql(sql)).await
     }
 
     /// Submits SQL that is admitted, and waits for its end.

@@ -1,13 +1,15 @@
 //! `egret module run`: a module on sample files, before it is pushed anywhere.
 
-use super::super::failure::Failure;
+use super::super::failure::{Failure, findings};
 use super::super::mask::table_of;
 use super::super::output::{Format, Printer, column};
-use super::super::remote::json_of;
+use super::super::remote::{json_of, text_of};
 use super::super::result;
 use super::binary;
 use crate::http::dto::{Program, WasmInput};
-use sandbox::{ModuleRan, ModuleRun, ModuleRunError, TableFile, run_module};
+use sandbox::{
+    Lang, LocalProgram, ModuleManifest, ModuleRan, ModuleRun, ModuleRunError, TableFile, run_module,
+};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,17 @@ pub(crate) struct Run {
     /// 模块文件 · file of the module
     file: PathBuf,
     /// 程序（JSON），与提交作业的相同；module 可省略 · the program (JSON) as it is submitted; `module` may be left out
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "sql",
+        conflicts_with = "sql"
+    )]
+    program: Option<PathBuf>,
+    /// 调用模块函数的 SQL 文件，`-` 为标准输入；以清单中的模块名作为前缀 · file of SQL that calls the module's functions, `-` for standard input; the
+    /// name in the manifest stands before the dot
     #[arg(long, value_name = "FILE")]
-    program: PathBuf,
+    sql: Option<PathBuf>,
     /// 表的样例文件，可重复，例如 claims=claims.csv · sample file of a table, may be repeated, such as claims=claims.csv
     #[arg(long = "table", value_name = "NAME=FILE", value_parser = named)]
     tables: Vec<(String, PathBuf)>,
@@ -34,26 +45,63 @@ struct Seed([u8; 32]);
 impl Run {
     pub(super) async fn perform(self, printer: &Printer) -> Result<(), Failure> {
         let module = binary(&self.file)?;
-        sandbox::inspect_module(&module).map_err(|fault| {
+        let facts = sandbox::inspect_module(&module).map_err(|fault| {
             let shown = self.file.display();
             Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
         })?;
-        let (inputs, output) = program(&self.program)?;
-        let inputs = inputs
-            .into_iter()
-            .map(|input| Ok((self.table(&input.table)?, input.columns)))
-            .collect::<Result<Vec<_>, Failure>>()?;
+        let mut asked = None;
+        let program = match (&self.sql, &self.program) {
+            (Some(sql), _) => {
+                let sql = text_of(sql)?;
+                asked = Some(sql.clone());
+                self.query(sql, facts.manifest)?
+            }
+            (None, Some(file)) => self.job(file)?,
+            (None, None) => return Err(Failure::new("没有程序", "there is no program")),
+        };
         let executable = std::env::current_exe()?;
         let ran = run_module(ModuleRun {
             module,
-            inputs,
-            output: output.into_iter().map(Into::into).collect(),
+            program,
             seed: self.seed.0,
             worker: (executable, vec![crate::WORKER_SUBCOMMAND.into()]),
         })
         .await
-        .map_err(of_run)?;
+        .map_err(|error| of_run(error, asked.as_deref(), printer.lang))?;
         show(printer, &ran)
+    }
+
+    fn job(&self, file: &Path) -> Result<LocalProgram, Failure> {
+        let (inputs, output) = program(file)?;
+        let inputs = inputs
+            .into_iter()
+            .map(|input| Ok((self.table(&input.table)?, input.columns)))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        Ok(LocalProgram::Job {
+            inputs,
+            output: output.into_iter().map(Into::into).collect(),
+        })
+    }
+
+    fn query(
+        &self,
+        sql: String,
+        manifest: Option<ModuleManifest>,
+    ) -> Result<LocalProgram, Failure> {
+        let manifest = manifest.ok_or_else(|| {
+            let shown = self.file.display();
+            Failure::new(
+                format!("{shown} 没有清单，SQL 无从调用；请用 egret module manifest 附上"),
+                format!("{shown} has no manifest, so SQL can call nothing of it; add one with egret module manifest"),
+            )
+        })?;
+        let tables = self.tables.iter();
+        let tables = tables.map(|(name, file)| Ok((name.clone(), table_of(file)?)));
+        Ok(LocalProgram::Query {
+            sql,
+            name: manifest.name,
+            tables: tables.collect::<Result<Vec<_>, Failure>>()?,
+        })
     }
 
     fn table(&self, name: &str) -> Result<TableFile, Failure> {
@@ -135,8 +183,15 @@ fn show(printer: &Printer, ran: &ModuleRan) -> Result<(), Failure> {
     )
 }
 
-fn of_run(error: ModuleRunError) -> Failure {
+fn of_run(error: ModuleRunError, sql: Option<&str>, lang: Lang) -> Failure {
     match error {
+        ModuleRunError::Refused(found) => {
+            let found: Vec<crate::http::dto::Finding> = found.iter().map(Into::into).collect();
+            // Shown beside the failure; where the terminal is gone nobody reads it.
+            let _ = findings(&mut std::io::stderr().lock(), &found, sql, lang);
+            Failure::refused("未获准入", "not admitted")
+        }
+        ModuleRunError::Module(fault) => Failure::refused(fault.to_string(), fault.to_string()),
         ModuleRunError::Table(error) => super::super::mask::of_table(Path::new(""), error),
         ModuleRunError::NoColumn { input, column } => Failure::new(
             format!("第 {input} 个输入没有 {column} 列"),

@@ -156,9 +156,7 @@ pub(in crate::demo) async fn revocation(stage: &mut Stage) -> Played {
         .await?;
     equal("场景", "scenario", &scenario.state, &ScenarioState::Revoked)?;
 
-    let program = Program::Sql {
-        sql: "SELECT district, COUNT(*) AS claims FROM claims GROUP BY district".to_owned(),
-    };
+    let program = Program::sql("SELECT district, COUNT(*) AS claims FROM claims GROUP BY district");
     let job = submit(&cast.developer, stage.grant()?, program).await;
     let refused = match job {
         Ok(run) => {

@@ -85,14 +85,7 @@ pub(super) fn unexpected(run: &RunView) -> Broken {
 
 async fn sql(stage: &Stage, text: &str) -> Result<RunView, Broken> {
     let developer = &stage.cast()?.developer;
-    let run = submit(
-        developer,
-        stage.grant()?,
-        Program::Sql {
-            sql: text.to_owned(),
-        },
-    )
-    .await?;
+    let run = submit(developer, stage.grant()?, Program::sql(text)).await?;
     Ok(settled(developer, &run).await?)
 }
 
@@ -203,9 +196,7 @@ fn number_pair(values: Option<&Vec<Option<f64>>>) -> (Option<f64>, Option<f64>) 
 /// A column outside the scenario: refused before anything runs, with place, rule, and what would pass.
 pub(in crate::demo) async fn outside(stage: &mut Stage) -> Played {
     let developer = &stage.cast()?.developer;
-    let program = Program::Sql {
-        sql: OUTSIDE.to_owned(),
-    };
+    let program = Program::sql(OUTSIDE);
     let error = match submit(developer, stage.grant()?, program).await {
         Err(error) => error,
         Ok(run) => {

@@ -12,6 +12,19 @@ pub struct SqlCheck {
     pub grant: String,
     /// One SELECT.
     pub sql: String,
+    /// Modules whose functions it calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<ProgramModule>,
+}
+
+/// A module whose functions SQL calls as `name.function`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramModule {
+    /// What stands before the dot.
+    pub name: String,
+    /// The module's identifier.
+    pub module: String,
 }
 
 /// The type of a column that may leave.
@@ -81,6 +94,9 @@ pub struct AdmissionView {
     /// What its columns are made of.
     #[serde(default)]
     pub lineage: Vec<ColumnLineage>,
+    /// Functions of modules that it calls; with any, its result waits for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<String>,
 }
 
 /// On which data a job runs.
@@ -112,6 +128,9 @@ pub enum Program {
     Sql {
         /// Its text.
         sql: String,
+        /// Modules whose functions it calls; with any, its result waits for people.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        modules: Vec<ProgramModule>,
     },
     /// A module that reads tables and writes one.
     Wasm {
@@ -122,6 +141,16 @@ pub enum Program {
         /// What it writes.
         output: Vec<OutputColumn>,
     },
+}
+
+impl Program {
+    /// One SELECT that calls no module.
+    pub fn sql(sql: impl Into<String>) -> Self {
+        Self::Sql {
+            sql: sql.into(),
+            modules: Vec::new(),
+        }
+    }
 }
 
 /// A job to submit.

@@ -35,8 +35,8 @@ pub use feedback::{
 pub use grants::{ApplicationCreate, ConsentCast, ConsentView, GrantState, GrantView};
 pub use jobs::{
     AdmissionView, ColumnLineage, JobCreate, JobView, LayerState, LayerView, MeterView, Mode,
-    Moment, OutputColumn, PinnedInput, Program, ResultType, RunQuery, RunState, RunView, SqlCheck,
-    TableUse, Waiting, WasmInput,
+    Moment, OutputColumn, PinnedInput, Program, ProgramModule, ResultType, RunQuery, RunState,
+    RunView, SqlCheck, TableUse, Waiting, WasmInput,
 };
 pub use ledger::{
     CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,

@@ -31,6 +31,13 @@ pub struct ModuleView {
     pub memory_bytes_min: u64,
     /// Whether it takes the run's seed.
     pub seeded: bool,
+    /// Whether it can be a whole job.
+    #[serde(default)]
+    pub whole_job: bool,
+    /// What it says of itself (`egret.manifest`): name, version, functions, columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub manifest: Option<serde_json::Value>,
     /// When it was pushed.
     pub created_at: String,
 }

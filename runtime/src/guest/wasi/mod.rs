@@ -41,12 +41,12 @@ use super::input::GuestInput;
 use super::interface::GuestInterface;
 use super::memory::BROKEN;
 use super::play::{self, Clock, Common, Host, classify};
-use crate::engine::StagedFile;
 use crate::limits::Limits;
 use crate::order::output_schema;
 use crate::outcome::{Fault, Outcome};
 use crate::output::OutputStream;
 use crate::ran::Ran;
+use crate::staged_file::StagedFile;
 
 /// Runs a compiled command.
 pub(super) fn run(engine: &Engine, guest: Guest, limits: &Limits) -> Ran {

@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
 use super::*;
-use crate::engine::StagedFile;
+use crate::staged_file::StagedFile;
 
 fn table(rows: i64) -> RecordBatch {
     let numbers: Int64Array = (0..rows).map(|n| (n % 5 != 0).then_some(n)).collect();
