@@ -21,7 +21,7 @@ peers=$target/peers
 zig_version=0.17.1
 assemblyscript_version=0.28.20
 
-c_guests=(geogrid distinct echo_c)
+c_guests=(geogrid distinct ratings echo_c)
 assemblyscript_guests=(normalise echo_as)
 rust_guests=(scorecard regression echo_rust)
 
@@ -65,7 +65,7 @@ find_rust_target() {
 
 build_c() { # guest
     "$zig" cc -target wasm32-freestanding -std=c11 -O2 -s -Wall -Wextra -Werror -Wl,--no-entry \
-        -I "$sdk/c" -o "$new" "$sdk"/*/"$1/$1.c"
+        -I "$sdk/c" -I "$(dirname "$sdk"/*/"$1/$1.c")" -o "$new" "$sdk"/*/"$1/$1.c"
 }
 
 build_assemblyscript() { # guest

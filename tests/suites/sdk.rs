@@ -75,6 +75,83 @@ fn what_is_built_keeps_to_the_interface() {
     }
 }
 
+/// Twenty applicants of two bands, for functions that SQL calls; no server takes part.
+#[test]
+fn functions_of_the_example_are_right() {
+    let Some(module) = modules().get("ratings").cloned() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<(i64, f64)> = (1..=20)
+        .map(|row| (row * 10_000, f64::from(row as i32) / 40.0))
+        .collect();
+    let lines = rows
+        .iter()
+        .zip(1..)
+        .map(|((income, ratio), row)| format!("{},{income},{ratio}\n", row % 2));
+    let table = folder.path().join("sample.csv");
+    std::fs::write(
+        &table,
+        format!(
+            "band,income,debt_ratio\n{}1,,0.5\n",
+            lines.collect::<String>()
+        ),
+    )
+    .unwrap();
+    let sql = "SELECT band, avg(ratings.probability(income, debt_ratio)) AS p, ratings.geometric_mean(income) AS middle, \
+               count(ratings.probability(income, debt_ratio)) AS n FROM applicants GROUP BY band ORDER BY band";
+    let query = folder.path().join("query.sql");
+    std::fs::write(&query, sql).unwrap();
+    let table = format!("applicants={}", table.display());
+    let (code, output, errors) = run_egret(&[
+        "module",
+        "run",
+        module.to_str().unwrap(),
+        "--sql",
+        query.to_str().unwrap(),
+        "--table",
+        &table,
+        "-o",
+        "csv",
+    ]);
+    assert_eq!(code, 0, "{errors}");
+    let found: Vec<Vec<f64>> = output
+        .lines()
+        .skip(1)
+        .map(|line| {
+            line.split(',')
+                .map(|value| value.parse().unwrap())
+                .collect()
+        })
+        .collect();
+    for (band, found) in found.iter().enumerate() {
+        let own: Vec<_> = rows
+            .iter()
+            .enumerate()
+            .filter(|(row, _)| (row + 1) % 2 == band)
+            .map(|(_, row)| row)
+            .collect();
+        let count = own.len() as f64;
+        let odds = |(income, ratio): &(i64, f64)| {
+            1.0 / (1.0 + (-(3.0 * ratio - *income as f64 / 1e5 - 1.0)).exp())
+        };
+        let p = own.iter().map(|row| odds(row)).sum::<f64>() / count;
+        let middle = (own
+            .iter()
+            .map(|(income, _)| (*income as f64).ln())
+            .sum::<f64>()
+            / count)
+            .exp();
+        assert!((found[1] - p).abs() < 1e-9, "{found:?} {p}");
+        assert!((found[2] / middle - 1.0).abs() < 1e-9, "{found:?} {middle}");
+        assert_eq!(
+            found[3], count,
+            "the row without an income is no probability"
+        );
+    }
+    assert_eq!(found.len(), 2);
+}
+
 #[tokio::test]
 async fn the_examples_give_the_right_numbers() {
     // Before the server starts: a build takes longer than it keeps an idle connection.

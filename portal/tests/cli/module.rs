@@ -22,6 +22,86 @@ fn run(folder: &Path, program: &str, more: &[&str]) -> (i32, String, String) {
     )
 }
 
+fn egret(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_egret"))
+        .args(args)
+        .env_clear()
+        .env("HOME", folder)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn functions_of_a_module_are_called_from_sql_on_sample_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let text = r#"(module (memory (export "memory") 4)
+        (func (export "egret_abi_version") (result i32) (i32.const 1))
+        (func (export "alloc") (param i32 i32) (result i32) (i32.const 4096))
+        (func (export "same") (param i32) (result i32) (local.get 0)))"#;
+    std::fs::write(at.join("maths.wat"), text).unwrap();
+    let manifest = json!({ "name": "maths", "version": "1", "functions": [{ "kind": "scalar", "name": "same",
+        "arguments": [{ "name": "x", "data_type": "int64" }], "returns": "int64" }] });
+    std::fs::write(at.join("manifest.json"), manifest.to_string()).unwrap();
+    let rows: Vec<String> = (0..1_000).map(|row| format!("{},{row}", row % 2)).collect();
+    std::fs::write(at.join("t.csv"), format!("half,n\n{}\n", rows.join("\n"))).unwrap();
+    std::fs::write(
+        at.join("q.sql"),
+        "SELECT half, sum(maths.same(n)) AS s FROM t GROUP BY half ORDER BY half",
+    )
+    .unwrap();
+
+    let (code, _, err) = egret(at, &["module", "inspect", "maths.wat"]);
+    assert!(
+        code == 6 && err.contains("run"),
+        "no run, no functions: {err}"
+    );
+    let attach = [
+        "module",
+        "manifest",
+        "maths.wat",
+        "manifest.json",
+        "--to",
+        "maths.wasm",
+    ];
+    let (code, out, err) = egret(at, &attach);
+    assert!(code == 0 && out.contains("maths"), "{out}{err}");
+    let run = [
+        "module",
+        "run",
+        "maths.wasm",
+        "--sql",
+        "q.sql",
+        "--table",
+        "t=t.csv",
+        "-o",
+        "csv",
+    ];
+    let (code, out, err) = egret(at, &run);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out, "half,s\n0,249500\n1,250000\n");
+    std::fs::write(at.join("q.sql"), "SELECT maths.some(n) AS s FROM t").unwrap();
+    let (code, _, err) = egret(at, &run);
+    assert!(
+        code == 6 && err.contains("maths.same"),
+        "what is there is named: {code} {err}"
+    );
+    std::fs::write(
+        at.join("manifest.json"),
+        manifest.to_string().replace("same", "other"),
+    )
+    .unwrap();
+    let (code, _, err) = egret(at, &attach);
+    assert!(code == 6 && err.contains("other"), "{err}");
+}
+
 #[test]
 fn a_module_runs_on_a_sample_file_and_what_is_wrong_is_named() {
     let folder = tempfile::tempdir().unwrap();

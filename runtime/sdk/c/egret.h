@@ -84,6 +84,30 @@ extern EGRET_IMPORT("log") void egret_host_log(const void *text, uint32_t bytes)
     EGRET_EXPORT("egret_seed") void egret_take_seed(const uint8_t *seed);                         \
     void egret_take_seed(const uint8_t *seed)
 
+/* Functions that SQL calls as `name.function`; the manifest declares them. `batch` has the arguments, is the guest's
+ * until egret_free, and may have any number of rows.
+ *
+ * `EGRET_FUNCTION(score) { …; return egret_answer(&column); }` answers as many rows as it took; NULL fails the run. */
+#define EGRET_FUNCTION(name)                                                                                   \
+    EGRET_EXPORT(#name) const egret_batch *egret_call_##name(egret_batch *batch);                              \
+    const egret_batch *egret_call_##name(egret_batch *batch)
+/* Adds rows to groups: column 0 has the number of each row's group, the arguments follow. Answers 0. */
+#define EGRET_UPDATE(name)                                                                                     \
+    EGRET_EXPORT(#name "_update") int32_t egret_update_##name(egret_batch *batch);                             \
+    int32_t egret_update_##name(egret_batch *batch)
+/* Answers the value of each group whose number stands in column 0, though nothing may have been added to it. */
+#define EGRET_FINISH(name)                                                                                     \
+    EGRET_EXPORT(#name "_finish") const egret_batch *egret_finish_##name(egret_batch *batch);                  \
+    const egret_batch *egret_finish_##name(egret_batch *batch)
+/* A table function: `batch` has one row, the constants of the call; pull with egret_next, push with egret_emit,
+ * answer 0. */
+#define EGRET_TABLE(name)                                                                                      \
+    EGRET_EXPORT(#name) int32_t egret_table_##name(egret_batch *batch);                                        \
+    int32_t egret_table_##name(egret_batch *batch)
+/* Puts the file of the manifest into the module, at file level: `EGRET_MANIFEST("manifest.json")`, found by -I. */
+#define EGRET_MANIFEST(file)                                                                                   \
+    __asm__(".section .custom_section.egret.manifest,\"\",@\n.incbin \"" file "\"\n.section .text,\"\",@\n");
+
 /* ---- Memory, log --------------------------------------------------------------------------------------- */
 
 /* Memory that starts at a multiple of 16 and holds anything; never NULL: when none is left, the run ends. */
@@ -168,6 +192,11 @@ typedef struct {
 void egret_build(egret_builder *column, egret_type type);
 /* Takes all rows out; the memory serves the next batch. */
 void egret_clear(egret_builder *column);
+/* One or the other: a column without rows, with the memory that it had if it was built before. For a `static` one. */
+static inline void egret_build_again(egret_builder *column, egret_type type) {
+    if (column->type == type) egret_clear(column);
+    else egret_build(column, type);
+}
 void egret_push_null(egret_builder *column);
 void egret_push_boolean(egret_builder *column, bool value);
 /* Also for EGRET_DATE32. */
@@ -181,6 +210,8 @@ void egret_push_utf8(egret_builder *column, const char *text, size_t bytes);
 /* Writes the columns, which must be those of the program's `output`, and answers 0. The host copies them before
  * this returns. A batch without rows writes nothing. */
 int32_t egret_emit(const egret_builder *columns, uint32_t count);
+/* What a function answers: a batch of this one column, which must stay as it is until the function returned. */
+const egret_batch *egret_answer(const egret_builder *column);
 
 /* ---- In one file of the guest --------------------------------------------------------------------------- */
 
@@ -340,20 +371,31 @@ void egret_push_utf8(egret_builder *column, const char *text, size_t bytes) {
     egret_push(column, text, bytes, true);
 }
 
+static egret_column egret_described(const egret_builder *from) {
+    return (egret_column){
+        .type = from->type,
+        .null_count = from->null_count,
+        .validity = from->null_count ? from->validity : NULL,
+        .offsets = from->offsets,
+        .data = from->data,
+        .data_bytes = from->data_bytes,
+    };
+}
+
+const egret_batch *egret_answer(const egret_builder *column) {
+    static egret_column described;
+    static egret_batch batch;
+    described = egret_described(column);
+    batch = (egret_batch){.rows = column->rows, .column_count = 1, .columns = &described};
+    return &batch;
+}
+
 int32_t egret_emit(const egret_builder *builders, uint32_t count) {
     egret_column *columns = egret_alloc(count * sizeof(egret_column));
     egret_batch batch = {.rows = count ? builders[0].rows : 0, .column_count = count, .columns = columns};
     for (uint32_t at = 0; at < count; at++) {
-        const egret_builder *from = &builders[at];
-        if (from->rows != batch.rows) egret_fail("the columns of a batch have different numbers of rows");
-        columns[at] = (egret_column){
-            .type = from->type,
-            .null_count = from->null_count,
-            .validity = from->null_count ? from->validity : NULL,
-            .offsets = from->offsets,
-            .data = from->data,
-            .data_bytes = from->data_bytes,
-        };
+        if (builders[at].rows != batch.rows) egret_fail("the columns of a batch have different numbers of rows");
+        columns[at] = egret_described(&builders[at]);
     }
     int32_t answer = (int32_t)egret_host_emit(&batch);
     egret_free(columns);

@@ -9,6 +9,7 @@
     reason = "a test program: it fails by panicking"
 )]
 
+mod functions;
 mod guests;
 mod limits;
 mod people;
@@ -45,6 +46,9 @@ fn cases() -> Vec<Trial> {
         reviewed::a_module_gets_what_is_granted_and_never_the_unit,
         reviewed::what_a_guest_says_stays_inside,
         reviewed::a_revocation_ends_everything,
+        functions::a_query_with_functions_is_held_until_two_people_let_its_result_out,
+        functions::what_is_not_offered_or_not_declared_is_refused,
+        functions::calling_a_held_result_off_costs_a_refusal,
         limits::the_refusal_budget_is_kept,
         limits::samples_are_seen_at_once_and_never_released,
         limits::a_run_that_waits_can_be_called_off,
