@@ -101,6 +101,37 @@ impl Server {
         self.wait_until_healthy().await;
     }
 
+    /// Stops the process and starts another on the same data with lines before its configuration.
+    ///
+    /// # Panics
+    /// When the new one does not answer within a minute.
+    pub async fn restart_with(&mut self, lines: &str) {
+        self.kill();
+        let config = self.config();
+        let text = std::fs::read_to_string(&config).expect("a configuration");
+        std::fs::write(&config, format!("{lines}{text}")).expect("a configuration file");
+        self.child = serve(self.folder.path(), &config);
+        self.wait_until_healthy().await;
+    }
+
+    /// Stops the process, writes lines behind its configuration, and answers what a start with them says when it ends instead of
+    /// serving.
+    ///
+    /// # Panics
+    /// When it serves.
+    pub fn refused_restart(&mut self, lines: &str) -> String {
+        self.kill();
+        let before = self.log().len();
+        let config = self.config();
+        let text = std::fs::read_to_string(&config).expect("a configuration");
+        std::fs::write(&config, format!("{text}{lines}")).expect("a configuration file");
+        let mut child = serve(self.folder.path(), &config);
+        let status = child.wait().expect("an end");
+        assert!(!status.success(), "it ended well: {}", self.log());
+        std::fs::write(&config, text).expect("a configuration file");
+        self.log().get(before..).unwrap_or_default().to_owned()
+    }
+
     /// The process's number.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -197,6 +228,10 @@ fn spawn(folder: &Path, database: &Database, objects: &Objects, port: u16) -> Ch
     let config = folder.join("egret.toml");
     let text = configuration(folder, database, objects, port);
     std::fs::write(&config, text).expect("a configuration file");
+    serve(folder, &config)
+}
+
+fn serve(folder: &Path, config: &Path) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -204,7 +239,7 @@ fn spawn(folder: &Path, database: &Database, objects: &Objects, port: u16) -> Ch
         .expect("a log file");
     Command::new(egret())
         .args(["serve", "--config"])
-        .arg(&config)
+        .arg(config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

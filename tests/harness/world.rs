@@ -44,6 +44,8 @@ pub struct World {
     pub system_admin: Api,
     /// Security administrator of the operator.
     pub security_admin: Api,
+    /// Another security administrator of the operator: what is done to keys takes two.
+    pub second_security_admin: Api,
     /// Auditor of the operator.
     pub auditor: Api,
     /// Delegate of the provider.
@@ -134,6 +136,15 @@ impl World {
         let tenant = organisation(&system_admin, "acme", "tenant").await;
         let rival = organisation(&system_admin, "rival", "tenant").await;
         let admins = (&system_admin, &security_admin);
+        let operator = operator(&system_admin).await;
+        let second_security_admin = account(
+            admins,
+            &api,
+            "security-admin-2",
+            &operator,
+            "security_admin",
+        )
+        .await;
         let provider = account(admins, &api, "delegate", &bureau, "provider_delegate").await;
         let first = account(admins, &api, "reviewer-1", &data, "reviewer").await;
         let second = account(admins, &api, "reviewer-2", &law, "reviewer").await;
@@ -145,6 +156,7 @@ impl World {
             server,
             system_admin,
             security_admin,
+            second_security_admin,
             auditor,
             provider,
             reviewers: [first, second],
@@ -400,6 +412,14 @@ fn contract(threshold: u64) -> Value {
 async fn organisation(admin: &Api, name: &str, kind: &str) -> String {
     let body = json!({ "name": name, "title": name, "kind": kind });
     text(&admin.post("/organisations", &body).await.ok()["id"])
+}
+
+/// The operator's own organisation, which the first start made.
+async fn operator(admin: &Api) -> String {
+    let page = admin.get("/organisations?limit=200").await.ok();
+    let items = page["items"].as_array().cloned().unwrap_or_default();
+    let own = items.iter().find(|each| each["kind"] == "operator");
+    text(&own.expect("an operator")["id"])
 }
 
 /// An account whose role the security administrator gives, as all roles outside of tenants are given.

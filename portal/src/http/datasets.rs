@@ -359,6 +359,8 @@ impl From<&sandbox::VersionView> for DatasetVersionView {
             bytes: view.bytes,
             push: view.push.to_string(),
             deidentification_level: view.deidentification_level,
+            intake_epoch: view.manifest.epoch,
+            key_commitments: view.manifest.key_commitments.clone(),
             columns: each(&view.columns),
             created_at: time(view.created_at),
         }

@@ -23,6 +23,6 @@ pub use self::policy::{PolicySuggestion, PolicyView};
 pub(crate) use self::dataset::{DatasetFacts, dataset_facts};
 pub(crate) use self::entry::{is_name, sample_finding, shortened};
 pub(crate) use self::facts::{version_columns, version_schema};
-pub(crate) use self::plan::{INTAKE_EPOCH, compile as compile_policy, known_classes};
+pub(crate) use self::plan::{STANDING_EPOCH, compile as compile_policy, known_classes};
 pub(crate) use self::policy::{PolicyInForce, policy_in_force};
 pub(crate) use self::sample::{invented_token, masked_rows, rows_of};

@@ -68,14 +68,15 @@ impl Platform {
         }
         let policy = Policy::parse(toml).map_err(|fault| refused(vec![fault]))?;
         let dataset = shortened(dataset);
-        let account = actor.account;
+        let (account, suite) = (actor.account, self.keys().suite());
         self.store()
             .act(authorisation, "set_policy", |tx| {
                 let (policy, dataset) = (policy.clone(), dataset.clone());
                 Box::pin(async move {
                     let facts = dataset_facts(tx.conn(), &dataset).await?;
                     // Inside the transaction: a push that ends meanwhile may have found more.
-                    plan::compile(&facts, &policy).map_err(refused)?;
+                    let plan = plan::compile(&facts, &policy).map_err(refused)?;
+                    plan.check_suite(suite).map_err(|fault| refused(vec![fault]))?;
                     let revision = facts.policy_revision + 1;
                     let stored_revision = document::stored_count(revision)?;
                     let (toml, sha256) = (policy.to_toml(), hex::encode(policy.digest()));

@@ -16,6 +16,7 @@ use super::view::{Mode, Program};
 use super::{result_type, sample};
 use crate::document;
 use crate::error::Error;
+use crate::mask_key::KeyUsed;
 use crate::meter::{self, Meter};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
@@ -48,6 +49,14 @@ struct Execution {
     universes: Vec<String>,
 }
 
+/// What ran, and the keys of the tokens that it saw.
+#[derive(Clone, Copy)]
+struct Ran<'a> {
+    execution: &'a Execution,
+    completed: &'a Completed,
+    keys: &'a [KeyUsed],
+}
+
 impl Platform {
     /// Runs what was leased, has the output inspected, and settles what follows.
     pub(crate) async fn execute(
@@ -57,7 +66,7 @@ impl Platform {
     ) -> Result<RunEnd, Error> {
         let begun = Instant::now();
         let execution = self.execution(leased).await?;
-        let inputs = self.staged_inputs(&leased.job, &leased.inputs).await?;
+        let (inputs, keys) = self.staged_inputs(&leased.job, &leased.inputs).await?;
         let order = Order {
             program: execution.program.clone(),
             inputs,
@@ -77,8 +86,12 @@ impl Platform {
             (Outcome::Finished, Some(output)) => {
                 let output = SealedFile::new(output)
                     .map_err(|source| Error::internal("seal an output", source))?;
-                self.decide(leased, &execution, &completed, output, begun, stop)
-                    .await
+                let ran = Ran {
+                    execution: &execution,
+                    completed: &completed,
+                    keys: &keys,
+                };
+                self.decide(leased, &ran, output, begun, stop).await
             }
             (outcome, _) => {
                 self.whole_step(begun).await;
@@ -165,12 +178,16 @@ impl Platform {
     async fn decide(
         &self,
         leased: &Leased,
-        execution: &Execution,
-        completed: &Completed,
+        ran: &Ran<'_>,
         output: SealedFile,
         begun: Instant,
         stop: watch::Receiver<bool>,
     ) -> Result<RunEnd, Error> {
+        let Ran {
+            execution,
+            completed,
+            keys,
+        } = *ran;
         for _ in 0..INSPECTIONS_MAX {
             let histories = match execution.mode {
                 Mode::Production => self.egress_history(&execution.universes).await?,
@@ -206,6 +223,7 @@ impl Platform {
                 inspection: &inspection,
                 output: &execution.output,
                 completed,
+                keys,
                 histories: &histories,
             };
             match self.settle(&decided).await? {

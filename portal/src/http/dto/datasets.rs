@@ -226,6 +226,10 @@ pub struct DatasetVersionView {
     pub push: String,
     /// Measured level of de-identification (GB/T 42460), 1 to 4.
     pub deidentification_level: u8,
+    /// Epoch of the intake key that made its tokens.
+    pub intake_epoch: u32,
+    /// Commitments of the keys that masked it: `root` is the masking key's, `intake` that of the epoch's.
+    pub key_commitments: std::collections::BTreeMap<String, String>,
     /// Its columns.
     pub columns: Vec<VersionColumn>,
     /// When it was made.

@@ -9,6 +9,7 @@ mod datasets;
 mod feedback;
 mod grants;
 mod jobs;
+mod keys;
 mod ledger;
 mod modules;
 mod private_datasets;
@@ -38,6 +39,7 @@ pub use jobs::{
     Moment, OutputColumn, PinnedInput, Program, ResultType, RunQuery, RunState, RunView, SqlCheck,
     TableUse, Waiting, WasmInput,
 };
+pub use keys::{KeyAct, KeyRequestCreate, KeyRequestState, KeyRequestView, KeyState, KeyView};
 pub use ledger::{
     CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,
     LedgerKeysView, ProofView,
