@@ -42,9 +42,9 @@ mod tasks;
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
 pub use application::{Consent, Grant, GrantState};
 pub use catalogue::{
-    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicySuggestion,
-    PolicyView, PrivacyUnit, SampleRow, SourceFacts, UniverseFacts, UpdateCycle, VersionColumn,
-    VersionManifest, VersionView,
+    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicyPreview,
+    PolicySuggestion, PolicyView, PrivacyUnit, SampleRow, SourceFacts, UniverseFacts, UpdateCycle,
+    VersionColumn, VersionManifest, VersionView,
 };
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, ErrorKind};

@@ -373,7 +373,7 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
             json!({ "name": "other", "title": { "zh": "t", "en": "t" }, "provider": objects["organisation"],
             "industry": "i", "columns": [column] })
         }
-        "set_policy" => json!({ "toml": "version = 1\n" }),
+        "set_policy" | "preview_policy" => json!({ "toml": "version = 1\n" }),
         "open_push" => json!({ "format": "csv" }),
         "propose_scenario" => json!({ "name": "another", "contract": { "purpose": "p",
             "industry": "i", "tables": [], "operations": { "sql": true, "wasm": false },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::{Database, Objects, Postgres, Setup, World, people};
+use harness::{Database, Postgres, Setup, World, people};
 use serde_json::{Value, json};
 
 const JOIN: &str = "select c.segment, count(*) as n from residents r \

@@ -15,6 +15,7 @@ mod crash;
 mod examples;
 mod keys;
 mod ledger;
+mod preview;
 mod sdk;
 mod storage;
 mod tables;

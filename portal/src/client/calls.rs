@@ -197,6 +197,15 @@ impl Client {
         .await
     }
 
+    /// The provider's sample before and after a policy.
+    pub async fn preview_policy(&self, dataset: &str, toml: &str) -> Answer<PolicyPreview> {
+        let body = PolicyPut {
+            toml: toml.to_owned(),
+        };
+        let path = format!("/datasets/{}/policy:preview", segment(dataset));
+        self.post(&path, &body).await
+    }
+
     /// Opens a push.
     pub async fn open_push(&self, dataset: &str, manifest: &PushCreate) -> Answer<PushView> {
         self.post(&format!("/datasets/{}/pushes", segment(dataset)), manifest)

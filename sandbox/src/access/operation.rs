@@ -47,6 +47,7 @@ operations! {
     Policy = "policy",
     SetPolicy = "set_policy",
     SuggestPolicy = "suggest_policy",
+    PreviewPolicy = "preview_policy",
     OpenPush = "open_push",
     WritePushData = "write_push_data",
     CommitPush = "commit_push",

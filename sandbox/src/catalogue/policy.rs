@@ -59,14 +59,7 @@ impl Platform {
         toml: &str,
     ) -> Result<PolicyView, Error> {
         let authorisation = self.authorise(actor, Operation::SetPolicy, Object::Platform)?;
-        if toml.len() > POLICY_BYTES_MAX {
-            return Err(Error::too_large(
-                "policy_too_large",
-                "脱敏策略过长。",
-                "the masking policy is too long.",
-            ));
-        }
-        let policy = Policy::parse(toml).map_err(|fault| refused(vec![fault]))?;
+        let policy = parsed(toml)?;
         let dataset = shortened(dataset);
         let (account, suite) = (actor.account, self.keys().suite());
         self.store()
@@ -178,7 +171,19 @@ pub(crate) async fn policy_in_force(
     Ok(Some(PolicyInForce { policy, view }))
 }
 
-fn refused(faults: Vec<masking::PolicyFault>) -> Error {
+/// A policy document, read.
+pub(super) fn parsed(toml: &str) -> Result<Policy, Error> {
+    if toml.len() > POLICY_BYTES_MAX {
+        return Err(Error::too_large(
+            "policy_too_large",
+            "脱敏策略过长。",
+            "the masking policy is too long.",
+        ));
+    }
+    Policy::parse(toml).map_err(|fault| refused(vec![fault]))
+}
+
+pub(super) fn refused(faults: Vec<masking::PolicyFault>) -> Error {
     Error::invalid(
         "policy_refused",
         "脱敏策略被拒绝：它会留下可识别个人或主体的数据，或与目录不符。",

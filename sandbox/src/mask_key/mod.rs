@@ -148,3 +148,6 @@ impl Platform {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,9 @@ pub use accounts::{
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
-    Level, LevelView, MeasureWish, PolicyPut, PolicySearchView, PolicySuggest, PolicySuggestion,
-    PolicyView, PrivacyClass, PrivacyUnit, SampleView, UpdateCycle, VersionColumn,
+    Level, LevelView, MeasureWish, PolicyPreview, PolicyPut, PolicySearchView, PolicySuggest,
+    PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView, UpdateCycle,
+    VersionColumn,
 };
 pub use feedback::{
     FeedbackAnswer, FeedbackAnswerView, FeedbackAttempt, FeedbackCause, FeedbackClosing,
