@@ -31,6 +31,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     database: Database,
     objects: Objects,
+    /// Lines beside those of the configuration.
+    lines: String,
     child: Child,
     port: u16,
 }
@@ -59,16 +61,25 @@ impl Server {
     /// # Panics
     /// When it does not answer within a minute.
     pub async fn start(database: Database, objects: Objects) -> Self {
+        Self::start_with(database, objects, "").await
+    }
+
+    /// Starts a server on an empty data folder with more lines of configuration: a key of its own, or a table.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute.
+    pub async fn start_with(database: Database, objects: Objects, lines: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("egret-test-")
             .tempdir()
             .expect("a temporary folder");
         let port = free_port();
-        let child = spawn(folder.path(), &database, &objects, port);
+        let child = spawn(folder.path(), (&database, &objects), port, lines);
         let mut server = Self {
             folder,
             database,
             objects,
+            lines: lines.to_owned(),
             child,
             port,
         };
@@ -97,38 +108,34 @@ impl Server {
     /// # Panics
     /// When it does not answer within a minute.
     pub async fn restart(&mut self) {
-        self.child = spawn(self.folder.path(), &self.database, &self.objects, self.port);
+        self.child = self.spawn(&self.lines);
         self.wait_until_healthy().await;
     }
 
-    /// Stops the process and starts another on the same data with lines before its configuration.
+    fn spawn(&self, lines: &str) -> Child {
+        let kept = (&self.database, &self.objects);
+        spawn(self.folder.path(), kept, self.port, lines)
+    }
+
+    /// Stops the process and starts another on the same data with other lines beside those of the configuration.
     ///
     /// # Panics
     /// When the new one does not answer within a minute.
     pub async fn restart_with(&mut self, lines: &str) {
         self.kill();
-        let config = self.config();
-        let text = std::fs::read_to_string(&config).expect("a configuration");
-        std::fs::write(&config, format!("{lines}{text}")).expect("a configuration file");
-        self.child = serve(self.folder.path(), &config);
-        self.wait_until_healthy().await;
+        lines.clone_into(&mut self.lines);
+        self.restart().await;
     }
 
-    /// Stops the process, writes lines behind its configuration, and answers what a start with them says when it ends instead of
-    /// serving.
+    /// Stops the process, and answers what a start with other lines says when it ends instead of serving.
     ///
     /// # Panics
-    /// When it serves.
+    /// When it ends well.
     pub fn refused_restart(&mut self, lines: &str) -> String {
         self.kill();
         let before = self.log().len();
-        let config = self.config();
-        let text = std::fs::read_to_string(&config).expect("a configuration");
-        std::fs::write(&config, format!("{text}{lines}")).expect("a configuration file");
-        let mut child = serve(self.folder.path(), &config);
-        let status = child.wait().expect("an end");
+        let status = self.spawn(lines).wait().expect("an end");
         assert!(!status.success(), "it ended well: {}", self.log());
-        std::fs::write(&config, text).expect("a configuration file");
         self.log().get(before..).unwrap_or_default().to_owned()
     }
 
@@ -208,7 +215,7 @@ impl Drop for Server {
 #[must_use]
 pub fn refused_start(database: &Database, objects: &Objects) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut child = spawn(folder.path(), database, objects, free_port());
+    let mut child = spawn(folder.path(), (database, objects), free_port(), "");
     let start = Instant::now();
     let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     loop {
@@ -224,14 +231,15 @@ pub fn refused_start(database: &Database, objects: &Objects) -> String {
     }
 }
 
-fn spawn(folder: &Path, database: &Database, objects: &Objects, port: u16) -> Child {
+fn spawn(folder: &Path, kept: (&Database, &Objects), port: u16, lines: &str) -> Child {
     let config = folder.join("egret.toml");
-    let text = configuration(folder, database, objects, port);
+    let text = configuration(folder, kept, port);
+    // A key belongs before the first table, a table behind the last.
+    let text = match lines.starts_with('[') {
+        true => format!("{text}{lines}"),
+        false => format!("{lines}{text}"),
+    };
     std::fs::write(&config, text).expect("a configuration file");
-    serve(folder, &config)
-}
-
-fn serve(folder: &Path, config: &Path) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -239,7 +247,7 @@ fn serve(folder: &Path, config: &Path) -> Child {
         .expect("a log file");
     Command::new(egret())
         .args(["serve", "--config"])
-        .arg(config)
+        .arg(&config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -247,7 +255,7 @@ fn serve(folder: &Path, config: &Path) -> Child {
         .expect("the server starts")
 }
 
-fn configuration(folder: &Path, database: &Database, objects: &Objects, port: u16) -> String {
+fn configuration(folder: &Path, (database, objects): (&Database, &Objects), port: u16) -> String {
     let secret = |name: &str, text: &str| {
         let file = folder.join(name);
         std::fs::write(&file, text).expect("a file with a secret");

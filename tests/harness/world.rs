@@ -19,6 +19,8 @@ pub struct Setup {
     pub database: Database,
     /// Where it keeps its objects.
     pub objects: Objects,
+    /// Lines of configuration beside the harness's own.
+    pub config: &'static str,
     /// The people of the first version of `residents`.
     pub people: Vec<Person>,
     /// Privacy units that a cell must count at least.
@@ -30,6 +32,7 @@ impl Default for Setup {
         Self {
             database: Database::Sqlite,
             objects: Objects::Folder,
+            config: "",
             people: people::people(1_200),
             threshold: 10,
         }
@@ -120,7 +123,7 @@ impl World {
     /// # Panics
     /// When a step of it does not succeed.
     pub async fn with(setup: Setup) -> Self {
-        let server = Server::start(setup.database, setup.objects).await;
+        let server = Server::start_with(setup.database, setup.objects, setup.config).await;
         let api = server.api();
         let sign_in = |account: &'static str| {
             let (api, password) = (api.clone(), server.first_password(account));

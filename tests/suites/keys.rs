@@ -70,6 +70,11 @@ async fn walk(database: Database) {
     }
     let verified = world.auditor.post("/ledger:verify", &json!({})).await;
     assert_eq!(verified.status, 200, "{}", verified.text());
+    let log = world.server.log();
+    assert!(
+        !log.contains("keeps what was deleted") && !log.contains("could not be erased"),
+        "{log}"
+    );
 }
 
 async fn rotate_the_scenario(world: &World, before: &Value) {
@@ -301,6 +306,38 @@ async fn a_database_is_not_opened_with_another_suite() {
     let said = world.server.refused_restart("[keys]\nsuite = \"sm\"\n");
     assert!(said.contains("international"), "{said}");
     assert!(said.contains("suite"), "{said}");
+    world.server.restart().await;
+    assert!(world.sql(COUNT).await.csv.is_some());
+}
+
+#[tokio::test]
+async fn a_server_of_the_chinese_suite_joins_rotates_and_stays_of_that_suite() {
+    let mut world = World::with(Setup {
+        config: "[keys]\nsuite = \"sm\"\n",
+        ..Setup::default()
+    })
+    .await;
+    let _ = customers(&world).await;
+    let ran = world.sql(JOIN).await;
+    assert_eq!(ran.cell("segment", "gold", "n"), Some(600.0), "{ran:?}");
+    for owner in ["intake", world.scenario.as_str()] {
+        assert_eq!(key(&world, owner).await["suite"], "sm");
+    }
+    act(
+        &world,
+        json!({ "act": "rotate", "owner": world.scenario, "reason": "a new year" }),
+    )
+    .await;
+    assert_eq!(key(&world, &world.scenario).await["suite"], "sm");
+    assert_eq!(
+        world.sql(JOIN).await.cell("segment", "gold", "n"),
+        Some(600.0)
+    );
+    let said = world.server.refused_restart("");
+    assert!(
+        said.contains("another_suite") || said.contains("suite"),
+        "{said}"
+    );
     world.server.restart().await;
     assert!(world.sql(COUNT).await.csv.is_some());
 }
