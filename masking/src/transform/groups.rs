@@ -253,7 +253,7 @@ mod tests {
             held_max in 8usize..64,
         ) {
             let masked = means(&values, batch, rows_min, held_max);
-            if values.len() < rows_min as usize {
+            if values.len() < usize::try_from(rows_min).unwrap() {
                 prop_assert!(masked.iter().all(Option::is_none));
                 return Ok(());
             }
@@ -266,7 +266,7 @@ mod tests {
             pairs.sort_unstable();
             prop_assert!(pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1));
             let lost: i64 = pairs.iter().map(|(value, mean)| value - mean).sum();
-            prop_assert!(lost.unsigned_abs() as usize <= values.len());
+            prop_assert!(usize::try_from(lost.unsigned_abs()).unwrap() <= values.len());
             prop_assert_eq!(&masked, &means(&values, batch, rows_min, held_max));
         }
     }
