@@ -129,6 +129,17 @@ impl RootKey {
             .digest(&[b"egret root key commitment v1", self.secret.as_slice()])
     }
 
+    /// The root of one epoch of one owner of keys. Both this root and the share are needed to make it, so whoever destroys the
+    /// share has destroyed every key of that epoch. The suite is part of what it is derived from.
+    pub fn of_epoch(&self, share: &[u8; 32], owner: &str, epoch: u32) -> Self {
+        // Suite and epoch hold no '|', so reading from both ends makes this text unambiguous.
+        let info = format!("epoch root|{}|{owner}|{epoch}", self.suite.as_str());
+        let secret = self
+            .suite
+            .expand(Some(share), self.secret.as_slice(), info.as_bytes());
+        Self::with_suite(secret, self.suite)
+    }
+
     /// The key of the tokens that intake writes into a data set version.
     pub fn intake(&self, domain: &ValueDomain, epoch: u32) -> TokenKey {
         self.token_key("intake", domain, epoch)

@@ -6,6 +6,7 @@
 //! | go by other number tables (segments, issuers, regions) | [`Tables`] |
 //! | check and repair a push | [`QualityRules`], [`QualityChecker`] |
 //! | mask a data set | [`Policy`] → [`Policy::compile`] → [`MaskPlan::apply`] |
+//! | let all rows share groups and values | [`MaskPlan::survey`] → [`Survey`] → [`MaskPlan::surveyed`] |
 //! | make pseudonyms | [`RootKey`], [`TokenKey`], with the algorithms of a [`CipherSuite`] |
 //! | measure what is left of the risk | [`RiskMeter`], [`SpecialMeter`] |
 //! | coarsen until the risk is low enough | [`Generaliser`] over [`Hierarchy`], [`Mondrian`] |
@@ -68,5 +69,5 @@ pub use synthesise::{COMMON_MIN, Synthesiser};
 pub use text::{Bilingual, Lang};
 pub use transform::{
     BinOutput, DateShift, Datum, Geo, GeoCell, GeoLayout, MaskPlan, Masked, Measure, Noise,
-    NoiseShape, Period, Permute, RegionLevel, Surrogate, Transform, ValueGroups,
+    NoiseShape, Period, Permute, RegionLevel, Surrogate, Survey, Transform, ValueGroups,
 };

@@ -233,6 +233,17 @@ impl Policy {
         resolved
     }
 
+    /// Whether a transform takes all rows together, so that data are read once more before they are masked.
+    pub fn takes_rows_together(&self, classes: &[ColumnClass]) -> bool {
+        let resolved = self.resolved(classes);
+        resolved.columns.values().any(|rule| {
+            matches!(
+                rule.transform,
+                Transform::Microaggregate { .. } | Transform::Shuffle { .. }
+            )
+        })
+    }
+
     /// A policy that is safe for what the classifier found, and compiles for the same data; a
     /// person may then relax or tighten it.
     ///

@@ -2,8 +2,10 @@
 
 mod apply;
 mod coarsen;
+mod deal;
 mod ff1;
 mod geo;
+mod groups;
 mod hierarchy;
 mod measure;
 mod microaggregate;
@@ -13,6 +15,7 @@ mod redact;
 mod shift;
 mod shuffle;
 mod surrogate;
+mod survey;
 mod text;
 
 pub use apply::{MaskPlan, Masked};
@@ -24,6 +27,7 @@ pub use noise::{Noise, NoiseShape};
 pub use permute::Permute;
 pub use shift::DateShift;
 pub use surrogate::Surrogate;
+pub use survey::Survey;
 
 pub(crate) use apply::{Reference, Step, one_by_one, output_type};
 pub(crate) use coarsen::is_number;

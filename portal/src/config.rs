@@ -30,6 +30,8 @@ pub struct Config {
     pub database: Database,
     /// Where objects (data, results, modules) are kept.
     pub objects: Objects,
+    /// How tokens and masks are made.
+    pub keys: Keys,
     /// The jailed worker processes.
     pub workers: Workers,
 }
@@ -45,6 +47,7 @@ impl Default for Config {
             log: Log::default(),
             database: Database::default(),
             objects: Objects::default(),
+            keys: Keys::default(),
             workers: Workers::default(),
         }
     }
@@ -191,6 +194,25 @@ pub enum ObjectStoreKind {
     Local,
     /// An S3-compatible store.
     S3,
+}
+
+/// `[keys]`: how tokens and masks are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// The suite of algorithms. A database remembers its own and is not opened with another.
+    pub suite: Suite,
+}
+
+/// A suite of algorithms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suite {
+    /// HMAC-SHA256, HKDF-SHA256, FF1 over AES-256.
+    #[default]
+    International,
+    /// HMAC-SM3, HKDF with SM3, FF1 over SM4.
+    Sm,
 }
 
 /// `[workers]`: the jailed worker processes.

@@ -1,12 +1,12 @@
 //! Listening, connections and stopping: from a configuration to a server that answers.
 
-use crate::config::{Config, DatabaseKind, ObjectStoreKind};
+use crate::config::{Config, DatabaseKind, ObjectStoreKind, Suite};
 use crate::http;
 use crate::start::StartFailure;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sandbox::{
-    Clock, Database, Entropy, Objects, Platform, Settings, SystemClock, SystemEntropy,
+    CipherSuite, Clock, Database, Entropy, Objects, Platform, Settings, SystemClock, SystemEntropy,
     worker_tables,
 };
 use std::ffi::OsString;
@@ -168,6 +168,10 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
     Ok(Settings {
         database: database(config)?,
         objects: objects(config)?,
+        suite: match config.keys.suite {
+            Suite::International => CipherSuite::International,
+            Suite::Sm => CipherSuite::Sm,
+        },
         workers: config.workers.count,
         spill_dir: config.workers.spill_dir.clone(),
         allow_degraded_jail: config.workers.allow_degraded_jail,

@@ -91,6 +91,10 @@ ids! {
     FeedbackId = "fbk";
     /// A scenario.
     ScenarioId = "scn";
+    /// A masking key of one epoch.
+    MaskKeyId = "key";
+    /// A request for an act on a key.
+    KeyRequestId = "krq";
     /// A grant.
     GrantId = "grt";
     /// A private data set.

@@ -1,16 +1,13 @@
-//! The platform's keys: files of mode 0600, made at the first start, checked at every later one.
+//! The platform's keys: made at the first start, checked at every later one. Who keeps them is behind [`KeyKeeper`].
 
-use std::{
-    collections::BTreeMap,
-    fs::{File, OpenOptions},
-    io::{Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-};
+mod keeper;
+mod share;
 
+use std::collections::BTreeMap;
+
+use masking::CipherSuite;
 use ring::{hkdf, hmac};
 use sqlx::Row as _;
-use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
     access::{SystemOperation, system},
@@ -20,14 +17,22 @@ use crate::{
     storage::{Store, storage_error},
 };
 
+pub(crate) use keeper::{KeyFolder, KeyKeeper, damaged, make_file, read_file};
+pub(crate) use share::Share;
+
+use keeper::Secret;
+
 /// Offsets of a threshold: none to three.
 const OFFSETS: u64 = 4;
 /// Bytes of a key.
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
+/// The name under which the database remembers the suite, among the checks of the keys.
+const SUITE: &str = "suite";
 
 /// The keys by name.
 pub(crate) struct Keys {
-    folder: PathBuf,
+    keeper: Box<dyn KeyKeeper>,
+    suite: CipherSuite,
     /// Wraps the data key of every object.
     pub(crate) objects: Key,
     /// Root of tokens and masks.
@@ -43,35 +48,41 @@ pub(crate) struct Keys {
 /// One key; wiped when dropped, never shown.
 pub(crate) struct Key {
     name: &'static str,
-    bytes: Zeroizing<[u8; KEY_BYTES]>,
+    bytes: Secret,
     made_now: bool,
 }
 
 impl Keys {
-    /// Reads the keys of a folder; makes those that are missing.
+    /// Takes the keys from their keeper; has those made that are missing.
     ///
     /// # Errors
-    /// A file that others may read, that is damaged, or that cannot be read or written. Names the file.
-    pub(crate) fn open(folder: &Path, entropy: &dyn Entropy) -> Result<Self, Error> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| unreadable(folder, error))?;
-        let key = |name| Key::open(folder, name, entropy);
+    /// A keeper that does not answer, or a key that is damaged or that others may read. Names the key's place.
+    pub(crate) fn open(
+        keeper: Box<dyn KeyKeeper>,
+        suite: CipherSuite,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, Error> {
+        let key = |name| Key::open(&*keeper, name, entropy);
         Ok(Self {
             objects: key("objects")?,
             masking: key("masking")?,
             checkpoint: key("checkpoint")?,
             certificate: key("certificate")?,
             pseudonyms: key("pseudonyms")?,
-            folder: folder.to_owned(),
+            suite,
+            keeper,
         })
     }
 
-    /// The root of tokens and masks.
+    /// The algorithms of tokens and masks.
+    pub(crate) fn suite(&self) -> CipherSuite {
+        self.suite
+    }
+
+    /// The root of tokens and masks. By itself it makes what has no epoch: the numbers of privacy units, the labels of
+    /// categories, the tokens of samples.
     pub(crate) fn mask_root(&self) -> masking::RootKey {
-        masking::RootKey::from_bytes(*self.masking.bytes())
+        masking::RootKey::with_suite(*self.masking.bytes(), self.suite)
     }
 
     /// What sets of units must have beyond the threshold, by their digests: a key that is derived for this alone says
@@ -103,10 +114,11 @@ impl Keys {
         ]
     }
 
-    /// Compares the keys with the check values of the database, which tell a wrong file from the right one.
+    /// Compares the keys with the check values of the database, which tell a wrong key from the right one, and the suite with the
+    /// one that the database was made for.
     ///
     /// # Errors
-    /// A key that is not the one that this database was written with. Names the file.
+    /// A key that is not the one that this database was written with, or another suite. Names the key's place.
     pub(crate) async fn check(&self, store: &Store) -> Result<(), Error> {
         let known = store.read("read the key checks", |conn| {
             Box::pin(async move {
@@ -135,18 +147,25 @@ impl Keys {
             }
         }
         if known.is_empty() {
-            self.remember(store).await
-        } else {
+            return self.remember(store).await;
+        }
+        // A database from before there was a choice says nothing, and is of the suite that there was.
+        let suite = known.iter().find(|(name, _)| name == SUITE);
+        let suite = suite.map_or(CipherSuite::International.as_str(), |(_, value)| value);
+        if suite == self.suite.as_str() {
             Ok(())
+        } else {
+            Err(another_suite(suite, self.suite))
         }
     }
 
     async fn remember(&self, store: &Store) -> Result<(), Error> {
-        let checks: Vec<(&'static str, String)> = self
+        let mut checks: Vec<(&'static str, String)> = self
             .all()
             .iter()
             .map(|key| (key.name, key.check_value()))
             .collect();
+        checks.push((SUITE, self.suite.as_str().to_owned()));
         store
             .act(
                 system(SystemOperation::Bootstrap),
@@ -171,11 +190,10 @@ impl Keys {
     }
 
     fn not_this_one(&self, key: &Key) -> Error {
-        let file = file_of(&self.folder, key.name);
-        let shown = file.display();
+        let shown = self.keeper.place(key.name);
         // What was just made would hide at the next start that the right ones are missing.
         for made in self.all().into_iter().filter(|key| key.made_now) {
-            let _ = std::fs::remove_file(file_of(&self.folder, made.name));
+            self.keeper.take_back(made.name);
         }
         if key.made_now {
             return Error::conflict(
@@ -197,120 +215,45 @@ impl Keys {
     }
 }
 
+fn another_suite(remembered: &str, asked: CipherSuite) -> Error {
+    let asked = asked.as_str();
+    Error::conflict(
+        "another_suite",
+        format!("此数据库的密码套件为 {remembered}，配置要求 {asked}；改换套件会改变所有令牌。"),
+        format!(
+            "this database was made for the suite {remembered}, and the configuration says {asked}; another suite would change \
+             every token."
+        ),
+    )
+    .with_remedy(
+        format!("配置 [keys] suite = \"{remembered}\"；改用 {asked} 须新建数据目录与数据库，并重新推送数据。"),
+        format!(
+            "say suite = \"{remembered}\" under [keys]; for {asked} begin with a new data folder and database, and push the data again."
+        ),
+    )
+}
+
 impl Key {
     /// The key's bytes.
     pub(crate) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.bytes
     }
 
-    /// Reads a key that is no key of a platform.
-    ///
-    /// # Errors
-    /// A file that is missing, damaged, or that others may read. Names the file.
-    pub(crate) fn read_file(file: &Path) -> Result<Self, Error> {
-        let open = File::open(file).map_err(|error| unreadable(file, error))?;
-        Self::read(file, open, "file")
-    }
-
-    /// Makes such a key; never over another file.
-    ///
-    /// # Errors
-    /// A file that is there already or cannot be written. Names the file.
-    pub(crate) fn make_file(file: &Path, entropy: &dyn Entropy) -> Result<(), Error> {
-        if file.exists() {
-            let shown = file.display();
-            return Err(Error::conflict(
-                "key_file_exists",
-                format!("{shown} 已存在，不会被覆盖。"),
-                format!("{shown} is there already and is not written over."),
-            )
-            .with_remedy("换一个文件名。", "name another file."));
-        }
-        Self::make(file, "file", entropy).map(drop)
-    }
-
-    fn open(folder: &Path, name: &'static str, entropy: &dyn Entropy) -> Result<Self, Error> {
-        let file = file_of(folder, name);
-        match File::open(&file) {
-            Ok(open) => Self::read(&file, open, name),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Self::make(&file, name, entropy)
-            }
-            Err(error) => Err(unreadable(&file, error)),
-        }
-    }
-
-    fn read(file: &Path, mut open: File, name: &'static str) -> Result<Self, Error> {
-        let shown = file.display();
-        let facts = open.metadata().map_err(|error| unreadable(file, error))?;
-        if facts.mode() & 0o077 != 0 {
-            return Err(Error::conflict(
-                "key_file_open",
-                format!(
-                    "密钥文件 {shown} 可被他人读取（权限 {:04o}）。",
-                    facts.mode() & 0o7777
-                ),
-                format!(
-                    "others may read the key file {shown} (mode {:04o}).",
-                    facts.mode() & 0o7777
-                ),
-            )
-            .with_remedy(format!("chmod 600 {shown}"), format!("chmod 600 {shown}")));
-        }
-        let mut text = Zeroizing::new(String::new());
-        (&mut open)
-            .take(4096)
-            .read_to_string(&mut text)
-            .map_err(|error| unreadable(file, error))?;
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        hex::decode_to_slice(text.trim(), bytes.as_mut_slice()).map_err(|_| {
-            Error::conflict(
-                "key_file_damaged",
-                format!("密钥文件 {shown} 不是 {} 位十六进制数。", KEY_BYTES * 2),
-                format!(
-                    "the key file {shown} does not hold {} hexadecimal digits.",
-                    KEY_BYTES * 2
-                ),
-            )
-            .with_remedy(
-                "从密钥备份恢复该文件。",
-                "restore the file from the backup of the keys.",
-            )
-        })?;
-        Ok(Self {
-            name,
-            bytes,
-            made_now: false,
-        })
-    }
-
-    /// Writes the key beside its place and moves it there, so that no half a key is ever found.
-    fn make(file: &Path, name: &'static str, entropy: &dyn Entropy) -> Result<Self, Error> {
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        entropy.fill(bytes.as_mut_slice());
-        let new = file.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            let mut out = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&new)?;
-            let mut text = hex::encode(bytes.as_slice());
-            let written = writeln!(out, "{text}");
-            text.zeroize();
-            written?;
-            out.sync_all()?;
-            std::fs::rename(&new, file)?;
-            let folder = file.parent().filter(|above| !above.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-            Ok(())
+    fn open(
+        keeper: &dyn KeyKeeper,
+        name: &'static str,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, Error> {
+        let found = keeper.find(name)?;
+        let made_now = found.is_none();
+        let bytes = match found {
+            Some(bytes) => bytes,
+            None => keeper.make(name, entropy)?,
         };
-        write().map_err(|error| unreadable(file, error))?;
         Ok(Self {
             name,
             bytes,
-            made_now: true,
+            made_now,
         })
     }
 
@@ -322,42 +265,50 @@ impl Key {
     }
 }
 
-fn file_of(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.key"))
-}
-
-fn unreadable(file: &Path, error: std::io::Error) -> Error {
-    let shown = file.display();
-    Error::unavailable(
-        "key_file",
-        format!("密钥文件 {shown} 无法读写：{error}。"),
-        format!("the key file {shown} cannot be read or written: {error}."),
-    )
-    .with_remedy(
-        "检查目录权限与磁盘空间。",
-        "look at the folder's permissions and free space.",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
     use crate::clock::SystemEntropy;
 
+    fn keys(folder: &std::path::Path) -> Keys {
+        let keeper = Box::new(KeyFolder::open(folder).unwrap());
+        Keys::open(keeper, CipherSuite::International, &SystemEntropy).unwrap()
+    }
+
     #[test]
     fn offsets_are_the_same_for_the_same_set_and_all_occur() {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path(), &SystemEntropy).unwrap();
+        let keys_here = keys(folder.path());
         let sets: Vec<String> = (0..100).map(|set| format!("set {set}")).collect();
-        let offsets = keys.threshold_offsets(&sets);
-        assert_eq!(offsets, keys.threshold_offsets(&sets));
+        let offsets = keys_here.threshold_offsets(&sets);
+        assert_eq!(offsets, keys_here.threshold_offsets(&sets));
         for offset in 0..OFFSETS {
             assert!(offsets.values().any(|of| *of == offset), "{offset} never");
         }
         assert!(offsets.values().all(|offset| *offset < OFFSETS));
         let other = tempfile::tempdir().unwrap();
-        let other = Keys::open(other.path(), &SystemEntropy).unwrap();
-        assert_ne!(offsets, other.threshold_offsets(&sets));
+        assert_ne!(offsets, keys(other.path()).threshold_offsets(&sets));
+    }
+
+    #[test]
+    fn a_share_opens_in_its_own_context_and_under_its_own_key_alone() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mine, others) = (keys(here.path()), keys(there.path()));
+        let share = Share::new(&SystemEntropy);
+        let sealed = mine.seal_share("intake", 1, &share).unwrap();
+        let opened = mine.open_share("intake", 1, &sealed).unwrap();
+        let commitment = |share: &Share| mine.epoch_root(share, "intake", 1).commitment();
+        assert_eq!(commitment(&opened), commitment(&share));
+        for wrong in [
+            mine.open_share("intake", 2, &sealed),
+            mine.open_share("scn_1", 1, &sealed),
+            mine.open_share("intake", 1, &sealed[1..]),
+            mine.open_share("intake", 1, &[]),
+            others.open_share("intake", 1, &sealed),
+        ] {
+            assert!(wrong.is_err());
+        }
+        assert!(!sealed.windows(8).any(|some| share.holds(some)));
     }
 }

@@ -22,6 +22,7 @@ mod intake;
 mod job;
 mod keys;
 mod ledger;
+mod mask_key;
 mod meter;
 mod module;
 mod module_run;
@@ -41,9 +42,9 @@ mod tasks;
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
 pub use application::{Consent, Grant, GrantState};
 pub use catalogue::{
-    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicySuggestion,
-    PolicyView, PrivacyUnit, SampleRow, SourceFacts, UniverseFacts, UpdateCycle, VersionColumn,
-    VersionManifest, VersionView,
+    CatalogueEntry, Column, ColumnType, DatasetView, Level, PolicyFacts, PolicyPreview,
+    PolicySuggestion, PolicyView, PrivacyUnit, SampleRow, SourceFacts, UniverseFacts, UpdateCycle,
+    VersionColumn, VersionManifest, VersionView,
 };
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, ErrorKind};
@@ -51,8 +52,9 @@ pub use feedback::{
     FeedbackAnswer, FeedbackAttempt, FeedbackCause, FeedbackClosing, FeedbackState, FeedbackView,
 };
 pub use id::{
-    AccountId, DatasetId, FeedbackId, GrantId, IdError, JobId, ModuleId, OrganisationId,
-    PrivateDatasetId, PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId, VersionId,
+    AccountId, DatasetId, FeedbackId, GrantId, IdError, JobId, KeyRequestId, MaskKeyId, ModuleId,
+    OrganisationId, PrivateDatasetId, PushId, ReleaseId, RunId, ScenarioId, SessionId, TokenId,
+    VersionId,
 };
 pub use identity::{
     Account, AccountRequest, Organisation, OrganisationRequest, PersonalToken, Session,
@@ -65,11 +67,14 @@ pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
     VerifyingKey, leaf_hash, verify_consistency,
 };
+pub use mask_key::{
+    KeyAct, KeyOwner, KeyRequest, KeyRequestState, KeyRequestView, KeyState, KeyUsed, MaskKeyView,
+};
 pub use masking::{
-    Action as ProblemAction, Bilingual, Class, ClosenessDistance, ColumnClass, Fault as MaskFault,
-    Identifier, InformationLoss, Lang, Measure as MaskMeasure, Policy as MaskPolicy,
-    PolicyError as MaskPolicyError, PolicyFound, PolicyWish, PopulationRisk, Problem,
-    QualityReport, QualityRules, RiskReport, RuleCount, RuleNote, SpecialUniques,
+    Action as ProblemAction, Bilingual, CipherSuite, Class, ClosenessDistance, ColumnClass,
+    Fault as MaskFault, Identifier, InformationLoss, Lang, Measure as MaskMeasure,
+    Policy as MaskPolicy, PolicyError as MaskPolicyError, PolicyFound, PolicyWish, PopulationRisk,
+    Problem, QualityReport, QualityRules, RiskReport, RuleCount, RuleNote, SpecialUniques,
     Transform as MaskTransform, ValueDomain,
 };
 pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
@@ -81,8 +86,8 @@ pub use review::{
 pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
 pub use settings::{Database, Objects, Settings};
 pub use table_file::{
-    MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, plan_file,
-    preview_file, risk_file, scan_file, search_file, shown_cells,
+    MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, mask_passes,
+    plan_file, preview_file, risk_file, scan_file, search_file, shown_cells,
 };
 pub use tables::{TableFolder, worker_tables};
 

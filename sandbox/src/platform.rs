@@ -16,8 +16,9 @@ use crate::{
     id::OrganisationId,
     identity::{LastUses, Passwords, bootstrap},
     intake::Intake,
-    keys::Keys,
+    keys::{KeyFolder, Keys},
     ledger::{Log, Pseudonyms, Signer},
+    mask_key,
     node::Node,
     objects::ObjectVault,
     settings::{Database, Settings},
@@ -35,7 +36,7 @@ struct Parts {
     settings: Settings,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    keys: Keys,
+    keys: Arc<Keys>,
     store: Store,
     log: Log,
     objects: ObjectVault,
@@ -60,7 +61,8 @@ impl Platform {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         let folder = DataFolder::hold(&settings.data_dir)?;
-        let keys = Keys::open(&settings.data_dir.join("keys"), &*entropy)?;
+        let keeper = KeyFolder::open(&settings.data_dir.join("keys"))?;
+        let keys = Keys::open(Box::new(keeper), settings.suite, &*entropy)?;
         let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
         let database = match &settings.database {
             Database::Sqlite => storage::Database::Sqlite {
@@ -98,7 +100,7 @@ impl Platform {
             settings,
             clock,
             entropy,
-            keys,
+            keys: Arc::new(keys),
             store,
             log,
             objects,
@@ -109,6 +111,7 @@ impl Platform {
             anchoring: OnceLock::new(),
             _folder: folder,
         }));
+        mask_key::complete(&platform).await?;
         platform.resume_intake().await?;
         platform.start_driver().await?;
         platform.keep_anchored();
@@ -178,6 +181,11 @@ impl Platform {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    /// The keys, for a closure that outlives this handle.
+    pub(crate) fn keys_handle(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.keys)
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use masking::CipherSuite;
+
 pub use crate::objects::ObjectBackend as Objects;
 
 /// Which database keeps the state.
@@ -34,6 +36,8 @@ pub struct Settings {
     pub database: Database,
     /// The object store.
     pub objects: Objects,
+    /// The algorithms of tokens and masks. A database is of one suite for good.
+    pub suite: CipherSuite,
     /// Jailed workers that wait for work; with none the node takes no jobs but serves everything else.
     pub workers: usize,
     /// The program that becomes a worker.
@@ -59,6 +63,7 @@ impl Settings {
             data_dir,
             database: Database::Sqlite,
             objects: Objects::Local,
+            suite: CipherSuite::International,
             workers: 2,
             worker_executable,
             worker_args,

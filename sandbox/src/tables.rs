@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use masking::{TableTexts, Tables};
 
 use crate::error::Error;
+use crate::platform::Platform;
 
 /// A file of a table larger than this is a mistake.
 const BYTES_MAX: u64 = 16 << 20;
@@ -65,22 +66,43 @@ impl TableFolder {
     /// # Errors
     /// A line that does not have its file's form, with file and line; tables that are in use already.
     pub fn put_in_use(&self) -> Result<(), Error> {
+        self.tables()
+            .and_then(|tables| Tables::put_in_use(tables).map_err(|fault| self.refused(fault)))
+    }
+
+    /// Takes them apart.
+    fn tables(&self) -> Result<Tables, Error> {
         let mut texts: TableTexts<'_> = TableTexts::default();
         for (name, text) in texts.files() {
             if let Some((_, own)) = self.texts.iter().find(|(own, _)| *own == name) {
                 *text = own;
             }
         }
-        let read = Tables::from_texts(&texts).and_then(Tables::put_in_use);
-        read.map_err(|fault| {
-            let shown = self.folder.display();
-            Error::invalid(
-                "tables_unreadable",
-                format!("{shown}：{}。", fault.message.zh),
-                format!("{shown}: {}.", fault.message.en),
-            )
-            .with_remedy(fault.remedy.zh, fault.remedy.en)
-        })
+        Tables::from_texts(&texts).map_err(|fault| self.refused(fault))
+    }
+
+    fn refused(&self, fault: masking::TableError) -> Error {
+        let shown = self.folder.display();
+        Error::invalid(
+            "tables_unreadable",
+            format!("{shown}：{}。", fault.message.zh),
+            format!("{shown}: {}.", fault.message.en),
+        )
+        .with_remedy(fault.remedy.zh, fault.remedy.en)
+    }
+}
+
+impl Platform {
+    /// Goes by other tables from the next push on: one that is being processed ends with those that it began with. Workers read
+    /// the folder when they start, so the next ones have them.
+    ///
+    /// # Errors
+    /// A line that does not have its file's form, with file and line; the tables in use stay then.
+    pub async fn replace_tables(&self, folder: &TableFolder) -> Result<(), Error> {
+        let tables = folder.tables()?;
+        let _turn = self.intake().turn().await;
+        Tables::replace(tables);
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ mod corpus {
     pub(crate) mod columns;
     pub(crate) mod draw;
     pub(crate) mod kinds;
+    pub(crate) mod places;
     pub(crate) mod score;
     pub(crate) mod texts;
 }

@@ -31,6 +31,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     database: Database,
     objects: Objects,
+    /// Lines beside those of the configuration.
+    lines: String,
     child: Child,
     port: u16,
 }
@@ -59,16 +61,25 @@ impl Server {
     /// # Panics
     /// When it does not answer within a minute.
     pub async fn start(database: Database, objects: Objects) -> Self {
+        Self::start_with(database, objects, "").await
+    }
+
+    /// Starts a server on an empty data folder with more lines of configuration: a key of its own, or a table.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute.
+    pub async fn start_with(database: Database, objects: Objects, lines: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("egret-test-")
             .tempdir()
             .expect("a temporary folder");
         let port = free_port();
-        let child = spawn(folder.path(), &database, &objects, port);
+        let child = spawn(folder.path(), (&database, &objects), port, lines);
         let mut server = Self {
             folder,
             database,
             objects,
+            lines: lines.to_owned(),
             child,
             port,
         };
@@ -97,8 +108,35 @@ impl Server {
     /// # Panics
     /// When it does not answer within a minute.
     pub async fn restart(&mut self) {
-        self.child = spawn(self.folder.path(), &self.database, &self.objects, self.port);
+        self.child = self.spawn(&self.lines);
         self.wait_until_healthy().await;
+    }
+
+    fn spawn(&self, lines: &str) -> Child {
+        let kept = (&self.database, &self.objects);
+        spawn(self.folder.path(), kept, self.port, lines)
+    }
+
+    /// Stops the process and starts another on the same data with other lines beside those of the configuration.
+    ///
+    /// # Panics
+    /// When the new one does not answer within a minute.
+    pub async fn restart_with(&mut self, lines: &str) {
+        self.kill();
+        lines.clone_into(&mut self.lines);
+        self.restart().await;
+    }
+
+    /// Stops the process, and answers what a start with other lines says when it ends instead of serving.
+    ///
+    /// # Panics
+    /// When it ends well.
+    pub fn refused_restart(&mut self, lines: &str) -> String {
+        self.kill();
+        let before = self.log().len();
+        let status = self.spawn(lines).wait().expect("an end");
+        assert!(!status.success(), "it ended well: {}", self.log());
+        self.log().get(before..).unwrap_or_default().to_owned()
     }
 
     /// The process's number.
@@ -177,7 +215,7 @@ impl Drop for Server {
 #[must_use]
 pub fn refused_start(database: &Database, objects: &Objects) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut child = spawn(folder.path(), database, objects, free_port());
+    let mut child = spawn(folder.path(), (database, objects), free_port(), "");
     let start = Instant::now();
     let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     loop {
@@ -193,9 +231,14 @@ pub fn refused_start(database: &Database, objects: &Objects) -> String {
     }
 }
 
-fn spawn(folder: &Path, database: &Database, objects: &Objects, port: u16) -> Child {
+fn spawn(folder: &Path, kept: (&Database, &Objects), port: u16, lines: &str) -> Child {
     let config = folder.join("egret.toml");
-    let text = configuration(folder, database, objects, port);
+    let text = configuration(folder, kept, port);
+    // A key belongs before the first table, a table behind the last.
+    let text = match lines.starts_with('[') {
+        true => format!("{text}{lines}"),
+        false => format!("{lines}{text}"),
+    };
     std::fs::write(&config, text).expect("a configuration file");
     let log = std::fs::OpenOptions::new()
         .create(true)
@@ -212,7 +255,7 @@ fn spawn(folder: &Path, database: &Database, objects: &Objects, port: u16) -> Ch
         .expect("the server starts")
 }
 
-fn configuration(folder: &Path, database: &Database, objects: &Objects, port: u16) -> String {
+fn configuration(folder: &Path, (database, objects): (&Database, &Objects), port: u16) -> String {
     let secret = |name: &str, text: &str| {
         let file = folder.join(name);
         std::fs::write(&file, text).expect("a file with a secret");

@@ -19,6 +19,8 @@ pub struct Setup {
     pub database: Database,
     /// Where it keeps its objects.
     pub objects: Objects,
+    /// Lines of configuration beside the harness's own.
+    pub config: &'static str,
     /// The people of the first version of `residents`.
     pub people: Vec<Person>,
     /// Privacy units that a cell must count at least.
@@ -30,6 +32,7 @@ impl Default for Setup {
         Self {
             database: Database::Sqlite,
             objects: Objects::Folder,
+            config: "",
             people: people::people(1_200),
             threshold: 10,
         }
@@ -44,6 +47,8 @@ pub struct World {
     pub system_admin: Api,
     /// Security administrator of the operator.
     pub security_admin: Api,
+    /// Another security administrator of the operator: what is done to keys takes two.
+    pub second_security_admin: Api,
     /// Auditor of the operator.
     pub auditor: Api,
     /// Delegate of the provider.
@@ -118,7 +123,7 @@ impl World {
     /// # Panics
     /// When a step of it does not succeed.
     pub async fn with(setup: Setup) -> Self {
-        let server = Server::start(setup.database, setup.objects).await;
+        let server = Server::start_with(setup.database, setup.objects, setup.config).await;
         let api = server.api();
         let sign_in = |account: &'static str| {
             let (api, password) = (api.clone(), server.first_password(account));
@@ -134,6 +139,15 @@ impl World {
         let tenant = organisation(&system_admin, "acme", "tenant").await;
         let rival = organisation(&system_admin, "rival", "tenant").await;
         let admins = (&system_admin, &security_admin);
+        let operator = operator(&system_admin).await;
+        let second_security_admin = account(
+            admins,
+            &api,
+            "security-admin-2",
+            &operator,
+            "security_admin",
+        )
+        .await;
         let provider = account(admins, &api, "delegate", &bureau, "provider_delegate").await;
         let first = account(admins, &api, "reviewer-1", &data, "reviewer").await;
         let second = account(admins, &api, "reviewer-2", &law, "reviewer").await;
@@ -145,6 +159,7 @@ impl World {
             server,
             system_admin,
             security_admin,
+            second_security_admin,
             auditor,
             provider,
             reviewers: [first, second],
@@ -400,6 +415,14 @@ fn contract(threshold: u64) -> Value {
 async fn organisation(admin: &Api, name: &str, kind: &str) -> String {
     let body = json!({ "name": name, "title": name, "kind": kind });
     text(&admin.post("/organisations", &body).await.ok()["id"])
+}
+
+/// The operator's own organisation, which the first start made.
+async fn operator(admin: &Api) -> String {
+    let page = admin.get("/organisations?limit=200").await.ok();
+    let items = page["items"].as_array().cloned().unwrap_or_default();
+    let own = items.iter().find(|each| each["kind"] == "operator");
+    text(&own.expect("an operator")["id"])
 }
 
 /// An account whose role the security administrator gives, as all roles outside of tenants are given.

@@ -10,11 +10,12 @@ const MATRIX: &str = include_str!("../../sandbox/src/access/matrix.txt");
 /// Operations that need no sign-in.
 const PUBLIC: [&str; 5] = ["sign_in", "health", "openapi", "ledger_keys", "root"];
 /// Operations whose success would take the ground from under the others; the walk tries them.
-const ENDS_THINGS: [&str; 8] = [
+const ENDS_THINGS: [&str; 9] = [
     "sign_out",
     "change_password",
     "disable_account",
     "set_roles",
+    "confirm_key_request",
     "revoke_scenario",
     "revoke_grant",
     "delete_private_dataset",
@@ -272,6 +273,12 @@ async fn objects(world: &World) -> BTreeMap<&'static str, String> {
     let broken = json!({ "format": "csv" });
     let _ = world.try_push("residents", broken, b"1,2\n".to_vec()).await;
     let feedback = world.system_admin.get("/feedback?limit=1").await.ok();
+    let rotation = json!({ "act": "rotate", "owner": world.scenario, "reason": "r" });
+    let request = world
+        .second_security_admin
+        .post("/key-requests", &rotation)
+        .await
+        .ok();
     let token = world
         .developer
         .post("/tokens", &json!({ "name": "x", "days": 1 }))
@@ -304,6 +311,7 @@ async fn objects(world: &World) -> BTreeMap<&'static str, String> {
         ("pushe", id(&push)),
         ("push", id(&push)),
         ("feedback", id(&feedback["items"][0])),
+        ("key-request", id(&request)),
         ("token", id(&token)),
         ("account", id(stranger)),
         ("organisation", id(acme)),
@@ -365,13 +373,14 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
             json!({ "name": "other", "title": { "zh": "t", "en": "t" }, "provider": objects["organisation"],
             "industry": "i", "columns": [column] })
         }
-        "set_policy" => json!({ "toml": "version = 1\n" }),
+        "set_policy" | "preview_policy" => json!({ "toml": "version = 1\n" }),
         "open_push" => json!({ "format": "csv" }),
         "propose_scenario" => json!({ "name": "another", "contract": { "purpose": "p",
             "industry": "i", "tables": [], "operations": { "sql": true, "wasm": false },
             "term_days": 1, "refusals_max": 1 } }),
         "vote_scenario" | "vote_release" => json!({ "approve": true, "evidence_digest": digest }),
         "answer_feedback" => json!({ "text": "corrected at the source" }),
+        "request_key_act" => json!({ "act": "rotate", "owner": "intake", "reason": "r" }),
         "revoke_scenario" | "revoke_grant" | "close_feedback" => json!({ "reason": "r" }),
         "apply" => json!({ "scenario": objects["scenario"], "purpose": "p", "days": 1 }),
         "consent" => json!({ "consent": true }),
@@ -387,7 +396,13 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
         "write_push_data" | "write_private_data" => {
             return ("application/octet-stream", b"a\n1\n".to_vec());
         }
-        "suggest_policy" | "commit_push" | "submit_scenario" | "disable_account" | "cancel_run"
+        "suggest_policy"
+        | "confirm_key_request"
+        | "withdraw_key_request"
+        | "commit_push"
+        | "submit_scenario"
+        | "disable_account"
+        | "cancel_run"
         | "verify_ledger" => json!({}),
         _ => return ("", Vec::new()),
     };

@@ -7,7 +7,9 @@ mod prefix;
 mod row;
 mod surname;
 
-use std::sync::{Arc, OnceLock};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::classify::hint::Hints;
 use crate::classify::region::Regions;
@@ -85,7 +87,15 @@ impl Default for TableTexts<'static> {
     }
 }
 
-static IN_USE: OnceLock<Arc<Tables>> = OnceLock::new();
+/// The tables that the process goes by, and how often they were replaced. Tables that were replaced are never freed: what began
+/// with them goes on with them.
+static IN_USE: RwLock<Option<&'static Arc<Tables>>> = RwLock::new(None);
+static REPLACED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// What this thread went by last, and as of which replacement: asked for each value, so it must cost nothing.
+    static LAST: Cell<(u64, Option<&'static Arc<Tables>>)> = const { Cell::new((0, None)) };
+}
 
 /// What numbers are allotted, which places and surnames there are, and what columns are called.
 #[derive(Debug)]
@@ -129,7 +139,24 @@ impl Tables {
 
     /// The tables that this process goes by: those that it was given, or those compiled in.
     pub fn in_use() -> &'static Arc<Self> {
-        IN_USE.get_or_init(|| Arc::clone(Self::built_in()))
+        let replaced = REPLACED.load(Ordering::Acquire);
+        LAST.with(|last| match last.get() {
+            (as_of, Some(tables)) if as_of == replaced => tables,
+            _ => {
+                let tables = Self::settled();
+                last.set((replaced, Some(tables)));
+                tables
+            }
+        })
+    }
+
+    /// The tables in use; from now on those compiled in, when there are none.
+    fn settled() -> &'static Arc<Self> {
+        let known = *IN_USE.read().unwrap_or_else(PoisonError::into_inner);
+        known.unwrap_or_else(|| {
+            let mut slot = IN_USE.write().unwrap_or_else(PoisonError::into_inner);
+            slot.get_or_insert_with(Self::built_in)
+        })
     }
 
     /// Has the whole process go by these tables, in everything that takes none of its own: columns,
@@ -140,13 +167,24 @@ impl Tables {
     /// # Errors
     /// `tables_in_use` when the process goes by some already.
     pub fn put_in_use(tables: Self) -> Result<(), TableError> {
-        IN_USE.set(Arc::new(tables)).map_err(|_| {
-            TableError::general(
+        let mut slot = IN_USE.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_some() {
+            return Err(TableError::general(
                 "tables_in_use",
                 Bilingual::new("号段表已在使用", "the tables are in use already"),
                 Bilingual::new("重启后更换", "start anew to change them"),
-            )
-        })
+            ));
+        }
+        *slot = Some(Box::leak(Box::new(Arc::new(tables))));
+        Ok(())
+    }
+
+    /// Has the process go by other tables from now on. To be called between two pieces of work: what is at work meanwhile may have
+    /// gone by the old ones for its first rows.
+    pub fn replace(tables: Self) {
+        let mut slot = IN_USE.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Box::leak(Box::new(Arc::new(tables))));
+        REPLACED.fetch_add(1, Ordering::Release);
     }
 
     /// Whether eleven digits begin with an allotted mobile prefix.

@@ -283,3 +283,31 @@ proptest! {
         prop_assert_eq!(key.token(&a.to_be_bytes()) == key.token(&b.to_be_bytes()), a == b);
     }
 }
+
+#[test]
+fn the_root_of_an_epoch_depends_on_root_share_owner_epoch_and_suite() {
+    let person = ValueDomain::parse("person-id").unwrap();
+    let token = |root: &RootKey| root.intake(&person, 1).token(b"11010119900307765X");
+    let root = RootKey::from_bytes([1; 32]);
+    let sm = RootKey::with_suite([1; 32], CipherSuite::Sm);
+    let share = [2; 32];
+    let all = [
+        token(&root),
+        token(&root.of_epoch(&share, "intake", 1)),
+        token(&root.of_epoch(&share, "intake", 2)),
+        token(&root.of_epoch(&share, "scn_1", 1)),
+        token(&root.of_epoch(&[3; 32], "intake", 1)),
+        token(&RootKey::from_bytes([4; 32]).of_epoch(&share, "intake", 1)),
+        token(&sm),
+        token(&sm.of_epoch(&share, "intake", 1)),
+    ];
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len());
+    assert_eq!(all[1], token(&root.of_epoch(&share, "intake", 1)));
+    assert_eq!(sm.of_epoch(&share, "intake", 1).suite(), CipherSuite::Sm);
+    let commitments: std::collections::BTreeSet<_> = [1, 2, 3]
+        .map(|epoch| root.of_epoch(&share, "intake", epoch).commitment())
+        .into_iter()
+        .collect();
+    assert_eq!(commitments.len(), 3);
+}

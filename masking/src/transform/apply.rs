@@ -11,6 +11,8 @@ use crate::error::{Fault, MaskError, internal};
 use crate::key::{CipherSuite, RootKey, ValueDomain};
 use crate::risk::ClassCounter;
 use crate::text::Bilingual;
+use crate::transform::deal::Dealt;
+use crate::transform::groups::Groups;
 use crate::transform::permute::{Permute, Permuter};
 use crate::transform::{
     DateShift, Measure, Transform, coarsen, day, hierarchy, microaggregate, noise, redact, shift,
@@ -60,6 +62,10 @@ pub(crate) enum Reference {
     Permutation(Permute, ValueDomain),
     /// A hierarchy, climbed.
     Climbed(Arc<HashMap<String, String>>),
+    /// The groups of all rows, for microaggregation.
+    Groups(Arc<Groups>),
+    /// The values of all rows, for shuffling.
+    Dealt(Arc<Dealt>),
 }
 
 impl MaskPlan {
@@ -144,9 +150,20 @@ impl MaskPlan {
         tokens.collect()
     }
 
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Sets what a step refers to.
+    pub(crate) fn refer(&mut self, place: usize, reference: Option<Reference>) {
+        if let Some(step) = self.steps.get_mut(place) {
+            step.reference = reference;
+        }
+    }
+
     /// Masks one batch. Null stays null; the same value gives the same result in every batch under
-    /// one root key and epoch, but for `microaggregate` and `shuffle`, which work on the rows of one
-    /// batch and give the same result for the same batch. A value that the transform cannot take (no
+    /// one root key and epoch, but for `shuffle`, and without a [`crate::Survey`] for `microaggregate`: without one both work on
+    /// the rows of one batch alone. A value that the transform cannot take (no
     /// valid identifier, no date) becomes null and is never passed on.
     ///
     /// Memory: the batch, its result, and at most about 100 bytes a row of the batch.
@@ -199,7 +216,11 @@ impl MaskPlan {
         Ok(Masked { batch, nulled })
     }
 
-    fn check_suite(&self, given: CipherSuite) -> Result<(), MaskError> {
+    /// Refuses keys of another suite than the one that the policy asks for.
+    ///
+    /// # Errors
+    /// `cipher_suite_differs`.
+    pub fn check_suite(&self, given: CipherSuite) -> Result<(), MaskError> {
         match self.cipher_suite {
             Some(asked) if asked != given => Err(Fault::general(
                 "cipher_suite_differs",
@@ -224,7 +245,7 @@ impl MaskPlan {
         }
     }
 
-    fn check_schema(&self, schema: &Schema) -> Result<(), MaskError> {
+    pub(crate) fn check_schema(&self, schema: &Schema) -> Result<(), MaskError> {
         let same = schema.fields().len() == self.input.fields().len()
             && schema
                 .fields()
@@ -273,9 +294,10 @@ impl Step {
             return column;
         }
         match &self.transform {
-            Transform::Microaggregate { rows_min } => {
-                microaggregate::microaggregated(values, rows(*rows_min))
-            }
+            Transform::Microaggregate { rows_min } => match &self.reference {
+                Some(Reference::Groups(groups)) => groups.means(values),
+                _ => microaggregate::microaggregated(values, rows(*rows_min)),
+            },
             Transform::Geo { geo } => {
                 let other = self.others(batch).next();
                 geo.cells(values, other.map(AsRef::as_ref))
@@ -336,7 +358,10 @@ impl Step {
             Transform::Shuffle { rows_min, .. } => {
                 let within: Vec<&ArrayRef> = others.collect();
                 let key = root.shuffle(epoch);
-                shuffle::shuffled(values, &within, &key, name, rows(*rows_min))
+                match &self.reference {
+                    Some(Reference::Dealt(dealt)) => dealt.exchanged(values, &within, &key, name),
+                    _ => shuffle::shuffled(values, &within, &key, name, rows(*rows_min)),
+                }
             }
             Transform::Surrogate { surrogate } => {
                 let key = root.surrogate(surrogate.kind(), epoch);
@@ -366,7 +391,10 @@ impl Step {
         }
     }
 
-    fn others<'a>(&'a self, batch: &'a RecordBatch) -> impl Iterator<Item = &'a ArrayRef> {
+    pub(crate) fn others<'a>(
+        &'a self,
+        batch: &'a RecordBatch,
+    ) -> impl Iterator<Item = &'a ArrayRef> {
         self.others.iter().map(|place| batch.column(*place))
     }
 }

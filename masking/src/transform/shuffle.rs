@@ -87,30 +87,31 @@ fn groups(
     values: &ArrayRef,
     within: &[&ArrayRef],
 ) -> Result<HashMap<Vec<u8>, Vec<usize>>, MaskError> {
-    let within = within
-        .iter()
-        .map(|column| text_values(column))
-        .collect::<Result<Vec<_>, _>>()?;
     let mut groups: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
-    for row in 0..values.len() {
-        if values.is_null(row) {
-            continue;
+    for (row, group) in group_keys(values.len(), within)?.into_iter().enumerate() {
+        if values.is_valid(row) {
+            groups.entry(group).or_default().push(row);
         }
-        let mut group = Vec::new();
-        for column in &within {
-            let column = column.as_string::<i32>();
-            // Null is a group of its own.
-            group.push(u8::from(column.is_valid(row)));
-            if column.is_valid(row) {
-                let text = column.value(row);
-                let length = u64::try_from(text.len()).unwrap_or(0);
-                group.extend_from_slice(&length.to_be_bytes());
-                group.extend_from_slice(text.as_bytes());
-            }
-        }
-        groups.entry(group).or_default().push(row);
     }
     Ok(groups)
+}
+
+/// What each row is grouped by.
+pub(super) fn group_keys(rows: usize, within: &[&ArrayRef]) -> Result<Vec<Vec<u8>>, MaskError> {
+    let mut keys = vec![Vec::new(); rows];
+    for column in within {
+        let column = text_values(column)?;
+        for (key, text) in keys.iter_mut().zip(column.as_string::<i32>()) {
+            // Null is a group of its own.
+            key.push(u8::from(text.is_some()));
+            if let Some(text) = text {
+                let length = u64::try_from(text.len()).unwrap_or(0);
+                key.extend_from_slice(&length.to_be_bytes());
+                key.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+    Ok(keys)
 }
 
 #[cfg(test)]

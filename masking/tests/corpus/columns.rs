@@ -9,6 +9,7 @@ use masking::{Classifier, ColumnClass, ColumnHint, Identifier};
 use super::brands::{SEEN, UNSEEN};
 use super::draw::Draw;
 use super::kinds::{luhn, place, region, resident_check, resident_id, valid};
+use super::places::{FIRMS, PRODUCTS, STATIONS, WORKS};
 use super::score::Score;
 
 /// Columns per kind of identifier and of decoy.
@@ -110,7 +111,7 @@ fn hint(kind: Identifier) -> (&'static str, &'static str) {
 type Make = fn(&mut Draw, usize) -> String;
 
 /// Name, comment and values of columns that hold no identifier.
-const DECOYS: [(&str, &str, Make); 44] = [
+const DECOYS: [(&str, &str, Make); 49] = [
     ("c1", "", |draw, _| {
         format!("{}{}", draw.day(2020, 2024), draw.digits(10))
     }),
@@ -192,6 +193,16 @@ const DECOYS: [(&str, &str, Make); 44] = [
     ("c1", "", |draw, _| draw.of(WORDS).to_owned()),
     ("c1", "", |draw, _| draw.of(SEEN).to_owned()),
     ("c1", "", |draw, _| draw.of(UNSEEN).to_owned()),
+    ("c1", "", |draw, _| draw.of(STATIONS).to_owned()),
+    ("c1", "", |draw, _| draw.of(FIRMS).to_owned()),
+    ("c1", "", |draw, _| draw.of(PRODUCTS).to_owned()),
+    ("c1", "", |draw, _| draw.of(WORKS).to_owned()),
+    ("c1", "", |draw, row| match row % 4 {
+        0 => draw.of(STATIONS).to_owned(),
+        1 => draw.of(FIRMS).to_owned(),
+        2 => draw.of(UNSEEN).to_owned(),
+        _ => draw.of(WORKS).to_owned(),
+    }),
     ("c1", "", |draw, _| {
         format!("{}{}有限公司", draw.of(CITIES), draw.of(WORDS))
     }),

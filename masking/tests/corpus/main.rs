@@ -14,6 +14,7 @@ mod brands;
 mod columns;
 mod draw;
 mod kinds;
+mod places;
 mod score;
 mod texts;
 

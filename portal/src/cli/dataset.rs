@@ -145,6 +145,14 @@ enum Policy {
         /// 策略（TOML），`-` 为标准输入 · the policy (TOML), `-` for standard input
         file: PathBuf,
     },
+    /// 策略作用前后的样例，不生效；直接标识符只显示形式 · the sample before and after a policy, which is not put in force; of direct
+    /// identifiers only the form
+    Preview {
+        /// 数据集名称 · name of the data set
+        name: String,
+        /// 策略（TOML），`-` 为标准输入 · the policy (TOML), `-` for standard input
+        file: PathBuf,
+    },
     /// 按数据内容建议策略；以 --k 在隔离中的最新推送上搜索 · a policy that fits what the columns hold; with --k searched over
     /// the newest push in quarantine
     Suggest {
@@ -323,6 +331,17 @@ impl Policy {
                     &format!("masking policy {number} of {name} is in force"),
                 )
             }
+            Self::Preview { name, file } => {
+                let preview = client.preview_policy(&name, &text_of(&file)?).await?;
+                if json {
+                    return printer.json(&preview);
+                }
+                let columns = headings(session, &name).await?;
+                printer.say("脱敏前：", "before:")?;
+                cells(session, &columns, &preview.before)?;
+                printer.say("脱敏后：", "after:")?;
+                cells(session, &columns, &preview.after)
+            }
             Self::Suggest {
                 name,
                 k,
@@ -360,20 +379,36 @@ async fn sample(session: &Session, name: &str) -> Result<(), Failure> {
     if session.printer.format == super::output::Format::Json {
         return session.printer.json(&sample);
     }
+    cells(session, &headings(session, name).await?, &sample.rows)
+}
+
+/// The columns of an entry, in order.
+async fn headings(session: &Session, name: &str) -> Result<Vec<String>, Failure> {
     let entry = session.client.dataset(name).await?;
-    let headings: Vec<String> = entry
+    Ok(entry
         .columns
         .into_iter()
         .map(|column| column.name)
-        .filter(|name| sample.rows.iter().any(|row| row.contains_key(name)))
+        .collect())
+}
+
+/// Rows as a table of those columns that any of them has.
+fn cells(
+    session: &Session,
+    columns: &[String],
+    rows: &[serde_json::Map<String, serde_json::Value>],
+) -> Result<(), Failure> {
+    let headings: Vec<String> = columns
+        .iter()
+        .filter(|name| rows.iter().any(|row| row.contains_key(*name)))
+        .cloned()
         .collect();
     let cell = |value: Option<&serde_json::Value>| match value {
         None | Some(serde_json::Value::Null) => String::new(),
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    let rows: Vec<Vec<String>> = sample
-        .rows
+    let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
             headings

@@ -11,7 +11,7 @@ pub(super) use report::risk_views;
 
 use super::failure::Failure;
 use super::output::{Format, Printer};
-use sandbox::{Lang, MaskKey, SystemEntropy, TableFolder};
+use sandbox::{CipherSuite, Lang, MaskKey, SystemEntropy, TableFolder};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,6 +40,9 @@ enum Verb {
     Key {
         /// 密钥文件 · file of the key
         file: PathBuf,
+        /// 密码套件，记录在密钥文件中 · the suite of algorithms, which the key file remembers
+        #[arg(long, value_enum, default_value_t = SuiteName::International)]
+        suite: SuiteName,
     },
     /// 前几行脱敏前后的样子 · the first rows before and after
     Preview(apply::Preview),
@@ -47,6 +50,24 @@ enum Verb {
     Apply(apply::Apply),
     /// 重识别风险 · risk of re-identification
     Report(report::Report),
+}
+
+/// The suites as words of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SuiteName {
+    /// HMAC-SHA256、FF1-AES
+    International,
+    /// 国密：HMAC-SM3、FF1-SM4 · Chinese commercial cryptography
+    Sm,
+}
+
+impl From<SuiteName> for CipherSuite {
+    fn from(name: SuiteName) -> Self {
+        match name {
+            SuiteName::International => Self::International,
+            SuiteName::Sm => Self::Sm,
+        }
+    }
 }
 
 impl Mask {
@@ -61,7 +82,7 @@ impl Mask {
         let done = match self.verb {
             Verb::Scan(input) => scan::scan(&printer, &input),
             Verb::Plan(plan) => plan.run(&printer),
-            Verb::Key { file } => make_key(&printer, &file),
+            Verb::Key { file, suite } => make_key(&printer, &file, suite.into()),
             Verb::Preview(preview) => preview.run(&printer),
             Verb::Apply(apply) => apply.run(&printer),
             Verb::Report(report) => report.run(&printer),
@@ -79,8 +100,8 @@ fn use_tables(folder: &Path) -> Result<(), Failure> {
         .map_err(|error| of_platform(&error))
 }
 
-fn make_key(printer: &Printer, file: &std::path::Path) -> Result<(), Failure> {
-    MaskKey::make(file, &SystemEntropy).map_err(|error| of_platform(&error))?;
+fn make_key(printer: &Printer, file: &Path, suite: CipherSuite) -> Result<(), Failure> {
+    MaskKey::make(file, suite, &SystemEntropy).map_err(|error| of_platform(&error))?;
     let shown = file.display();
     printer.say(
         &format!("密钥已写入 {shown}；妥善备份：没有它，令牌不能再次算出"),

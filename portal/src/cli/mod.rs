@@ -12,6 +12,7 @@ mod feedback;
 mod grant;
 mod history;
 mod job;
+mod key;
 mod ledger;
 mod mask;
 mod module;
@@ -84,6 +85,8 @@ enum Command {
     Example(example::Example),
     /// 在本机对文件分类、脱敏、度量风险 · classify, mask and measure files on this machine
     Mask(mask::Mask),
+    /// 脱敏密钥的周期：轮换与销毁 · epochs of the masking keys: rotation and destruction
+    Key(key::Key),
     /// 应用场景 · scenarios
     Scenario(scenario::Scenario),
     /// 申请与授权 · applications and grants
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Dataset(dataset) => dataset.run(lang),
         Command::Example(example) => example.run(lang),
         Command::Mask(mask) => mask.run(lang),
+        Command::Key(key) => key.run(lang),
         Command::Scenario(scenario) => scenario.run(lang),
         Command::Grant(grant) => grant.run(lang),
         Command::Private(private) => private.run(lang),

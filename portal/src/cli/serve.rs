@@ -5,11 +5,12 @@ use crate::config::Config;
 use crate::http::dto::LayerView;
 use crate::server::{Host, Server, stop_signal};
 use crate::start::StartFailure;
-use sandbox::{Bilingual, Lang, TableFolder};
+use sandbox::{Bilingual, Lang, Platform, TableFolder};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Arguments of `egret serve`.
 #[derive(clap::Args)]
@@ -78,14 +79,51 @@ async fn serve(config: &Config, lang: Lang) -> Result<(), StartFailure> {
         let files: Vec<&str> = tables.files().collect();
         tracing::info!(tables.files = ?files, "tables are read in place of those built in");
     }
+    let hang_ups = hang_ups()?;
     let server = Server::start(config, Host::of_this_process()?).await?;
+    let reloading = tokio::spawn(reload(
+        hang_ups,
+        server.platform().clone(),
+        config.tables_dir.clone(),
+    ));
     // The lines are for whoever started it; a closed standard output does not stop a server.
     let _ = announce(config, &server, lang);
     tracing::info!(address = %server.address(), "the server answers");
     stop.await;
     tracing::info!("the server stops");
+    reloading.abort();
     server.stop().await;
     Ok(())
+}
+
+fn hang_ups() -> Result<Signal, StartFailure> {
+    signal(SignalKind::hangup()).map_err(|error| {
+        StartFailure::new(
+            format!("无法接收挂起信号：{error}"),
+            format!("cannot receive the hang-up signal: {error}"),
+        )
+    })
+}
+
+/// Reads the tables anew with every SIGHUP; tables with a fault change nothing.
+async fn reload(mut hang_ups: Signal, platform: Platform, folder: Option<PathBuf>) {
+    while hang_ups.recv().await.is_some() {
+        let Some(folder) = &folder else {
+            tracing::info!("SIGHUP: no tables_dir is configured, so there is nothing to read anew");
+            continue;
+        };
+        let read = match TableFolder::read(folder) {
+            Ok(tables) => platform.replace_tables(&tables).await.map(|()| tables),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(tables) => {
+                let files: Vec<&str> = tables.files().collect();
+                tracing::info!(tables.files = ?files, "tables were read anew");
+            }
+            Err(error) => tracing::error!(%error, "tables were not read anew; those in use stay"),
+        }
+    }
 }
 
 fn announce(config: &Config, server: &Server, lang: Lang) -> std::io::Result<()> {

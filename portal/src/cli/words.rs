@@ -20,6 +20,7 @@ pub(crate) const MEMBERS: &[&str] = &[
     "role",
     "class",
     "action",
+    "act",
     "mode",
     "outcome",
     "layer",
@@ -69,6 +70,12 @@ const WORDS: &[(&str, &str)] = &[
     ("repaired", "已修复"),
     ("dropped", "已剔除"),
     ("kept", "保留"),
+    ("retired", "已停用"),
+    ("destroyed", "已销毁"),
+    ("confirmed", "已执行"),
+    ("withdrawn", "已撤回"),
+    ("rotate", "轮换"),
+    ("destroy", "销毁"),
     // classes, kinds; roles are named where they are defined
     ("direct_identifier", "直接标识符"),
     ("quasi_identifier", "准标识符"),
@@ -118,8 +125,8 @@ const WORDS: &[(&str, &str)] = &[
 mod tests {
     use super::*;
     use crate::http::dto::{
-        FeedbackState, GrantState, OrganisationKind, PushState, ReleaseState, Role, RunState,
-        ScenarioState,
+        FeedbackState, GrantState, KeyAct, KeyRequestState, KeyState, OrganisationKind, PushState,
+        ReleaseState, Role, RunState, ScenarioState,
     };
     use serde::Serialize;
 
@@ -190,6 +197,10 @@ mod tests {
                 "no Chinese word for `{layer}`"
             );
         }
+        use {KeyRequestState as Q, KeyState as K};
+        check(&[K::Active, K::Retired, K::Destroyed]);
+        check(&[Q::Requested, Q::Confirmed, Q::Withdrawn, Q::Expired]);
+        check(&[KeyAct::Rotate, KeyAct::Destroy]);
         use OrganisationKind as O;
         check(&[O::Operator, O::Tenant, O::Provider, O::ReviewBody]);
     }

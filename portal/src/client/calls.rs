@@ -89,6 +89,41 @@ impl Client {
     }
 }
 
+/// Masking keys.
+impl Client {
+    /// The masking keys, by their commitments.
+    pub async fn keys(&self, page: &PageQuery) -> Answer<Page<KeyView>> {
+        self.read_with("/keys", page).await
+    }
+
+    /// Requests for acts on keys.
+    pub async fn key_requests(&self, page: &PageQuery) -> Answer<Page<KeyRequestView>> {
+        self.read_with("/key-requests", page).await
+    }
+
+    /// A request for an act on a key.
+    pub async fn key_request(&self, id: &str) -> Answer<KeyRequestView> {
+        self.read(&format!("/key-requests/{}", segment(id))).await
+    }
+
+    /// Asks for an act on a key.
+    pub async fn request_key_act(&self, body: &KeyRequestCreate) -> Answer<KeyRequestView> {
+        self.post("/key-requests", body).await
+    }
+
+    /// Confirms what another asked for.
+    pub async fn confirm_key_request(&self, id: &str) -> Answer<KeyRequestView> {
+        let path = format!("/key-requests/{}:confirm", segment(id));
+        self.post(&path, &json!({})).await
+    }
+
+    /// Takes a request back, or refuses it.
+    pub async fn withdraw_key_request(&self, id: &str) -> Answer<KeyRequestView> {
+        let path = format!("/key-requests/{}:withdraw", segment(id));
+        self.post(&path, &json!({})).await
+    }
+}
+
 /// Data sets, masking policies, pushes.
 impl Client {
     /// The data catalogue.
@@ -160,6 +195,15 @@ impl Client {
             wish,
         )
         .await
+    }
+
+    /// The provider's sample before and after a policy.
+    pub async fn preview_policy(&self, dataset: &str, toml: &str) -> Answer<PolicyPreview> {
+        let body = PolicyPut {
+            toml: toml.to_owned(),
+        };
+        let path = format!("/datasets/{}/policy:preview", segment(dataset));
+        self.post(&path, &body).await
     }
 
     /// Opens a push.

@@ -4,8 +4,8 @@ use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{each, identifier, time};
 use super::dto::{
-    self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPut,
-    PolicySuggest, PolicySuggestion, PolicyView, QualityPoint, SampleView,
+    self, DatasetCreate, DatasetVersionView, DatasetView, Page, PageQuery, PolicyPreview,
+    PolicyPut, PolicySuggest, PolicySuggestion, PolicyView, QualityPoint, SampleView,
 };
 use super::error::Failure;
 use super::extract::{Id, Json, MaybeJson, Query};
@@ -23,6 +23,7 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
         .add(routes!(dataset_quality))
         .add(routes!(policy, set_policy))
         .add(routes!(suggest_policy))
+        .add(routes!(preview_policy))
 }
 
 /// The data catalogue.
@@ -178,6 +179,24 @@ async fn suggest_policy(
     }
     let searched = portal.platform.search_policy(&actor, &name, wish, seconds);
     answer::ok(&PolicySuggestion::from(&searched.await?))
+}
+
+/// The provider's sample before and after a policy, which is not put in force. Of direct identifiers only the form is shown before.
+#[utoipa::path(post, path = "/datasets/{name}/policy:preview", tag = "catalogue",
+    params(("name" = String, Path, description = "the data set")), request_body = PolicyPut,
+    responses((status = 200, description = "rows before and after", body = PolicyPreview)))]
+async fn preview_policy(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(name): Id<String>,
+    Json(body): Json<PolicyPut>,
+) -> Answer {
+    let preview = portal.platform.preview_policy(&actor, &name, &body.toml);
+    let preview = preview.await?;
+    answer::ok(&PolicyPreview {
+        before: preview.before,
+        after: preview.after,
+    })
 }
 
 /// The limits, checked as those of a policy are.
@@ -359,6 +378,8 @@ impl From<&sandbox::VersionView> for DatasetVersionView {
             bytes: view.bytes,
             push: view.push.to_string(),
             deidentification_level: view.deidentification_level,
+            intake_epoch: view.manifest.epoch,
+            key_commitments: view.manifest.key_commitments.clone(),
             columns: each(&view.columns),
             created_at: time(view.created_at),
         }

@@ -16,6 +16,7 @@ mod feedback;
 mod grants;
 mod idempotency;
 mod jobs;
+mod keys;
 mod ledger;
 mod linger;
 mod modules;
@@ -71,7 +72,7 @@ pub(crate) fn app(platform: Platform, entropy: Arc<dyn Entropy>, bounds: Bounds)
 
 /// The handlers of the API, and its description.
 fn routes() -> (axum::Router<Portal>, utoipa::openapi::OpenApi) {
-    let parts: [fn(Routes<Portal>) -> Routes<Portal>; 14] = [
+    let parts: [fn(Routes<Portal>) -> Routes<Portal>; 15] = [
         openapi::routes,
         sessions::routes,
         accounts::routes,
@@ -84,6 +85,7 @@ fn routes() -> (axum::Router<Portal>, utoipa::openapi::OpenApi) {
         modules::routes,
         jobs::routes,
         releases::routes,
+        keys::routes,
         ledger::routes,
         status::routes,
     ];

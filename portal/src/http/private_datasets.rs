@@ -124,6 +124,7 @@ impl From<&sandbox::PrivateDatasetView> for PrivateDatasetView {
             unit: view.unit.as_ref().map(Into::into),
             rows: view.rows,
             sha256: view.sha256.clone(),
+            intake_epoch: view.intake_epoch,
             created_at: time(view.created_at),
         }
     }

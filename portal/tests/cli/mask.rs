@@ -392,3 +392,167 @@ fn tables_of_a_folder_take_the_place_of_those_built_in() {
     assert_ne!(code, 0);
     assert!(err.contains("nowhere"), "{err}");
 }
+
+#[test]
+fn the_key_remembers_its_suite_and_another_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_visits(&at.join("visits.csv"));
+    let policy = "version = 1\nunnamed_columns = \"drop\"\n\
+        [columns.mobile]\ntransform = \"token\"\nvalue_domain = \"mobile\"\n";
+    std::fs::write(at.join("policy.toml"), policy).unwrap();
+    let sm_alone = format!("cipher_suite = \"sm\"\n{policy}");
+    std::fs::write(at.join("sm.toml"), sm_alone).unwrap();
+    let ok = |arguments: &[&str]| {
+        let (code, out, err) = egret(at, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        out
+    };
+    ok(&["mask", "key", "key"]);
+    ok(&["mask", "key", "key-sm", "--suite", "sm"]);
+    // The same secret in two suites: no token of one is a token of the other.
+    let secret = std::fs::read_to_string(at.join("key")).unwrap();
+    std::fs::write(at.join("key-sm"), format!("sm {secret}")).unwrap();
+    let masked = |key: &str, to: &str| -> (Value, String) {
+        let apply = [
+            "mask",
+            "apply",
+            "visits.csv",
+            "--policy",
+            "policy.toml",
+            "--key",
+            key,
+            "--to",
+            to,
+        ];
+        let outcome = ok(&[&apply[..], &["-o", "json"]].concat());
+        let text = std::fs::read_to_string(at.join(to)).unwrap();
+        (serde_json::from_str(&outcome).unwrap(), text)
+    };
+    let (international, first) = masked("key", "a.csv");
+    let (sm, second) = masked("key-sm", "b.csv");
+    assert_eq!(international["cipher_suite"], "international");
+    assert_eq!(sm["cipher_suite"], "sm");
+    assert_ne!(international["key_commitment"], sm["key_commitment"]);
+    let tokens = |text: &str| -> std::collections::BTreeSet<String> {
+        text.lines().skip(1).map(str::to_owned).collect()
+    };
+    assert_eq!(tokens(&first).len(), 300);
+    assert!(tokens(&first).is_disjoint(&tokens(&second)));
+
+    let fails = |policy: &str, key: &str, more: &[&str], word: &str| {
+        let apply = [
+            "mask",
+            "apply",
+            "visits.csv",
+            "--policy",
+            policy,
+            "--key",
+            key,
+            "--to",
+            "c.csv",
+        ];
+        let (code, _, err) = egret(at, &[&apply[..], more].concat());
+        assert_ne!(code, 0);
+        assert!(err.contains(word), "no `{word}` in: {err}");
+        assert!(!at.join("c.csv").exists());
+    };
+    fails("policy.toml", "key", &["--suite", "sm"], "international");
+    fails("policy.toml", "key-sm", &["--suite", "international"], "sm");
+    fails("sm.toml", "key", &[], "cipher_suite_differs");
+    std::fs::write(at.join("key-x"), format!("aes {secret}")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(at.join("key-x"), mode).unwrap();
+    fails("policy.toml", "key-x", &[], "key-x");
+}
+
+/// Rows in the order of their amount, far more than a batch holds.
+fn write_amounts(file: &Path, rows: usize) {
+    let mut text = "kind,amount\n".to_owned();
+    for row in 0..rows {
+        text.push_str(&format!("{},{}\n", ["a", "b"][row % 2], 1_000 + row));
+    }
+    std::fs::write(file, text).unwrap();
+}
+
+#[test]
+fn rows_share_groups_and_values_across_the_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_amounts(&at.join("amounts.csv"), 60_000);
+    let policy = |rule: &str| {
+        let kept = "version = 1\n[columns.kind]\ntransform = \"keep\"\nclass = \"public\"\nreason = \"invented\"\n";
+        std::fs::write(
+            at.join("policy.toml"),
+            format!("{kept}[columns.amount]\n{rule}\n"),
+        )
+        .unwrap();
+    };
+    let (code, _, err) = egret(at, &["mask", "key", "key"]);
+    assert_eq!(code, 0, "{err}");
+    let apply = |file: &str| {
+        let with = [
+            "--policy",
+            "policy.toml",
+            "--key",
+            "key",
+            "--to",
+            "masked.csv",
+        ];
+        egret(at, &[&["mask", "apply", file], &with[..]].concat())
+    };
+    let amounts = || -> Vec<(String, i64)> {
+        let text = std::fs::read_to_string(at.join("masked.csv")).unwrap();
+        let pairs = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split_once(',').unwrap());
+        pairs
+            .map(|(kind, amount)| (kind.to_owned(), amount.parse().unwrap()))
+            .collect()
+    };
+    policy("transform = \"shuffle\"\nwithin = [\"kind\"]");
+    let (code, _, err) = apply("amounts.csv");
+    assert_eq!(code, 0, "{err}");
+    let shuffled = amounts();
+    let far = shuffled.iter().enumerate().filter(|(row, (_, amount))| {
+        amount.abs_diff(1_000 + i64::try_from(*row).unwrap()) > 10_000
+    });
+    assert!(far.count() > 30_000, "values stay near their rows");
+    for (kind, rest) in [("a", 0), ("b", 1)] {
+        let mut own: Vec<i64> = shuffled
+            .iter()
+            .filter(|(of, _)| of == kind)
+            .map(|(_, amount)| *amount)
+            .collect();
+        own.sort_unstable();
+        let expect: Vec<i64> = (0..60_000)
+            .filter(|row| row % 2 == rest)
+            .map(|row| 1_000 + row)
+            .collect();
+        assert_eq!(own, expect, "group {kind} keeps its values");
+    }
+
+    policy("transform = \"microaggregate\"\nrows_min = 7");
+    let (code, _, err) = apply("amounts.csv");
+    assert_eq!(code, 0, "{err}");
+    let mut groups = std::collections::BTreeMap::new();
+    for (_, mean) in amounts() {
+        *groups.entry(mean).or_insert(0_u32) += 1;
+    }
+    assert!(
+        groups.values().all(|rows| (7..14).contains(rows)),
+        "a batch cut a group"
+    );
+
+    write_amounts(&at.join("many.csv"), 1_050_000);
+    policy("transform = \"shuffle\"");
+    std::fs::remove_file(at.join("masked.csv")).unwrap();
+    let (code, _, err) = apply("many.csv");
+    assert_eq!(code, 6, "{err}");
+    assert!(
+        err.contains("shuffle_too_many_values") && err.contains("amount"),
+        "{err}"
+    );
+    assert!(!at.join("masked.csv").exists());
+}

@@ -109,6 +109,8 @@ mod tests {
             "set_policy",
             "set_roles",
             "revoke_scenario",
+            "request_key_act",
+            "confirm_key_request",
             "submit_job",
         ];
         assert!(acts(Role::Auditor).all(|operation| !changes.contains(&operation.name())));

@@ -8,7 +8,7 @@ use review::{PrivateTable, Scope};
 use sqlx::AnyConnection;
 
 use super::ActiveGrant;
-use crate::catalogue::{INTAKE_EPOCH, dataset_facts, version_schema};
+use crate::catalogue::{dataset_facts, version_schema};
 use crate::error::Error;
 use crate::id::{DatasetId, PrivateDatasetId, VersionId};
 use crate::private;
@@ -37,7 +37,7 @@ pub(crate) struct TableSource {
     pub(crate) schema: SchemaRef,
     /// Columns of the file that hold intake tokens, with their value domains.
     pub(crate) tokens: BTreeMap<String, ValueDomain>,
-    /// Epoch of the intake keys that made the tokens.
+    /// Epoch of the intake key that made the tokens.
     pub(crate) intake_epoch: u32,
     /// Rows for which this is true are staged.
     pub(crate) row_filter: Option<String>,
@@ -142,7 +142,7 @@ pub(crate) async fn grant_scope(
             rows: dataset.rows,
             schema,
             tokens,
-            intake_epoch: INTAKE_EPOCH,
+            intake_epoch: dataset.intake_epoch,
             row_filter: None,
             unit: None,
         });

@@ -293,7 +293,7 @@ impl Platform {
                         (&policy.policy, &plan::known_classes(&dataset)),
                         &plan,
                         &root,
-                        plan::INTAKE_EPOCH,
+                        plan::STANDING_EPOCH,
                     )
                     .map(|rows| shown(rows, &dataset, &root))
                     .map_err(|source| Error::internal("mask a sample", source))
@@ -367,7 +367,7 @@ fn shown(
         let Some(domain) = &column.token else {
             continue;
         };
-        let key = root.scenario(&purpose, domain, plan::INTAKE_EPOCH);
+        let key = root.scenario(&purpose, domain, plan::STANDING_EPOCH);
         for row in &mut rows {
             if let Some(serde_json::Value::String(token)) = row.get_mut(&column.name) {
                 *token = key.token(token.as_bytes());

@@ -117,9 +117,9 @@ pub struct VersionManifest {
     pub source: SourceFacts,
     /// Revision and SHA-256 of the masking policy.
     pub policy: PolicyFacts,
-    /// Epoch of the intake keys.
+    /// Epoch of the intake key.
     pub epoch: u32,
-    /// Commitment of the masking root, and of the key of each token's value domain, in hexadecimal.
+    /// Commitments of the masking key (`root`) and of the intake key of this epoch (`intake`), in hexadecimal.
     pub key_commitments: BTreeMap<String, String>,
     /// The columns.
     pub columns: Vec<VersionColumn>,

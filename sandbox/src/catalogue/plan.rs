@@ -7,8 +7,9 @@ use super::dataset::DatasetFacts;
 use super::facts::{VersionColumn, version_columns};
 use crate::intake::with_declared;
 
-/// Epoch of the intake keys. Rotating it begins a new universe of tokens and unit numbers.
-pub(crate) const INTAKE_EPOCH: u32 = 1;
+/// The epoch under which the masking key itself makes what has no epoch: the numbers of privacy units, whose history is never
+/// begun anew, the labels of categories, the tokens of samples.
+pub(crate) const STANDING_EPOCH: u32 = 1;
 
 /// What is known of the columns: from the newest push, or else from names, comments and the
 /// entry's own declarations.

@@ -59,23 +59,17 @@ impl Platform {
         toml: &str,
     ) -> Result<PolicyView, Error> {
         let authorisation = self.authorise(actor, Operation::SetPolicy, Object::Platform)?;
-        if toml.len() > POLICY_BYTES_MAX {
-            return Err(Error::too_large(
-                "policy_too_large",
-                "脱敏策略过长。",
-                "the masking policy is too long.",
-            ));
-        }
-        let policy = Policy::parse(toml).map_err(|fault| refused(vec![fault]))?;
+        let policy = parsed(toml)?;
         let dataset = shortened(dataset);
-        let account = actor.account;
+        let (account, suite) = (actor.account, self.keys().suite());
         self.store()
             .act(authorisation, "set_policy", |tx| {
                 let (policy, dataset) = (policy.clone(), dataset.clone());
                 Box::pin(async move {
                     let facts = dataset_facts(tx.conn(), &dataset).await?;
                     // Inside the transaction: a push that ends meanwhile may have found more.
-                    plan::compile(&facts, &policy).map_err(refused)?;
+                    let plan = plan::compile(&facts, &policy).map_err(refused)?;
+                    plan.check_suite(suite).map_err(|fault| refused(vec![fault]))?;
                     let revision = facts.policy_revision + 1;
                     let stored_revision = document::stored_count(revision)?;
                     let (toml, sha256) = (policy.to_toml(), hex::encode(policy.digest()));
@@ -177,7 +171,19 @@ pub(crate) async fn policy_in_force(
     Ok(Some(PolicyInForce { policy, view }))
 }
 
-fn refused(faults: Vec<masking::PolicyFault>) -> Error {
+/// A policy document, read.
+pub(super) fn parsed(toml: &str) -> Result<Policy, Error> {
+    if toml.len() > POLICY_BYTES_MAX {
+        return Err(Error::too_large(
+            "policy_too_large",
+            "脱敏策略过长。",
+            "the masking policy is too long.",
+        ));
+    }
+    Policy::parse(toml).map_err(|fault| refused(vec![fault]))
+}
+
+pub(super) fn refused(faults: Vec<masking::PolicyFault>) -> Error {
     Error::invalid(
         "policy_refused",
         "脱敏策略被拒绝：它会留下可识别个人或主体的数据，或与目录不符。",

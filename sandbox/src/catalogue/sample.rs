@@ -68,7 +68,7 @@ fn shown_rows(
 
 /// The token of an invented subject: the same one in the samples of all data sets, so that samples join.
 pub(crate) fn invented_token(root: &RootKey, domain: &ValueDomain, subject: u64) -> String {
-    root.scenario("samples", domain, super::INTAKE_EPOCH)
+    root.scenario("samples", domain, super::STANDING_EPOCH)
         .token(format!("subject {subject}").as_bytes())
 }
 

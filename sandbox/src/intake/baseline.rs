@@ -15,10 +15,11 @@ use super::process::Failure;
 use super::reader::both;
 use super::store::Claim;
 use super::units::decode;
-use crate::catalogue::{DatasetFacts, INTAKE_EPOCH, dataset_facts, shortened};
+use crate::catalogue::{DatasetFacts, STANDING_EPOCH, dataset_facts, shortened};
 use crate::document;
 use crate::error::{Error, ErrorKind};
 use crate::id::VersionId;
+use crate::mask_key::{EpochKey, KeyOwner};
 use crate::objects::{ObjectArea, ObjectFile};
 use crate::platform::Platform;
 use crate::storage::storage_error;
@@ -42,6 +43,8 @@ struct ReferenceSource {
     file: ObjectFile,
     column: String,
     domain: ValueDomain,
+    /// The key that made the column's tokens.
+    key: EpochKey,
     told: bool,
 }
 
@@ -75,7 +78,7 @@ pub(crate) async fn comparison(
 
 impl Comparison {
     /// Reads the columns of other data sets, of at most `most` distinct values together; for a thread that may block.
-    pub(crate) fn load(self, root: &RootKey, most: usize) -> Result<Baseline, Error> {
+    pub(crate) fn load(self, standing: &RootKey, most: usize) -> Result<Baseline, Error> {
         let mut references = BTreeMap::new();
         let mut left = most;
         for (rule, source) in self.references {
@@ -85,7 +88,7 @@ impl Comparison {
                     None => Err(too_many(&source.column, most)),
                     Some(tokens) => {
                         left -= tokens.len();
-                        let key = root.intake(&source.domain, INTAKE_EPOCH);
+                        let key = source.key.root.intake(&source.domain, source.key.epoch);
                         Ok(Reference::new(key, tokens, source.told))
                     }
                 },
@@ -98,7 +101,7 @@ impl Comparison {
             today: self.today,
             rows: self.rows,
             shares: self.shares,
-            labels: Some(root.intake(&labels, INTAKE_EPOCH)),
+            labels: Some(standing.intake(&labels, STANDING_EPOCH)),
             references,
         })
     }
@@ -178,15 +181,18 @@ async fn source(
             ),
         )));
     };
-    let key = version.id.to_string();
-    let file = platform
-        .objects()
-        .open_file(ObjectArea::Version, &key)
+    let key = platform
+        .epoch_key(KeyOwner::Intake, version.manifest.epoch)
+        .await?;
+    let file = key
+        .vault(platform.objects())?
+        .open_file(ObjectArea::Version, &version.id.to_string())
         .await?;
     Ok(Ok(ReferenceSource {
         file,
         column: column.to_owned(),
         domain,
+        key,
         told: other.entry.provider == dataset.entry.provider,
     }))
 }

@@ -14,14 +14,15 @@ use super::push::{PushRisk, PushState};
 use super::store::{Claim, TAKEN, taken_already, universe};
 use crate::access::{SystemOperation, system};
 use crate::catalogue::{
-    DatasetFacts, INTAKE_EPOCH, PolicyFacts, PolicyView, SampleRow, SourceFacts, UniverseFacts,
-    VersionColumn, VersionManifest, dataset_facts,
+    DatasetFacts, PolicyFacts, PolicyView, SampleRow, SourceFacts, UniverseFacts, VersionColumn,
+    VersionManifest, dataset_facts,
 };
 use crate::document;
 use crate::error::Error;
 use crate::feedback::{EndedPush, follow};
 use crate::id::{FeedbackId, PushId};
 use crate::ledger::LeafDraft;
+use crate::mask_key::intake_epoch;
 use crate::objects::Stored;
 use crate::platform::Platform;
 use crate::storage::{Tx, storage_error};
@@ -46,6 +47,8 @@ pub(crate) enum Decision {
 pub(crate) struct Made {
     pub(crate) stored: Stored,
     pub(crate) policy: PolicyView,
+    /// Epoch and commitment of the intake key.
+    pub(crate) key: (u32, String),
     pub(crate) level: u8,
     pub(crate) sample: Vec<SampleRow>,
     pub(crate) columns: Vec<VersionColumn>,
@@ -114,8 +117,9 @@ async fn decide_in(
     let dataset = dataset_facts(tx.conn(), &claim.row.view.dataset).await?;
     let (state, leaf) = match &decided.decision {
         Decision::Version(made) => {
-            // A policy set meanwhile, or numbers given meanwhile, make this version one that never was.
+            // A policy set meanwhile, a key rotated meanwhile, or numbers given meanwhile, make this version one that never was.
             if made.policy.revision != dataset.policy_revision
+                || made.key.0 != intake_epoch(tx.conn()).await?
                 || !is_next(tx.conn(), &dataset, made).await?
             {
                 return requeue_in(tx, id, claim.attempt).await;
@@ -205,8 +209,8 @@ async fn insert_version(
     let failed = |source| storage_error("make a version", source);
     sqlx::query(
         "INSERT INTO dataset_versions (id, dataset_id, number, push_id, object_key, sha256, bytes, rows_total, \
-         policy_revision, level, manifest, manifest_sha256, sample, leaf, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         policy_revision, level, manifest, manifest_sha256, sample, leaf, created_at, intake_epoch) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(version.as_str())
     .bind(dataset.id.to_string())
@@ -223,6 +227,7 @@ async fn insert_version(
     .bind(document::write("make a version", &made.sample)?)
     .bind(leaf)
     .bind(created_at)
+    .bind(i64::from(manifest.epoch))
     .execute(tx.conn())
     .await
     .map_err(failed)?;
@@ -275,6 +280,7 @@ fn manifest(
     let push = &claim.row.view;
     let mut key_commitments = std::collections::BTreeMap::new();
     key_commitments.insert("root".to_owned(), root.to_owned());
+    key_commitments.insert("intake".to_owned(), made.key.1.clone());
     Ok(VersionManifest {
         dataset: push.dataset.clone(),
         number,
@@ -289,7 +295,7 @@ fn manifest(
             revision: made.policy.revision,
             sha256: made.policy.sha256.clone(),
         },
-        epoch: INTAKE_EPOCH,
+        epoch: made.key.0,
         key_commitments,
         columns: made.columns.clone(),
         unit: dataset.entry.unit.clone(),

@@ -14,7 +14,7 @@ use masking::{MaskPlan, RiskMeter, RiskReport, Suppression, Synthesiser, TokenKe
 
 use super::pipeline::{Order, Report, Stop, Verdict};
 use super::units::Numbering;
-use crate::catalogue::invented_token;
+use crate::catalogue::{STANDING_EPOCH, invented_token};
 
 /// Rows of a row group of a version file.
 const ROW_GROUP_ROWS: usize = 131_072;
@@ -24,7 +24,7 @@ const ACCEPTABLE_RISK: f64 = 0.2;
 /// What exists only when the policy covers what the first rows showed.
 pub(super) struct Masking<W: Write + Send> {
     plan: MaskPlan,
-    /// The unit's column in raw batches, and the key of its tokens.
+    /// The unit's column in raw batches, and the key of the tokens that are numbered.
     unit: Option<(usize, TokenKey)>,
     after: RiskMeter,
     writer: ArrowWriter<W>,
@@ -48,7 +48,8 @@ impl<W: Write + Send> Masking<W> {
             Some(unit) => {
                 fields.push(Field::new(review::UNIT_COLUMN, DataType::UInt32, false));
                 let index = order.entry.schema().index_of(&unit.column)?;
-                Some((index, order.root.intake(&unit.value_domain, order.epoch)))
+                let key = order.standing.intake(&unit.value_domain, STANDING_EPOCH);
+                Some((index, key))
             }
         };
         let schema = Arc::new(Schema::new(fields));
@@ -122,7 +123,7 @@ impl<W: Write + Send> Masking<W> {
             return Ok(Verdict::Quarantined);
         }
         self.writer.close()?;
-        let root = order.root;
+        let root = order.standing;
         let token = |domain: &ValueDomain, subject| invented_token(root, domain, subject);
         Ok(Verdict::Version {
             level,

@@ -22,7 +22,7 @@ use super::masked::Masking;
 use super::reader::{IntakeFault, ReadError, TextEncoding, TypedBatch, both};
 use super::residual::ResidualScan;
 use super::units::{Numbering, UnitsError};
-use crate::catalogue::CatalogueEntry;
+use crate::catalogue::{CatalogueEntry, STANDING_EPOCH};
 
 /// Rows that are looked at before the first is masked, to know the quasi-identifiers to measure.
 const LOOK_ROWS: u64 = 65_536;
@@ -32,8 +32,11 @@ pub(crate) struct Order<'a> {
     pub(crate) entry: &'a CatalogueEntry,
     /// None: everything is checked and classified, and the push waits in quarantine.
     pub(crate) policy: Option<&'a Policy>,
+    /// The root of the intake key's epoch, and the epoch.
     pub(crate) root: &'a RootKey,
     pub(crate) epoch: u32,
+    /// Numbers privacy units and makes the tokens of samples, whatever the epoch.
+    pub(crate) standing: &'a RootKey,
     pub(crate) limits: &'a IntakeLimits,
     pub(crate) seed: &'a [u8],
     /// What the quality rules compare with.
@@ -185,7 +188,10 @@ fn attempt<B: Batches, W: Write + Send>(
 ) -> Result<Verdict, Stop> {
     let looked = look(order, open()?)?;
     let survivors = survey(order, open, progress)?;
-    let plan = compile(order, &looked);
+    let plan = match compile(order, &looked) {
+        Ok(plan) => Ok(surveyed(order, plan, survivors.as_ref(), open, progress)?),
+        Err(faults) => Err(faults),
+    };
     let mut reader = open()?;
     report.encoding = reader.encoding();
     let suppression = match &plan {
@@ -208,6 +214,23 @@ fn attempt<B: Batches, W: Write + Send>(
     pass.finish(report)
 }
 
+/// The plan with what it must know of all rows, where a transform takes them together. Costs a pass of its own.
+fn surveyed<B: Batches>(
+    order: &Order<'_>,
+    plan: MaskPlan,
+    survivors: Option<&Survivors>,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    progress: &Progress,
+) -> Result<MaskPlan, Stop> {
+    let Some(mut survey) = plan.survey() else {
+        return Ok(plan);
+    };
+    each_surviving(order, survivors, open, progress, |kept| {
+        Ok(survey.observe(&plan, kept)?)
+    })?;
+    Ok(plan.surveyed(survey))
+}
+
 /// What has to be left out for the policy's k, where it lets rows be left out and so few suffice. Costs a pass of its own.
 fn suppression<B: Batches>(
     order: &Order<'_>,
@@ -219,16 +242,10 @@ fn suppression<B: Batches>(
     let Some(mut counter) = plan.class_counter() else {
         return Ok(None);
     };
-    let mut reader = open()?;
-    let mut checker = quality_checker(order, survivors.cloned())?;
-    while let Some(typed) = reader.next_batch()? {
-        let kept = checker.check(typed.first_row, &typed.batch)?.kept;
-        let (kept, _) = with_units(order, kept)?;
-        counter.observe(&plan.apply(order.root, order.epoch, &kept)?)?;
-        if progress.stop.load(Ordering::Relaxed) {
-            return Err(PipelineError::Stopped.into());
-        }
-    }
+    each_surviving(order, survivors, open, progress, |kept| {
+        counter.observe(&plan.apply(order.root, order.epoch, kept)?)?;
+        Ok(())
+    })?;
     Ok(counter.finish())
 }
 
@@ -264,7 +281,17 @@ pub(super) fn each_kept<B: Batches>(
     mut take: impl FnMut(&RecordBatch) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let survivors = survey(order, open, progress)?;
-    let mut checker = quality_checker(order, survivors)?;
+    each_surviving(order, survivors.as_ref(), open, progress, |kept| take(kept))
+}
+
+fn each_surviving<B: Batches>(
+    order: &Order<'_>,
+    survivors: Option<&Survivors>,
+    open: &mut impl FnMut() -> Result<B, ReadError>,
+    progress: &Progress,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let mut checker = quality_checker(order, survivors.cloned())?;
     let mut reader = open()?;
     while let Some(typed) = reader.next_batch()? {
         let kept = checker.check(typed.first_row, &typed.batch)?.kept;
@@ -308,7 +335,7 @@ fn with_units(
     let Some(unit) = &order.entry.unit else {
         return Ok((kept, None));
     };
-    let key = order.root.intake(&unit.value_domain, order.epoch);
+    let key = order.standing.intake(&unit.value_domain, STANDING_EPOCH);
     let index = kept.schema().index_of(&unit.column)?;
     // The key decides what is blank, so that it and the numbering never disagree.
     let tokens = key.tokenise(kept.column(index))?;

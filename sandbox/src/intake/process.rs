@@ -21,11 +21,10 @@ use super::reader::{IntakeFault, ReadError, Reader, TextEncoding, TypedBatch, bo
 use super::sink::ObjectSink;
 use super::store::{self, Claim};
 use super::units::Numbering;
-use crate::catalogue::{
-    CatalogueEntry, DatasetFacts, INTAKE_EPOCH, SampleRow, masked_rows, rows_of,
-};
+use crate::catalogue::{CatalogueEntry, DatasetFacts, SampleRow, masked_rows, rows_of};
 use crate::error::Error;
 use crate::id::{PushId, VersionId};
+use crate::mask_key::{EpochKey, KeyOwner};
 use crate::objects::{ObjectArea, ObjectFile, Stored};
 use crate::platform::Platform;
 
@@ -53,6 +52,11 @@ impl Intake {
     /// The bounds.
     pub(crate) fn limits(&self) -> &IntakeLimits {
         &self.limits
+    }
+
+    /// The time between two pushes: none is processed while it is held.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Rows checked of a push that is being processed by this node.
@@ -203,30 +207,39 @@ impl Platform {
             .open_file(ObjectArea::Raw, &claim.row.object_key)
             .await?;
         let comparison = baseline::comparison(self, claim, &dataset).await?;
+        let key = self.active_key(KeyOwner::Intake).await?;
+        let (epoch, commitment) = (key.epoch, key.commitment().to_owned());
+        let vault = key.vault(self.objects())?;
         let (sink, pieces) = ObjectSink::new();
         let work = Work {
             file,
             entry: dataset.entry.clone(),
             manifest: claim.row.view.manifest.clone(),
             policy: policy.map(|policy| policy.policy),
-            root: self.keys().mask_root(),
+            standing: self.keys().mask_root(),
+            intake: key,
             limits: Arc::clone(&self.intake().limits),
             version: claim.planned,
             numbering,
             comparison,
             progress: Arc::clone(progress),
         };
-        let key = claim.planned.to_string();
+        let name = claim.planned.to_string();
         let run = tokio::task::spawn_blocking(move || work.run(sink));
-        let (stored, done) = tokio::join!(
-            self.objects().put_stream(ObjectArea::Version, &key, pieces),
-            run
-        );
+        let (stored, done) =
+            tokio::join!(vault.put_stream(ObjectArea::Version, &name, pieces), run);
         let done = done.map_err(|source| Error::internal("process a push", source))??;
         let decision = match done.made {
             Some(rows) => {
                 let policy = policy_view.ok_or(Failure::Overtaken)?;
-                self.make(&dataset, claim, rows, stored?, policy).await?
+                self.make(
+                    &dataset,
+                    claim,
+                    rows,
+                    stored?,
+                    (policy, (epoch, commitment)),
+                )
+                .await?
             }
             None if done.quarantined => Decision::Quarantined,
             None => Decision::Rejected,
@@ -249,7 +262,7 @@ impl Platform {
         claim: &Claim,
         rows: MaskedRows,
         stored: Stored,
-        policy: crate::catalogue::PolicyView,
+        (policy, key): (crate::catalogue::PolicyView, (u32, String)),
     ) -> Result<Decision, Failure> {
         let segment = match &dataset.entry.unit {
             Some(unit) if rows.numbering.added() > 0 => {
@@ -268,6 +281,7 @@ impl Platform {
         Ok(Decision::Version(Box::new(Made {
             stored,
             policy,
+            key,
             level: rows.level,
             sample: rows.sample,
             columns: rows.columns,
@@ -315,7 +329,10 @@ struct Work {
     entry: CatalogueEntry,
     manifest: PushManifest,
     policy: Option<Policy>,
-    root: RootKey,
+    /// Numbers, labels and samples.
+    standing: RootKey,
+    /// Tokens and masks.
+    intake: EpochKey,
     limits: Arc<IntakeLimits>,
     version: VersionId,
     numbering: Numbering,
@@ -342,13 +359,14 @@ impl Work {
     fn run(mut self, mut sink: ObjectSink) -> Result<Done, Failure> {
         let baseline = self
             .comparison
-            .load(&self.root, self.limits.reference_tokens_max)?;
+            .load(&self.standing, self.limits.reference_tokens_max)?;
         let seed = self.version.to_string();
         let order = Order {
             entry: &self.entry,
             policy: self.policy.as_ref(),
-            root: &self.root,
-            epoch: INTAKE_EPOCH,
+            root: &self.intake.root,
+            epoch: self.intake.epoch,
+            standing: &self.standing,
             limits: &self.limits,
             seed: seed.as_bytes(),
             baseline: &baseline,
@@ -405,9 +423,9 @@ impl Work {
                 order.entry,
                 &manifest.sample,
                 (policy, &report.classes),
-                &plan,
-                &self.root,
-                INTAKE_EPOCH,
+                &plan.clone().alone(),
+                &self.intake.root,
+                self.intake.epoch,
             )
             .map_err(failed)?;
         }

@@ -10,7 +10,9 @@ use super::push::PushState;
 use super::row::{PushRow, push_row};
 use super::units::Numbering;
 use crate::access::{SystemOperation, system};
-use crate::catalogue::{DatasetFacts, INTAKE_EPOCH, PolicyInForce, dataset_facts, policy_in_force};
+use crate::catalogue::{
+    DatasetFacts, PolicyInForce, STANDING_EPOCH, dataset_facts, policy_in_force,
+};
 use crate::document;
 use crate::error::Error;
 use crate::id::{PushId, VersionId};
@@ -27,9 +29,10 @@ pub(crate) struct Claim {
     pub(crate) planned: VersionId,
 }
 
-/// The universe that units of a value domain are numbered in.
+/// The universe that units of a value domain are numbered in. It outlives every epoch of the intake key, for what left is compared
+/// with what left before.
 pub(crate) fn universe(domain: &ValueDomain) -> String {
-    format!("{domain}@{INTAKE_EPOCH}")
+    format!("{domain}@{STANDING_EPOCH}")
 }
 
 /// The object of a version's new unit numbers.

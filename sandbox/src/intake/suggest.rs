@@ -12,7 +12,7 @@ use super::reader::{Reader, both};
 use super::row::{PushRow, push_row};
 use super::{IntakeFault, IntakeLimits};
 use crate::access::{Actor, Object, Operation};
-use crate::catalogue::{CatalogueEntry, INTAKE_EPOCH, compile_policy, known_classes};
+use crate::catalogue::{CatalogueEntry, STANDING_EPOCH, compile_policy, known_classes};
 use crate::document;
 use crate::error::Error;
 use crate::id::{DatasetId, PushId};
@@ -121,7 +121,8 @@ impl Search {
             entry: &self.entry,
             policy: None,
             root: &self.root,
-            epoch: INTAKE_EPOCH,
+            epoch: STANDING_EPOCH,
+            standing: &self.root,
             limits: &self.limits,
             seed: b"",
             baseline: &baseline,

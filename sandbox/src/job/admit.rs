@@ -141,6 +141,7 @@ impl Platform {
             }),
             Ok((tables, plan)) => {
                 let inputs = pinned(&ground, &tables)?;
+                joinable(&inputs)?;
                 let scope = job_scope(&ground, &request.program);
                 let grant = ground.grant;
                 Ok(Answer::Admitted(Box::new(Admitted {
@@ -361,6 +362,7 @@ fn stored_input(
         object_key: source.object_key.clone(),
         row_filter: source.row_filter.clone(),
         tokens,
+        intake_epoch: source.intake_epoch,
     }
 }
 
@@ -537,6 +539,36 @@ fn admit_output(output: &[OutputColumn], findings: &mut Vec<Finding>) {
             ));
         }
     }
+}
+
+/// Tokens of two epochs of the intake key have nothing in common: a join over them would find nobody, and say nothing of it.
+fn joinable(inputs: &[StoredInput]) -> Result<(), Error> {
+    let tokens = inputs.iter().filter(|input| !input.tokens.is_empty());
+    let newest = tokens.clone().map(|input| input.intake_epoch).max();
+    let stale: Vec<&StoredInput> = tokens
+        .filter(|input| Some(input.intake_epoch) != newest)
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = stale
+        .iter()
+        .map(|input| input.pinned.table.as_str())
+        .collect();
+    let names = names.join(", ");
+    let newest = newest.unwrap_or_default();
+    Err(Error::conflict(
+        "intake_epochs_differ",
+        format!("接收密钥已轮换（周期 {newest}），这些表仍是旧周期的假名，不能连接：{names}。"),
+        format!(
+            "the intake key was rotated (epoch {newest}), and these tables still hold tokens of an earlier epoch, which do not join: \
+             {names}."
+        ),
+    )
+    .with_remedy(
+        "公共数据集由运营方重新推送；非公共数据由本主体重新上传（egret private upload）。",
+        "the operator has to push the data sets again; private data sets are uploaded again by the tenant (egret private upload).",
+    ))
 }
 
 fn refuse(rule: &str, subject: &str, reason: (&str, &str), remedy: (&str, &str)) -> Finding {

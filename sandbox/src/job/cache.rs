@@ -60,6 +60,22 @@ impl StagedCache {
         Ok(file)
     }
 
+    /// Lets go of every file whose key begins so.
+    pub(crate) fn forget(&self, prefix: &str) {
+        let mut inner = self.lock();
+        let gone: Vec<String> = inner
+            .files
+            .keys()
+            .filter(|key| key.starts_with(prefix))
+            .cloned()
+            .collect();
+        for key in gone {
+            if let Some(entry) = inner.files.remove(&key) {
+                inner.bytes -= entry.file.bytes;
+            }
+        }
+    }
+
     fn find(&self, key: &str) -> Option<SealedFile> {
         let mut inner = self.lock();
         inner.clock += 1;
@@ -147,6 +163,18 @@ mod tests {
         fill(&cache, "large", 101, &made).await;
         assert!(cache.lock().bytes <= 100);
         assert!(cache.find("large").is_none(), "larger than the cache");
+    }
+
+    #[tokio::test]
+    async fn what_begins_with_a_prefix_is_let_go_of() {
+        let (cache, made) = (StagedCache::new(100), AtomicU32::new(0));
+        for key in ["scn_1/a", "scn_1/b", "scn_2/a"] {
+            fill(&cache, key, 10, &made).await;
+        }
+        cache.forget("scn_1/");
+        assert_eq!(cache.lock().bytes, 10);
+        assert!(cache.find("scn_1/a").is_none() && cache.find("scn_1/b").is_none());
+        assert!(cache.find("scn_2/a").is_some());
     }
 
     #[tokio::test]

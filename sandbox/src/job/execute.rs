@@ -17,6 +17,7 @@ use super::view::{Mode, Program};
 use super::{result_type, sample};
 use crate::document;
 use crate::error::Error;
+use crate::mask_key::KeyUsed;
 use crate::meter::{Meter, Steps};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
@@ -55,6 +56,14 @@ impl Execution {
     }
 }
 
+/// What ran, and the keys of the tokens that it saw.
+#[derive(Clone, Copy)]
+struct Ran<'a> {
+    execution: &'a Execution,
+    completed: &'a Completed,
+    keys: &'a [KeyUsed],
+}
+
 impl Platform {
     /// Runs what was leased, has the output inspected, and settles what follows.
     pub(crate) async fn execute(
@@ -64,7 +73,7 @@ impl Platform {
     ) -> Result<RunEnd, Error> {
         let begun = Instant::now();
         let execution = self.execution(leased).await?;
-        let inputs = self.staged_inputs(&leased.job, &leased.inputs).await?;
+        let (inputs, keys) = self.staged_inputs(&leased.job, &leased.inputs).await?;
         let order = Order {
             program: execution.program.clone(),
             inputs,
@@ -84,8 +93,12 @@ impl Platform {
             (Outcome::Finished, Some(output)) => {
                 let output = SealedFile::new(output)
                     .map_err(|source| Error::internal("seal an output", source))?;
-                self.decide(leased, &execution, &completed, output, begun, stop)
-                    .await
+                let ran = Ran {
+                    execution: &execution,
+                    completed: &completed,
+                    keys: &keys,
+                };
+                self.decide(leased, &ran, output, begun, stop).await
             }
             (outcome, _) => {
                 self.whole_step(begun, &execution).await;
@@ -205,12 +218,16 @@ impl Platform {
     async fn decide(
         &self,
         leased: &Leased,
-        execution: &Execution,
-        completed: &Completed,
+        ran: &Ran<'_>,
         output: SealedFile,
         begun: Instant,
         stop: watch::Receiver<bool>,
     ) -> Result<RunEnd, Error> {
+        let Ran {
+            execution,
+            completed,
+            keys,
+        } = *ran;
         for _ in 0..INSPECTIONS_MAX {
             let histories = match execution.mode {
                 Mode::Production => self.egress_history(&execution.universes).await?,
@@ -246,6 +263,7 @@ impl Platform {
                 inspection: &inspection,
                 output: &execution.output,
                 completed,
+                keys,
                 histories: &histories,
             };
             match self.settle(&decided).await? {

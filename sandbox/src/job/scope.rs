@@ -55,6 +55,14 @@ pub(crate) struct StoredInput {
     pub(crate) row_filter: Option<String>,
     /// Columns among those read that hold intake tokens, with their value domains.
     pub(crate) tokens: BTreeMap<String, String>,
+    /// Epoch of the intake key that made them, and under which the file is kept.
+    #[serde(default = "first_epoch")]
+    pub(crate) intake_epoch: u32,
+}
+
+/// Jobs from before there were epochs say none.
+fn first_epoch() -> u32 {
+    1
 }
 
 impl StoredInput {

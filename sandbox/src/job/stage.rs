@@ -1,6 +1,6 @@
 //! Staging: the files that a run may see, made once for each content and kept sealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt32Array};
@@ -23,6 +23,7 @@ use crate::catalogue::{SampleRow, VersionManifest, version_schema};
 use crate::document;
 use crate::error::Error;
 use crate::id::ScenarioId;
+use crate::mask_key::{EpochKey, KeyOwner, KeyUsed, require_active, used};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::storage::storage_error;
@@ -30,19 +31,25 @@ use crate::storage::storage_error;
 /// Rows of a tenant's private data set that a sample run sees.
 const SAMPLE_ROWS_MAX: usize = 1_000;
 /// Raised when the way of staging changes, so that files made the old way are not taken for new ones.
-const STAGING_VERSION: u32 = 1;
+const STAGING_VERSION: u32 = 2;
 
 impl Platform {
-    /// The files of a job, in the order of its inputs.
+    /// The files of a job, in the order of its inputs, under the scenario's key as it is now.
     pub(crate) async fn staged_inputs(
         &self,
         job: &JobRow,
         inputs: &[StoredInput],
-    ) -> Result<Vec<Input>, Error> {
+    ) -> Result<(Vec<Input>, Vec<KeyUsed>), Error> {
         let mode = Mode::parse(&job.mode).unwrap_or_default();
+        let owner = KeyOwner::Scenario(
+            job.scenario
+                .parse()
+                .map_err(|source| Error::internal("stage a table", source))?,
+        );
+        let key = self.active_key(owner).await?;
         let mut files = Vec::with_capacity(inputs.len());
         for input in inputs {
-            let file = self.staged(job, input, mode).await?;
+            let file = self.staged(job, input, mode, (owner, &key)).await?;
             files.push(Input {
                 name: input.pinned.table.clone(),
                 file: file.file,
@@ -50,7 +57,19 @@ impl Platform {
                 format: InputFormat::Parquet,
             });
         }
-        Ok(files)
+        let epochs: BTreeSet<(KeyOwner, u32)> = inputs
+            .iter()
+            .filter(|input| !input.tokens.is_empty())
+            .map(|input| (KeyOwner::Intake, input.intake_epoch))
+            .chain([(owner, key.epoch)])
+            .collect();
+        let used = self
+            .store()
+            .read("keys of a run", |conn| {
+                Box::pin(async move { used(conn, epochs).await })
+            })
+            .await?;
+        Ok((files, used))
     }
 
     async fn staged(
@@ -58,20 +77,22 @@ impl Platform {
         job: &JobRow,
         input: &StoredInput,
         mode: Mode,
+        (owner, key): (KeyOwner, &EpochKey),
     ) -> Result<SealedFile, Error> {
-        let key = staging_key(job, input, mode)?;
+        let name = staging_key(job, input, mode, key)?;
+        let object = format!("{}/{name}", job.scenario);
         self.node()
             .staged
-            .file(&key, || async {
-                let object = format!("{}/{key}", job.scenario);
-                let bytes = if self.objects().exists(ObjectArea::Staged, &object).await? {
-                    self.objects().get(ObjectArea::Staged, &object).await?
+            .file(&object, || async {
+                // Kept under the scenario's key: with it ends whatever copy of them there is.
+                let vault = key.vault(self.objects())?;
+                let bytes = if vault.exists(ObjectArea::Staged, &object).await? {
+                    vault.get(ObjectArea::Staged, &object).await?
                 } else {
-                    let bytes = self.stage(job, input, mode).await?;
-                    self.objects()
-                        .put(ObjectArea::Staged, &object, &bytes)
+                    let bytes = self.stage(job, input, mode, key).await?;
+                    vault.put(ObjectArea::Staged, &object, &bytes).await?;
+                    self.still_in_force(job, &object, (owner, key.epoch))
                         .await?;
-                    self.still_in_force(job, &object).await?;
                     bytes
                 };
                 SealedFile::new(&bytes)
@@ -80,16 +101,23 @@ impl Platform {
             .await
     }
 
-    /// Makes a staged file from what intake wrote. The masking root is used here and goes no further.
-    async fn stage(&self, job: &JobRow, input: &StoredInput, mode: Mode) -> Result<Vec<u8>, Error> {
-        let order = self.stage_order(job, input, mode)?;
+    /// Makes a staged file from what intake wrote. The scenario's key is used here and goes no further.
+    async fn stage(
+        &self,
+        job: &JobRow,
+        input: &StoredInput,
+        mode: Mode,
+        key: &EpochKey,
+    ) -> Result<Vec<u8>, Error> {
+        let order = stage_order(job, input, mode, key)?;
         let failed = |source: StageError| Error::internal("stage a table", source);
         if mode == Mode::Sample && !input.pinned.private {
             let batch = self.sample_batch(input).await?;
             return blocking(move || stage_batch_of(&batch, &order).map_err(failed)).await;
         }
-        let version = self
-            .objects()
+        let intake = self.epoch_key(KeyOwner::Intake, input.intake_epoch).await?;
+        let version = intake
+            .vault(self.objects())?
             .get(ObjectArea::Version, &input.object_key)
             .await?;
         if document::sha256(&version) != input.sha256() {
@@ -101,51 +129,31 @@ impl Platform {
         blocking(move || stage_parquet(Bytes::from(version), &order).map_err(failed)).await
     }
 
-    fn stage_order(
+    /// Takes back what was staged while its scenario or its key ended. A revocation moves the epoch first, and a rotation or a
+    /// destruction the key, and removes the files it finds then, so a file is either found there or taken back here.
+    async fn still_in_force(
         &self,
         job: &JobRow,
-        input: &StoredInput,
-        mode: Mode,
-    ) -> Result<StageOrder, Error> {
-        let failed = |source: &'static str| Error::internal("stage a table", source);
-        let epoch =
-            u32::try_from(job.scenario_epoch).map_err(|_| failed("an epoch that is none"))?;
-        let root = self.keys().mask_root();
-        let mut tokens = BTreeMap::new();
-        for (column, domain) in &input.tokens {
-            let domain =
-                ValueDomain::parse(domain).map_err(|_| failed("a value domain that is none"))?;
-            tokens.insert(column.clone(), root.scenario(&job.scenario, &domain, epoch));
-        }
-        let private_sample = mode == Mode::Sample && input.pinned.private;
-        Ok(StageOrder {
-            columns: input.pinned.columns.clone(),
-            tokens,
-            row_filter: input.row_filter.clone(),
-            control: input.pinned.control,
-            rows_max: private_sample.then_some(SAMPLE_ROWS_MAX),
-        })
-    }
-
-    /// Takes back what was staged while its scenario ended. A revocation moves the epoch first and removes the files it finds
-    /// then, so a file is either found there or taken back here.
-    async fn still_in_force(&self, job: &JobRow, object: &str) -> Result<(), Error> {
+        object: &str,
+        (owner, key_epoch): (KeyOwner, u32),
+    ) -> Result<(), Error> {
         let scenario = job.scenario.clone();
-        let epoch = self
+        let (epoch, key) = self
             .store()
             .read("read an epoch", move |conn| {
                 Box::pin(async move {
                     let failed = |source| storage_error("read an epoch", source);
                     let row = sqlx::query("SELECT epoch FROM scenarios WHERE id = $1")
                         .bind(scenario)
-                        .fetch_one(conn)
+                        .fetch_one(&mut *conn)
                         .await
                         .map_err(failed)?;
-                    row.try_get::<i64, _>(0).map_err(failed)
+                    let key = require_active(conn, owner).await.ok();
+                    Ok((row.try_get::<i64, _>(0).map_err(failed)?, key))
                 })
             })
             .await?;
-        if epoch == job.scenario_epoch {
+        if epoch == job.scenario_epoch && key.is_some_and(|key| key.epoch == key_epoch) {
             return Ok(());
         }
         self.objects().delete(ObjectArea::Staged, object).await?;
@@ -156,10 +164,12 @@ impl Platform {
         ))
     }
 
-    /// Removes what was staged for a scenario that has ended: no run can ask for it any more, and its
-    /// tokens are of an epoch that is over.
+    /// Removes what was staged for a scenario that has ended, or whose key has: no run can ask for it any more, and its
+    /// tokens are of an epoch that is over. Other nodes drop theirs from memory as room is needed; they name the epoch, so no run
+    /// is given them.
     pub(crate) async fn forget_staged(&self, scenario: ScenarioId) {
         let prefix = format!("{scenario}/");
+        self.node().staged.forget(&prefix);
         let failed = |error: &Error| {
             tracing::warn!(scenario.id = %scenario, %error, "staged files could not be removed");
         };
@@ -219,12 +229,42 @@ fn batch_of(rows: &[SampleRow], schema: SchemaRef) -> Result<RecordBatch, ArrowE
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
+fn stage_order(
+    job: &JobRow,
+    input: &StoredInput,
+    mode: Mode,
+    key: &EpochKey,
+) -> Result<StageOrder, Error> {
+    let failed = |source: &'static str| Error::internal("stage a table", source);
+    let mut tokens = BTreeMap::new();
+    for (column, domain) in &input.tokens {
+        let domain =
+            ValueDomain::parse(domain).map_err(|_| failed("a value domain that is none"))?;
+        let key = key.root.scenario(&job.scenario, &domain, key.epoch);
+        tokens.insert(column.clone(), key);
+    }
+    let private_sample = mode == Mode::Sample && input.pinned.private;
+    Ok(StageOrder {
+        columns: input.pinned.columns.clone(),
+        tokens,
+        row_filter: input.row_filter.clone(),
+        control: input.pinned.control,
+        rows_max: private_sample.then_some(SAMPLE_ROWS_MAX),
+    })
+}
+
 /// The name of a staged file: everything that its bytes depend on.
-fn staging_key(job: &JobRow, input: &StoredInput, mode: Mode) -> Result<String, Error> {
+fn staging_key(
+    job: &JobRow,
+    input: &StoredInput,
+    mode: Mode,
+    key: &EpochKey,
+) -> Result<String, Error> {
     let content = json!({
         "staging": STAGING_VERSION,
         "scenario": job.scenario,
         "epoch": job.scenario_epoch,
+        "key": key.commitment(),
         "source": input.sha256(),
         "version": input.pinned.version,
         "columns": input.pinned.columns,

@@ -16,6 +16,7 @@ use crate::document;
 use crate::error::Error;
 use crate::id::{JobId, ReleaseId, RunId};
 use crate::ledger::LeafDraft;
+use crate::mask_key::{KeyOwner, require_active};
 use crate::node::no_workers;
 use crate::platform::Platform;
 use crate::storage::Tx;
@@ -181,6 +182,8 @@ async fn submit(
             "the scenario has just changed; submit the job again.",
         ));
     }
+    // Said now and not when it runs: without its key a scenario stages nothing.
+    require_active(tx.conn(), KeyOwner::Scenario(grant.scenario)).await?;
     if rows::active_of(tx.conn(), &job.organisation).await? >= RUNS_ACTIVE_MAX {
         return Err(too_many_runs());
     }

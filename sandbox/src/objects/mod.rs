@@ -166,6 +166,19 @@ impl ObjectVault {
         })
     }
 
+    /// The same store, with data keys that another key wraps: what is written there opens under that key alone.
+    ///
+    /// # Errors
+    /// Never for a key of this length.
+    pub(crate) fn under(&self, key: &[u8; 32]) -> Result<Self, Error> {
+        let kek = KeyEncryptionKey::new(key)
+            .map_err(|source| Error::internal("read the objects' key", source))?;
+        Ok(Self {
+            kek: Arc::new(kek),
+            ..self.clone()
+        })
+    }
+
     /// Whether a remote store lets the platform write and delete, before anything depends on it.
     ///
     /// # Errors

@@ -244,5 +244,8 @@ async fn a_ledger_is_anchored_without_being_asked() {
     platform.close().await;
     let size = std::fs::read_to_string(&anchor).unwrap();
     let size: u64 = size.split(' ').next().unwrap().parse().unwrap();
-    assert_eq!(size, 5, "keys, organisation, three accounts");
+    assert_eq!(
+        size, 6,
+        "keys, organisation, three accounts, the first epoch of the intake key"
+    );
 }

@@ -7,12 +7,13 @@ use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use masking::{RootKey, TokenKey};
+use masking::TokenKey;
 use review::{Finding, Severity};
 
-use crate::catalogue::{Column, INTAKE_EPOCH, PrivacyUnit, arrow_schema};
+use crate::catalogue::{Column, PrivacyUnit, arrow_schema};
 use crate::error::Error;
 use crate::intake::{DataFormat, IntakeLimits, ObjectSink, ReadError, Reader, both};
+use crate::mask_key::EpochKey;
 use crate::objects::ObjectFile;
 
 /// Problems that an answer names.
@@ -24,7 +25,7 @@ pub(super) fn convert(
     format: DataFormat,
     columns: &[Column],
     unit: Option<&PrivacyUnit>,
-    root: &RootKey,
+    intake: &EpochKey,
     limits: &IntakeLimits,
     mut sink: ObjectSink,
 ) -> Result<u64, Error> {
@@ -33,7 +34,7 @@ pub(super) fn convert(
         let index = columns
             .iter()
             .position(|column| column.name == unit.column)?;
-        Some((index, root.intake(&unit.value_domain, INTAKE_EPOCH)))
+        Some((index, intake.root.intake(&unit.value_domain, intake.epoch)))
     });
     let failed = |source| Error::internal("write private data", source);
     let properties = WriterProperties::builder()

@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::id::{GrantId, OrganisationId, PrivateDatasetId};
 use crate::intake::{DataFormat, ObjectSink, both, bounded};
 use crate::ledger::LeafDraft;
+use crate::mask_key::{KeyOwner, intake_epoch};
 use crate::objects::{ObjectArea, Stored};
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
@@ -71,6 +72,8 @@ pub struct PrivateDatasetView {
     pub rows: Option<u64>,
     /// SHA-256 of the file as kept, before encryption.
     pub sha256: Option<String>,
+    /// Epoch of the intake key that made its tokens.
+    pub intake_epoch: Option<u32>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its data arrived.
@@ -86,6 +89,8 @@ pub(crate) struct PrivateDataset {
     pub(crate) sha256: String,
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
+    /// Epoch of the intake key that made its tokens.
+    pub(crate) intake_epoch: u32,
     view: PrivateDatasetView,
 }
 
@@ -199,7 +204,7 @@ impl Platform {
             Err(error) => Err(error),
         };
         self.erase_raw(&key).await;
-        let (stored, rows) = written?;
+        let (stored, rows, epoch) = written?;
         let grant = dataset.view.grant;
         let kept = self
             .store()
@@ -208,18 +213,22 @@ impl Platform {
                 Box::pin(async move {
                     let now = tx.now();
                     active_grant(tx.conn(), actor.organisation, grant, now).await?;
+                    if intake_epoch(tx.conn()).await? != epoch {
+                        return Err(key_rotated());
+                    }
                     // Read again: a delete or another upload may have come first.
                     let before = by_id(tx.conn(), id).await?.object_key;
                     let sha256 = hex::encode(stored.sha256);
                     sqlx::query(
                         "UPDATE private_datasets SET object_key = $1, sha256 = $2, bytes = $3, rows_total = $4, \
-                         written_at = $5 WHERE id = $6",
+                         written_at = $5, intake_epoch = $6 WHERE id = $7",
                     )
                     .bind(key.as_str())
                     .bind(sha256.as_str())
                     .bind(document::stored_count(stored.bytes)?)
                     .bind(document::stored_count(rows)?)
                     .bind(tx.now_micros())
+                    .bind(i64::from(epoch))
                     .bind(id.to_string())
                     .execute(tx.conn())
                     .await
@@ -311,26 +320,34 @@ impl Platform {
             .await
     }
 
-    /// Reads the raw upload and writes what is kept; says how many rows.
+    /// Reads the raw upload and writes what is kept; says how many rows, and the epoch of the key that made the tokens.
     async fn tokenised(
         &self,
         dataset: &PrivateDataset,
         key: &str,
         format: DataFormat,
-    ) -> Result<(Stored, u64), Error> {
+    ) -> Result<(Stored, u64, u32), Error> {
         let file = self.objects().open_file(ObjectArea::Raw, key).await?;
         let (sink, pieces) = ObjectSink::new();
         let (columns, unit) = (dataset.view.columns.clone(), dataset.view.unit.clone());
-        let root = self.keys().mask_root();
+        let intake = self.active_key(KeyOwner::Intake).await?;
+        let (vault, epoch) = (intake.vault(self.objects())?, intake.epoch);
         let limits = self.intake().limits().clone();
-        let work = move || convert(file, format, &columns, unit.as_ref(), &root, &limits, sink);
+        let work = move || {
+            convert(
+                file,
+                format,
+                &columns,
+                unit.as_ref(),
+                &intake,
+                &limits,
+                sink,
+            )
+        };
         let run = tokio::task::spawn_blocking(work);
-        let (stored, rows) = tokio::join!(
-            self.objects().put_stream(ObjectArea::Version, key, pieces),
-            run
-        );
+        let (stored, rows) = tokio::join!(vault.put_stream(ObjectArea::Version, key, pieces), run);
         let rows = rows.map_err(|source| Error::internal("read private data", source))??;
-        Ok((stored?, rows))
+        Ok((stored?, rows, epoch))
     }
 
     async fn erase_private(&self, key: &str) {
@@ -388,6 +405,8 @@ fn stored_row(row: &AnyRow) -> Result<PrivateDataset, Error> {
         document::text(row, "sha256")?,
         document::count(row, "rows_total")?,
     );
+    let intake_epoch = u32::try_from(document::integer(row, "intake_epoch")?)
+        .map_err(|source| Error::internal("read a private data set", source))?;
     let view = PrivateDatasetView {
         id: document::id(row, "id")?,
         grant: document::id(row, "grant_id")?,
@@ -397,6 +416,7 @@ fn stored_row(row: &AnyRow) -> Result<PrivateDataset, Error> {
         unit: document::column(row, "unit")?,
         rows: written.then_some(rows),
         sha256: written.then(|| sha256.clone()),
+        intake_epoch: written.then_some(intake_epoch),
         created_at: timestamp(document::integer(row, "created_at")?),
         written_at: written.then(|| timestamp(written_at)),
     };
@@ -407,8 +427,18 @@ fn stored_row(row: &AnyRow) -> Result<PrivateDataset, Error> {
         sha256,
         bytes: document::count(row, "bytes")?,
         rows,
+        intake_epoch,
         view,
     })
+}
+
+fn key_rotated() -> Error {
+    Error::conflict(
+        "key_rotated",
+        "上传期间接收密钥已轮换，数据未保存。",
+        "the intake key was rotated during the upload; the data were not kept.",
+    )
+    .with_remedy("重新上传。", "upload them again.")
 }
 
 fn name_taken() -> Error {

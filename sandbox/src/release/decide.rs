@@ -18,6 +18,7 @@ use crate::job::rows::{self as job_rows, Settlement};
 use crate::job::view::PinnedInput;
 use crate::job::{Leased, Mode, ReleaseState, RunState, lease_lost};
 use crate::ledger::LeafDraft;
+use crate::mask_key::KeyUsed;
 use crate::meter::{self, Meter};
 use crate::objects::ObjectArea;
 use crate::platform::Platform;
@@ -32,6 +33,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) inspection: &'a Inspection,
     pub(crate) output: &'a [OutputColumn],
     pub(crate) completed: &'a Completed,
+    /// The keys of the tokens that the run saw.
+    pub(crate) keys: &'a [KeyUsed],
     pub(crate) histories: &'a Histories,
 }
 
@@ -167,6 +170,7 @@ fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error
         inspection,
         completed,
         output,
+        keys,
         ..
     } = decided;
     let (run, job) = (&leased.run, &leased.job);
@@ -181,6 +185,7 @@ fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error
         job,
         scope: &leased.scope,
         inputs: &inputs,
+        keys,
         output,
         inspection,
         layers: &completed.layers,

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::job::rows::JobRow;
 use crate::job::scope::JobScope;
 use crate::job::view::PinnedInput;
+use crate::mask_key::KeyUsed;
 use crate::meter::Meter;
 
 /// What a decision rests on, beside the job itself.
@@ -19,6 +20,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) job: &'a JobRow,
     pub(crate) scope: &'a JobScope,
     pub(crate) inputs: &'a [PinnedInput],
+    pub(crate) keys: &'a [KeyUsed],
     pub(crate) output: &'a [OutputColumn],
     pub(crate) inspection: &'a Inspection,
     pub(crate) layers: &'a [LayerReport],
@@ -34,6 +36,7 @@ pub(crate) fn document(findings: &Findings<'_>) -> Result<(String, String), Erro
         job,
         scope,
         inputs,
+        keys,
         output,
         inspection,
         layers,
@@ -63,6 +66,7 @@ pub(crate) fn document(findings: &Findings<'_>) -> Result<(String, String), Erro
             "modules": scope.modules,
         },
         "inputs": inputs,
+        "keys": keys,
         "rules": rules(&scope.rules),
         "output": {
             "columns": output,

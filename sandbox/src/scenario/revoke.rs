@@ -9,6 +9,7 @@ use crate::document;
 use crate::error::Error;
 use crate::id::ScenarioId;
 use crate::ledger::LeafDraft;
+use crate::mask_key::KeyOwner;
 use crate::platform::Platform;
 use crate::storage::{Tx, storage_error};
 
@@ -72,6 +73,7 @@ async fn revoke(tx: &mut Tx, id: ScenarioId, reason: &str) -> Result<((), LeafDr
         .execute(tx.conn())
         .await
         .map_err(failed)?;
+    crate::mask_key::retire(tx, KeyOwner::Scenario(id)).await?;
     let grants = crate::application::end_grants(tx.conn(), id, reason).await?;
     crate::release::revoke_effects(tx, id).await?;
     let detail = json!({ "reason": reason, "grants": grants });

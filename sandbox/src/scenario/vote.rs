@@ -10,7 +10,9 @@ use crate::catalogue::shortened;
 use crate::document;
 use crate::error::Error;
 use crate::id::ScenarioId;
+use crate::keys::Keys;
 use crate::ledger::LeafDraft;
+use crate::mask_key::{FreshKey, KeyOwner, begin_epoch};
 use crate::platform::Platform;
 use crate::storage::{Tx, storage_error};
 
@@ -49,10 +51,13 @@ impl Platform {
                 "the comment is too long.",
             ));
         }
+        let fresh = FreshKey::new(self.clock(), self.entropy());
+        let keys = self.keys_handle();
         self.store()
             .act(authorisation, "vote_scenario", |tx| {
                 let (actor, vote) = (actor.clone(), vote.clone());
-                Box::pin(async move { cast(tx, &actor, id, &vote).await })
+                let (keys, fresh) = (keys.clone(), fresh.clone());
+                Box::pin(async move { cast(tx, &actor, id, &vote, (&keys, &fresh)).await })
             })
             .await?;
         self.scenario_view(id).await
@@ -64,6 +69,7 @@ async fn cast(
     actor: &Actor,
     id: ScenarioId,
     vote: &Vote,
+    (keys, fresh): (&Keys, &FreshKey),
 ) -> Result<((), LeafDraft), Error> {
     let found = version(tx.conn(), id, None).await?;
     if found.organisation == actor.organisation {
@@ -108,19 +114,23 @@ async fn cast(
     };
     let state = found.state.after(event)?;
     store(tx, actor, &found, vote).await?;
-    let epoch = match state {
-        ScenarioState::Approved => approve(tx, &found).await?,
-        _ => {
-            row::set_state(tx.conn(), id, found.number, state).await?;
-            found.epoch
-        }
-    };
-    let detail = json!({
+    let mut detail = json!({
         "approve": vote.approve,
         "evidence": evidence.digest,
         "comment": shortened(&vote.comment),
         "state": state.as_str(),
     });
+    let epoch = match state {
+        ScenarioState::Approved => {
+            let begun = begin_epoch(tx, keys, KeyOwner::Scenario(id), fresh).await?;
+            detail["key"] = json!({ "epoch": begun.epoch, "commitment": begun.commitment });
+            approve(tx, &found).await?
+        }
+        _ => {
+            row::set_state(tx.conn(), id, found.number, state).await?;
+            found.epoch
+        }
+    };
     let kind = if state == ScenarioState::Approved {
         "scenario.approve"
     } else {

@@ -6,7 +6,7 @@ use super::{Backend, storage_error};
 use crate::error::Error;
 
 /// The steps in order; a step that was published is never changed.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     (
         "0001_foundation",
         include_str!("../../migrations/0001_foundation.sql"),
@@ -36,6 +36,7 @@ const STEPS: [(&str, &str); 8] = [
         "0008_spill",
         include_str!("../../migrations/0008_spill.sql"),
     ),
+    ("0009_keys", include_str!("../../migrations/0009_keys.sql")),
 ];
 
 /// Applies the steps that are missing.

@@ -197,6 +197,20 @@ impl Store {
         }
     }
 
+    /// Lets the database forget what was deleted from a table: what a row held a moment ago may still stand in its files. Best effort.
+    pub(crate) async fn forget_deleted(&self, table: &'static str) {
+        let sql = match self.backend {
+            Backend::Sqlite => "PRAGMA wal_checkpoint(TRUNCATE)".to_owned(),
+            Backend::Postgres => format!("VACUUM {table}"),
+        };
+        if let Err(error) = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&self.write)
+            .await
+        {
+            tracing::warn!(table, %error, "the database keeps what was deleted for now");
+        }
+    }
+
     /// Closes all connections.
     pub(crate) async fn close(&self) {
         self.write.close().await;

@@ -35,7 +35,7 @@ pub(super) fn each_batch(
     })
 }
 
-/// Masks each batch on as many threads as there are cores: `raw` sees the batches as they are read, `act` what comes of them, both
+/// Masks each batch on as many threads as there are cores, or on one when batches have to take turns: `raw` sees the batches as they are read, `act` what comes of them, both
 /// in the order of the file.
 ///
 /// # Errors
@@ -43,11 +43,15 @@ pub(super) fn each_batch(
 pub(super) fn each_masked(
     table: &TableFile,
     read: Arc<AtomicU64>,
+    in_turns: bool,
     raw: impl FnMut(u64, &RecordBatch) -> Result<(), TableError> + Send,
     mask: &(impl Fn(&RecordBatch) -> Result<Masked, TableError> + Sync),
     mut act: impl FnMut(Masked) -> Result<(), TableError>,
 ) -> Result<(), TableError> {
-    let count = available_parallelism().map_or(1, usize::from);
+    let count = match in_turns {
+        true => 1,
+        false => available_parallelism().map_or(1, usize::from),
+    };
     scope(|threads| {
         let mut to_maskers = Vec::new();
         let mut masked = Vec::new();

@@ -44,6 +44,8 @@ pub struct MaskOutcome {
     pub sha256: String,
     /// Digest of the policy, in hex.
     pub policy_sha256: String,
+    /// The suite of algorithms that the key is for.
+    pub cipher_suite: &'static str,
     /// Commitment to the key, in hex.
     pub key_commitment: String,
     /// The epoch of the tokens.
@@ -156,8 +158,8 @@ pub fn preview_file(
     Ok((before, after))
 }
 
-/// Masks a file into another, which is there whole or not at all. Where the policy lets rows be left out the file is read
-/// twice.
+/// Masks a file into another, which is there whole or not at all. Where the policy lets rows be left out, or
+/// takes all rows together, the file is read once more for each ([`mask_passes`]).
 ///
 /// # Errors
 /// The file's first fault; a policy that is not safe for these columns, or that leaves identifiers in what it keeps; a file
@@ -170,7 +172,7 @@ pub fn mask_file(
     (to, format): (&Path, DataFormat),
     read: Arc<AtomicU64>,
 ) -> Result<MaskOutcome, TableError> {
-    let plan = compile(table, policy, &classes)?;
+    let plan = surveyed(table, compile(table, policy, &classes)?, &read)?;
     let output = plan.output_schema();
     let (quasi, sensitive) = risk_columns(&policy.restated(&classes));
     let left = plan.quasi();
@@ -195,7 +197,7 @@ pub fn mask_file(
         before.observe(batch).map_err(refused)
     };
     let mask = |batch: &RecordBatch| plan.apply_counted(&key.0, epoch, batch).map_err(refused);
-    each_masked(table, read, raw, &mask, |mut masked| {
+    each_masked(table, read, plan.takes_turns(), raw, &mask, |mut masked| {
         if let Some(suppression) = &mut suppression {
             let stays = suppression.stays(&masked.batch).map_err(refused)?;
             masked.batch = filter_record_batch(&masked.batch, &stays).map_err(failed)?;
@@ -224,6 +226,7 @@ pub fn mask_file(
         suppressed_rows: suppressed,
         sha256,
         policy_sha256: hex::encode(policy.digest()),
+        cipher_suite: key.suite().as_str(),
         key_commitment: key.commitment(),
         epoch,
         nulled,
@@ -269,6 +272,29 @@ fn observe_population(
     })
 }
 
+/// The plan with what it must know of all rows, where a transform takes them together. Reads the file once more.
+fn surveyed(
+    table: &TableFile,
+    plan: MaskPlan,
+    read: &Arc<AtomicU64>,
+) -> Result<MaskPlan, TableError> {
+    let Some(mut survey) = plan.survey() else {
+        return Ok(plan);
+    };
+    each_batch(table, Arc::clone(read), |batch| {
+        survey.observe(&plan, &batch).map_err(refused)
+    })?;
+    Ok(plan.surveyed(survey))
+}
+
+/// How often [`mask_file`] reads a file.
+#[must_use]
+pub fn mask_passes(policy: &Policy, classes: &[ColumnClass]) -> u64 {
+    let counted = policy.measure();
+    let counted = counted.is_some_and(|measure| measure.suppress_percent_max.is_some());
+    1 + u64::from(counted) + u64::from(policy.takes_rows_together(classes))
+}
+
 /// What has to be left out for the policy's k, where it lets rows be left out and so few suffice.
 fn suppression(
     table: &TableFile,
@@ -281,9 +307,14 @@ fn suppression(
     };
     let mask = |batch: &RecordBatch| plan.apply_counted(&key.0, epoch, batch).map_err(refused);
     let raw = |_: u64, _: &RecordBatch| Ok(());
-    each_masked(table, Arc::clone(read), raw, &mask, |masked| {
-        counter.observe(&masked.batch).map_err(refused)
-    })?;
+    each_masked(
+        table,
+        Arc::clone(read),
+        plan.takes_turns(),
+        raw,
+        &mask,
+        |masked| counter.observe(&masked.batch).map_err(refused),
+    )?;
     Ok(counter.finish())
 }
 

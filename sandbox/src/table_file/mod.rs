@@ -18,8 +18,8 @@ mod write;
 
 pub use self::key::MaskKey;
 pub use self::mask::{
-    MaskOutcome, PlannedColumn, mask_file, plan_file, preview_file, risk_file, scan_file,
-    search_file,
+    MaskOutcome, PlannedColumn, mask_file, mask_passes, plan_file, preview_file, risk_file,
+    scan_file, search_file,
 };
 pub use self::show::shown_cells;
 pub use self::source::{Reading, TableError, TableFile};

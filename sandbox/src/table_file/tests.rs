@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use masking::Policy;
+use masking::{CipherSuite, Policy};
 
 use super::*;
 use crate::catalogue::ColumnType;
@@ -64,7 +64,7 @@ impl Folder {
     fn key(&self) -> MaskKey {
         let file = self.path("key");
         if !file.exists() {
-            MaskKey::make(&file, &SystemEntropy).unwrap();
+            MaskKey::make(&file, CipherSuite::International, &SystemEntropy).unwrap();
         }
         MaskKey::read(&file).unwrap()
     }
@@ -271,11 +271,13 @@ fn key_files_are_the_owners_alone_and_never_overwritten() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new();
     let file = folder.path("k");
-    MaskKey::make(&file, &SystemEntropy).unwrap();
+    MaskKey::make(&file, CipherSuite::International, &SystemEntropy).unwrap();
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(
-        MaskKey::make(&file, &SystemEntropy).unwrap_err().code(),
+        MaskKey::make(&file, CipherSuite::International, &SystemEntropy)
+            .unwrap_err()
+            .code(),
         "key_file_exists"
     );
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -4,11 +4,13 @@ use super::super::dataset::FormatName;
 use super::super::failure::{Failure, label};
 use super::super::output::{Column, Format, Printer, column};
 use super::input::{Input, data_format, of_table, with_progress};
-use super::of_platform;
 use super::report::risks;
 use super::scan::{classes, policy_of};
+use super::{SuiteName, of_platform};
 use crate::report::{ColumnLine, Report};
-use sandbox::{Lang, MaskKey, MaskOutcome, mask_file, preview_file, shown_cells};
+use sandbox::{
+    CipherSuite, Lang, MaskKey, MaskOutcome, mask_file, mask_passes, preview_file, shown_cells,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +25,10 @@ struct How {
     /// 密钥文件，见 egret mask key · the key file, see egret mask key
     #[arg(long)]
     key: PathBuf,
+    /// 密码套件；密钥文件属于另一套件时拒绝（默认：密钥文件所记录的）· the suite of algorithms; a key file of another is refused
+    /// [default: that of the key file]
+    #[arg(long, value_enum)]
+    suite: Option<SuiteName>,
     /// 令牌的周期；换周期则所有令牌都变 · epoch of the tokens; another epoch makes other tokens
     #[arg(long, default_value_t = 1)]
     epoch: u32,
@@ -58,6 +64,7 @@ const OUTCOME: &[Column] = &[
     column("行数", "rows", "/rows"),
     column("内容摘要", "sha256", "/sha256"),
     column("策略摘要", "policy sha256", "/policy_sha256"),
+    column("密码套件", "cipher suite", "/cipher_suite"),
     column("密钥承诺", "key commitment", "/key_commitment"),
     column("周期", "epoch", "/epoch"),
 ];
@@ -68,9 +75,10 @@ impl Preview {
             input,
             policy,
             key,
+            suite,
             epoch,
         } = self.how;
-        let (policy, key) = (policy_of(&policy)?, read_key(&key)?);
+        let (policy, key) = (policy_of(&policy)?, read_key(&key, suite)?);
         let table = input.open()?;
         let classes = classes(&input.file, &table)?;
         let count = usize::from(self.rows);
@@ -99,9 +107,10 @@ impl Apply {
             input,
             policy,
             key,
+            suite,
             epoch,
         } = self.how;
-        let (policy, key) = (policy_of(&policy)?, read_key(&key)?);
+        let (policy, key) = (policy_of(&policy)?, read_key(&key, suite)?);
         let format = data_format(&self.to, self.to_format)?;
         let same = |file: &PathBuf| std::fs::canonicalize(file).ok();
         if same(&input.file).is_some() && same(&input.file) == same(&self.to) {
@@ -112,10 +121,8 @@ impl Apply {
         }
         let table = input.open()?;
         let classes = classes(&input.file, &table)?;
-        let twice = policy
-            .measure()
-            .is_some_and(|measure| measure.suppress_percent_max.is_some());
-        let outcome = with_progress(&table, 1 + u64::from(twice), |read| {
+        let passes = mask_passes(&policy, &classes);
+        let outcome = with_progress(&table, passes, |read| {
             let to = (self.to.as_path(), format);
             mask_file(
                 &table,
@@ -189,6 +196,10 @@ fn printed(to: &Path, outcome: &MaskOutcome, lang: Lang) -> String {
             (("内容摘要", "sha256"), outcome.sha256.clone()),
             (("策略摘要", "policy sha256"), outcome.policy_sha256.clone()),
             (
+                ("密码套件", "cipher suite"),
+                outcome.cipher_suite.to_owned(),
+            ),
+            (
                 ("密钥承诺", "key commitment"),
                 outcome.key_commitment.clone(),
             ),
@@ -203,6 +214,19 @@ fn printed(to: &Path, outcome: &MaskOutcome, lang: Lang) -> String {
     .html(lang)
 }
 
-fn read_key(file: &std::path::Path) -> Result<MaskKey, Failure> {
-    MaskKey::read(file).map_err(|error| of_platform(&error))
+fn read_key(file: &Path, suite: Option<SuiteName>) -> Result<MaskKey, Failure> {
+    let key = MaskKey::read(file).map_err(|error| of_platform(&error))?;
+    let asked = suite.map_or(key.suite(), CipherSuite::from);
+    if asked == key.suite() {
+        return Ok(key);
+    }
+    let (shown, asked, given) = (file.display(), asked.as_str(), key.suite().as_str());
+    Err(Failure::new(
+        format!(
+            "密钥文件 {shown} 属于套件 {given}，而 --suite 为 {asked}；请用 egret mask key --suite {asked} 另建密钥"
+        ),
+        format!(
+            "the key file {shown} is of the suite {given}, and --suite says {asked}; make a key with egret mask key --suite {asked}"
+        ),
+    ))
 }

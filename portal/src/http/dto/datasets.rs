@@ -182,6 +182,17 @@ pub struct SampleView {
     pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// Rows of a data set's sample before and after a masking policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyPreview {
+    /// As the provider sent them, as column → value; of direct identifiers only the form.
+    #[schema(value_type = Vec<Object>)]
+    pub before: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// As the policy leaves them.
+    #[schema(value_type = Vec<Object>)]
+    pub after: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
 /// A column of a version, as it is after masking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VersionColumn {
@@ -226,6 +237,10 @@ pub struct DatasetVersionView {
     pub push: String,
     /// Measured level of de-identification (GB/T 42460), 1 to 4.
     pub deidentification_level: u8,
+    /// Epoch of the intake key that made its tokens.
+    pub intake_epoch: u32,
+    /// Commitments of the keys that masked it: `root` is the masking key's, `intake` that of the epoch's.
+    pub key_commitments: std::collections::BTreeMap<String, String>,
     /// Its columns.
     pub columns: Vec<VersionColumn>,
     /// When it was made.

@@ -9,6 +9,7 @@ mod datasets;
 mod feedback;
 mod grants;
 mod jobs;
+mod keys;
 mod ledger;
 mod modules;
 mod private_datasets;
@@ -25,8 +26,9 @@ pub use accounts::{
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
     CatalogueColumn, ColumnClass, ColumnType, DatasetCreate, DatasetVersionView, DatasetView,
-    Level, LevelView, MeasureWish, PolicyPut, PolicySearchView, PolicySuggest, PolicySuggestion,
-    PolicyView, PrivacyClass, PrivacyUnit, SampleView, UpdateCycle, VersionColumn,
+    Level, LevelView, MeasureWish, PolicyPreview, PolicyPut, PolicySearchView, PolicySuggest,
+    PolicySuggestion, PolicyView, PrivacyClass, PrivacyUnit, SampleView, UpdateCycle,
+    VersionColumn,
 };
 pub use feedback::{
     FeedbackAnswer, FeedbackAnswerView, FeedbackAttempt, FeedbackCause, FeedbackClosing,
@@ -38,6 +40,7 @@ pub use jobs::{
     Moment, OutputColumn, PinnedInput, Program, ProgramModule, ResultType, RunQuery, RunState,
     RunView, SqlCheck, TableUse, Waiting, WasmInput,
 };
+pub use keys::{KeyAct, KeyRequestCreate, KeyRequestState, KeyRequestView, KeyState, KeyView};
 pub use ledger::{
     CheckpointView, ConsistencyQuery, ConsistencyView, LeafView, LeavesQuery, LedgerKeyView,
     LedgerKeysView, ProofView,

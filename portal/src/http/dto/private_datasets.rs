@@ -74,6 +74,9 @@ pub struct PrivateDatasetView {
     /// SHA-256 of the stored content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Epoch of the intake key that made its tokens; of another epoch than the public data it does not join, and has to be uploaded again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intake_epoch: Option<u32>,
     /// When it was made.
     pub created_at: String,
 }
