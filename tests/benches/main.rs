@@ -1,6 +1,6 @@
 //! The benches: one JSON line per figure in `target/bench/results.jsonl`, ratios side by side in one run.
 //!
-//! `bench [NAME…]` runs those named, or all: `demo`, `turnaround`, `worker`, `tpch`, `detect`, `transforms`, `files`, `flash`,
+//! `bench [NAME…]` runs those named, or all: `demo`, `turnaround`, `worker`, `functions`, `tpch`, `detect`, `transforms`, `files`, `flash`,
 //! `build`.
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +25,7 @@ mod corpus {
     pub(crate) mod texts;
 }
 mod demo;
+mod functions;
 mod mask;
 mod record;
 mod tpch;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
     }
     if wants("turnaround") {
         runtime.block_on(turnaround::run());
+    }
+    if wants("functions") {
+        runtime.block_on(functions::run());
     }
     if wants("tpch") {
         runtime.block_on(tpch::run());

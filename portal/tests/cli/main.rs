@@ -36,6 +36,7 @@ fn the_main_job_by_hand() {
     let grant = active_grant(&world, &scenario);
     sql(&world, &grant);
     module(&world, &grant);
+    functions(&world, &grant);
     ledger(&world);
     pushes(&world);
     upload::goes_on(&world);
@@ -372,6 +373,47 @@ fn certificate(world: &World, release: &str, csv: &str) {
     verify(other.to_str().unwrap(), &keys).fails(1, "not the one certified");
     verify(&result, &certificate).fails(1, "holds no public keys");
     verify("/nowhere.csv", &keys).fails(1, "/nowhere.csv");
+}
+
+/// SQL that calls a function of a module: admitted by what it reads, held.
+fn functions(world: &World, grant: &str) {
+    let text = br#"(module (memory (export "memory") 4)
+        (func (export "egret_abi_version") (result i32) (i32.const 1))
+        (func (export "alloc") (param i32 i32) (result i32) (i32.const 4096))
+        (func (export "same") (param i32) (result i32) (local.get 0)))"#;
+    let text = world.file("maths.wat", text);
+    let manifest = json!({ "name": "maths", "version": "1", "functions": [{ "kind": "scalar", "name": "same",
+        "arguments": [{ "name": "x", "data_type": "float64" }], "returns": "float64" }] });
+    let manifest = world.file("manifest.json", manifest.to_string().as_bytes());
+    let made = world.file("maths.wasm", b"");
+    let [text, manifest, made] = [&text, &manifest, &made].map(|path| path.to_str().unwrap());
+    world
+        .as_(
+            "nobody",
+            &["module", "manifest", text, manifest, "--to", made],
+        )
+        .ok();
+    let id = world.id(DEVELOPER, &["module", "push", made, "-o", "json"]);
+    let module = format!("maths={id}");
+    let sql =
+        "SELECT district, max(maths.same(medical_cost)) AS most FROM claims GROUP BY district";
+    let call = ["--grant", grant, "--module", &module, "-c", sql];
+    let checked = world.as_(DEVELOPER, &[&["sql", "check"][..], &call].concat());
+    assert!(
+        checked.err.contains("maths.same") || checked.out.contains("maths.same"),
+        "{}{}",
+        checked.out,
+        checked.err
+    );
+    checked.ok();
+    let outside = sql.replace("maths.same", "maths.other");
+    let call_outside = [
+        "sql", "check", "--grant", grant, "--module", &module, "-c", &outside,
+    ];
+    world.as_(DEVELOPER, &call_outside).fails(6, "maths.same");
+    let run = world.as_(DEVELOPER, &[&["sql", "run"][..], &call].concat());
+    let release = run.fails(9, "waits for two reviewers");
+    assert!(release.contains("egret result download rel_"), "{release}");
 }
 
 fn module(world: &World, grant: &str) {
