@@ -181,7 +181,7 @@ impl Known {
     pub(crate) fn parts(&self, family: &str) -> impl Iterator<Item = Part<'_>> {
         self.shares
             .iter()
-            .filter(move |(name, _)| self::family(name) == family)
+            .filter(move |(name, shares)| self::family(name) == family && shares.len() > 0)
             .filter_map(|(name, shares)| {
                 let [total, ..] = self.print.held.get(name)?;
                 Some(Part {

@@ -107,12 +107,23 @@ fn overlap(cells: &[Cell]) -> bool {
 /// Sets for which an offset matters that was not given.
 fn marginal(request: &InspectRequest, layout: &CellLayout, cells: &[Cell]) -> Vec<String> {
     let offsets = Offsets(request.offsets.as_ref());
-    let sets = cells
+    let digests = |sets: &mut dyn Iterator<Item = RoaringBitmap>| -> Vec<String> {
+        sets.zip(&layout.universes)
+            .filter_map(|(units, column)| {
+                offsets.missing(&column.universe, &units, request.rules.threshold)
+            })
+            .collect()
+    };
+    let missing: BTreeSet<String> = cells
         .iter()
-        .flat_map(|cell| cell.units.iter().zip(&layout.universes));
-    let missing: BTreeSet<String> = sets
-        .filter_map(|(units, column)| {
-            offsets.missing(&column.universe, units, request.rules.threshold)
+        .flat_map(|cell| {
+            let mut missing = digests(&mut cell.units.iter().cloned());
+            missing.extend(digests(&mut cell.left_out()));
+            missing.extend(cell.missing(layout).filter_map(|(universe, units)| {
+                let universe = &layout.universes.get(universe)?.universe;
+                offsets.missing(universe, &units, request.rules.threshold)
+            }));
+            missing
         })
         .collect();
     missing.into_iter().collect()
@@ -326,16 +337,29 @@ fn release(
     // In the order of the sets, not of the engine.
     released.sort_by(|a, b| (&a.universe, &a.units).cmp(&(&b.universe, &b.units)));
     let suppressed = cells.len() - kept.len();
-    let (decision, findings) = match (audited, suppressed) {
-        (false, _) => (Decision::Hold, vec![not_audited()]),
-        (true, 0) => (Decision::Release, Vec::new()),
-        (true, _) => (Decision::PartialRelease, vec![some_withheld()]),
+    let decision = match (audited, suppressed) {
+        (false, _) => Decision::Hold,
+        (true, 0) => Decision::Release,
+        (true, _) => Decision::PartialRelease,
     };
+    let mut findings = Vec::new();
+    if !audited {
+        findings.push(not_audited());
+    }
+    if !layout.groups.is_empty() {
+        findings.push(may_be_missing());
+    }
     Some(Inspection {
         decision,
         findings,
         rows: u64::try_from(rows.len()).ok()?,
-        preview: (!audited).then(|| preview(&governed.output, rows, &csv)),
+        preview: (!audited).then(|| {
+            let mut shown = preview(&governed.output, rows, &csv);
+            if suppressed > 0 {
+                shown.aids.push(withheld(suppressed));
+            }
+            shown
+        }),
         suppressed: u64::try_from(suppressed).ok()?,
         cells: released,
         ..held(csv)
@@ -408,6 +432,20 @@ pub(super) fn preview(output: &[OutputColumn], rows: Vec<Vec<String>>, csv: &[u8
         rows: rows.into_iter().take(PREVIEW_ROWS).collect(),
         aids: Vec::new(),
     }
+}
+
+/// For reviewers alone: how many cells are missing.
+fn withheld(cells: usize) -> Finding {
+    Finding::new(
+        "cells_withheld",
+        Severity::Suppress,
+        "output",
+        Bilingual::new(
+            format!("{cells} 个单元格不满足出域规则，未列出"),
+            format!("{cells} cells do not meet the output rules and are not shown"),
+        ),
+        Bilingual::new("核对其余单元格", "look at the others"),
+    )
 }
 
 /// Nothing leaves.
@@ -501,14 +539,15 @@ fn too_many_rows(max: u64) -> Finding {
     )
 }
 
-fn some_withheld() -> Finding {
+/// Said of every table with groups, whether or not a cell is missing: which are, tells of the people in them.
+fn may_be_missing() -> Finding {
     Finding::new(
-        "cells_withheld",
-        Severity::Suppress,
+        "cells_may_be_missing",
+        Severity::Note,
         "output",
         Bilingual::new(
-            "部分单元格不满足出域规则，已被抑制",
-            "some cells do not meet the output rules and are withheld",
+            "不满足出域规则的单元格不列出；是否有此类单元格不作说明",
+            "cells that do not meet the output rules are not shown, and whether there are any is not told",
         ),
         Bilingual::new(
             "减少分组维度或合并类别可得到更完整的结果",

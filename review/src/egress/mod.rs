@@ -34,3 +34,5 @@ mod attacks;
 mod engine;
 #[cfg(test)]
 mod rules_on_data;
+#[cfg(test)]
+mod sensitive;
