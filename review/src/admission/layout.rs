@@ -419,7 +419,8 @@ fn value_expr(aggregated: &Aggregated) -> Expr {
 
 /// What each unit holds of an aggregate, by name. A count of rows is held in rows: one unit with
 /// most of a cell's rows must not be read from the count either. Deviations are held in squares too,
-/// because one far value makes a deviation long before it makes a sum. Missing values are held of every argument: a sum
+/// because one far value makes a deviation long before it makes a sum. A mean and a deviation tell beside a sum how many
+/// rows there are, so rows are held of them, too. Missing values are held of every argument: a sum
 /// and a mean tell exactly how many are known.
 ///
 /// The names are of the data set's columns and not of a scenario's tables: prints of two scenarios are compared by them.
@@ -436,12 +437,15 @@ fn held_values(aggregated: &Aggregated, scope: &Scope) -> Vec<(String, Expr)> {
         AggregateKind::Count | AggregateKind::CountDistinct => {
             vec![(format!("known:{source}"), known(argument))]
         }
-        AggregateKind::Sum | AggregateKind::Avg => {
-            vec![(format!("value:{source}"), float(argument))]
-        }
+        AggregateKind::Sum => vec![(format!("value:{source}"), float(argument))],
+        AggregateKind::Avg => vec![
+            ("rows".to_owned(), one()),
+            (format!("value:{source}"), float(argument)),
+        ],
         AggregateKind::Stddev | AggregateKind::Variance => {
             let square = float(argument) * float(argument);
             vec![
+                ("rows".to_owned(), one()),
                 (format!("value:{source}"), float(argument)),
                 (format!("square:{source}"), square),
             ]

@@ -142,7 +142,7 @@ fn the_layout_names_every_control_column() {
             ("missing:lab_results.value", 1),
         ]
     );
-    assert_eq!(cells.aggregates[2].holdings, [6, 7, 8, 9, 10, 11]);
+    assert_eq!(cells.aggregates[2].holdings, [0, 1, 6, 7, 8, 9, 10, 11]);
     assert_eq!(cells.rows_position, 1 + 3 + 2 + 12);
     assert!(governed.tables.iter().all(|used| used.control));
     assert_eq!(governed.tables[0].columns, ["person", "plan", "charges"]);

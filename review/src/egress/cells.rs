@@ -10,7 +10,7 @@ use super::control::holdings_fields;
 use super::history::{Known, Print};
 use super::shares::Shares;
 use crate::admission::layout::MISSING;
-use crate::admission::{CellLayout, ColumnType};
+use crate::admission::{AggregateKind, CellLayout, ColumnType};
 
 /// What units hold of one cell, folded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -189,6 +189,9 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
             datasets: layout.universes.iter().map(|u| u.dataset.clone()).collect(),
             sensitive: layout.sensitive.iter().cloned().collect(),
             narrowed: layout.narrowed || layout.groups.iter().any(|group| !group.sensitive),
+            people: layout.aggregates.iter().any(|aggregate| {
+                aggregate.kind == AggregateKind::CountDistinct && aggregate.holdings.is_empty()
+            }),
         };
         cells.push(Cell {
             row,

@@ -37,16 +37,30 @@ pub(crate) struct Print {
     /// Whether anything else selects its rows.
     #[serde(default)]
     pub(crate) narrowed: bool,
+    /// Whether the number of its units was told, by a count of their keys; a print that is older than this may have.
+    #[serde(default = "may_be")]
+    pub(crate) people: bool,
+}
+
+fn may_be() -> bool {
+    true
 }
 
 impl Print {
-    /// The number of a name, as an element of the audit's field: rows, or the exact total of an argument in
-    /// millionths. Totals of values with more decimals, or beyond 2⁵³ millionths, do not add up there, and
-    /// what does not add up is withheld.
-    pub(crate) fn number(&self, name: Option<&str>) -> Option<u64> {
-        let Some(name) = name else {
-            return Some(self.rows % PRIME);
-        };
+    /// Whether some unit has several rows.
+    pub(crate) fn several(&self, units: &RoaringBitmap) -> bool {
+        self.rows != units.len()
+    }
+
+    /// Whether the numbers of the cell tell its set of units: each has one row, or they were counted. Of any other cell
+    /// what each unit holds is compared instead (see [`super::combine`]).
+    pub(crate) fn tells_set(&self, units: &RoaringBitmap) -> bool {
+        self.people || !self.several(units)
+    }
+
+    /// The exact total of an argument in millionths, as an element of the audit's field. Totals of values with more
+    /// decimals, or beyond 2⁵³ millionths, do not add up there, and what does not add up is withheld.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let [total, ..] = self.held.get(name)?;
         let total = f64::from_bits(*total);
         let millionths = (total.abs() * 1e6).round();
@@ -217,16 +231,19 @@ impl History {
             .map(|cell| decode(&cell.units))
             .collect::<Option<Vec<_>>>()?;
         cells.sort_by_key(|cell| cell.units.len());
-        cells.dedup_by(|a, b| a.units == b.units && a.print == b.print);
+        cells.dedup_by(|a, b| a == b);
         Some(Self { cells })
     }
 
-    /// The sets of units, each once.
+    /// The sets of units that cells told, each once.
     pub(crate) fn sets(&self) -> Vec<&RoaringBitmap> {
         let mut sets: Vec<&RoaringBitmap> = Vec::new();
         let mut of_length = 0;
         for cell in &self.cells {
             let units = &cell.units;
+            if !cell.print.tells_set(units) {
+                continue;
+            }
             if sets.last().is_some_and(|last| last.len() != units.len()) {
                 of_length = sets.len();
             }
@@ -242,24 +259,38 @@ impl History {
         self.cells.iter().collect()
     }
 
-    /// Whether rows of this cell may cancel against rows of an earlier one unseen. Sets of units stand for rows where each unit
-    /// has one row in a cell; where a unit has several, a sum of other cells may hold them all but one. So a cell with several
-    /// rows of a unit and another that shares units with it have to be of different rows by their pins, or be the same.
-    pub(crate) fn mixes(&self, units: &RoaringBitmap, print: &Print) -> bool {
-        let several = |units: &RoaringBitmap, print: &Print| print.rows != units.len();
-        let new = several(units, print);
-        self.cells.iter().any(|known| {
-            (new || several(&known.units, &known.print))
-                && !known.print.disjoint(print)
-                && !known.units.is_disjoint(units)
-                && !(known.units == *units && known.print.same(print))
-        })
+    /// Whether a cell says nothing that earlier ones did not: the same of the same units, to the last of them.
+    pub(crate) fn repeats(&self, cell: &Known) -> bool {
+        let told: Vec<&Known> = self
+            .cells
+            .iter()
+            .filter(|known| {
+                known.units == cell.units
+                    && known.print.rows == cell.print.rows
+                    && known.print.sensitive == cell.print.sensitive
+                    && known.print.narrowed == cell.print.narrowed
+            })
+            .collect();
+        let holds = |known: &Known, name: &String, shares: &Shares| {
+            known.shares.get(name) == Some(shares)
+                && known.print.held.get(name) == cell.print.held.get(name)
+        };
+        !told.is_empty()
+            && (!cell.print.people || told.iter().any(|known| known.print.people))
+            && cell
+                .shares
+                .iter()
+                .all(|(name, shares)| told.iter().any(|known| holds(known, name, shares)))
     }
 
     /// Whether this cell and an earlier one tell that nearly everybody of a group is of one class: one of them is
-    /// selected by a sensitive column that the other is not, and nearly as large.
+    /// selected by a sensitive column that the other is not, and nearly as large. A cell is held against the people around it
+    /// first; this is for groups that another program made. Where units have several rows they are in several classes.
     pub(crate) fn classes(&self, units: &RoaringBitmap, print: &Print) -> bool {
         self.cells.iter().any(|known| {
+            if print.several(units) || known.print.several(&known.units) {
+                return false;
+            }
             let more = (&known.print.sensitive, &print.sensitive);
             let ((class, group), narrowed) = match more {
                 (before, now) if before == now => return false,
@@ -281,17 +312,27 @@ impl History {
         self.cells.insert(place, cell);
     }
 
-    /// Whether some earlier cell and this one together tell about fewer units than the threshold.
+    /// Whether the sets of some earlier cell and of this one together tell about fewer units than the threshold.
     /// Sets that differ by fewer have sizes that differ by fewer, so only those are compared.
     pub(crate) fn differences(&self, units: &RoaringBitmap, print: &Print, threshold: u64) -> bool {
         let low = units.len().saturating_sub(threshold.saturating_sub(1));
         let high = units.len().saturating_add(threshold.saturating_sub(1));
+        if !print.tells_set(units) {
+            return false;
+        }
         let from = self.cells.partition_point(|cell| cell.units.len() < low);
         self.cells[from..]
             .iter()
             .take_while(|cell| cell.units.len() <= high)
+            .filter(|cell| cell.print.tells_set(&cell.units))
             .any(|cell| match cell.units.symmetric_difference_len(units) {
-                0 => !cell.print.same(print) && !cell.print.disjoint(print),
+                // The same units with other rows; of several rows what each holds is compared.
+                0 => {
+                    !print.several(units)
+                        && !cell.print.several(&cell.units)
+                        && !cell.print.same(print)
+                        && !cell.print.disjoint(print)
+                }
                 differing => differing < threshold,
             })
     }
@@ -317,6 +358,7 @@ mod tests {
                 "claims.year".to_owned(),
                 year.iter().map(|y| (*y).to_owned()).collect(),
             )]),
+            people: true,
             ..Print::default()
         }
     }
@@ -360,27 +402,51 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_units_that_have_several_are_not_mixed() {
-        let history = history(&[
-            (0..40, print(40, &["1"])),
-            (20..60, print(40, &["2"])),
-            (100..150, print(99, &["1", "2"])),
-        ]);
-        let mixes = |range: std::ops::Range<u32>, rows: u64, year: &[&str]| {
-            history.mixes(&range.collect(), &print(rows, year))
+    fn what_was_told_of_the_same_units_is_a_repetition() {
+        let cell = |held: f32, people: bool| Known {
+            units: (0..40).collect(),
+            print: Print {
+                people,
+                ..print(80, &["1"])
+            },
+            shares: BTreeMap::from([("rows".to_owned(), shares((0..40).map(|u| (u, held))))]),
         };
-        assert!(mixes(0..60, 81, &["1", "2"]), "both years and one row more");
-        assert!(
-            mixes(110..160, 50, &["1", "2"]),
-            "beside a cell of several rows"
-        );
-        assert!(
-            !mixes(10..50, 40, &["1", "2"]),
-            "one row a unit on both sides"
-        );
-        assert!(!mixes(0..60, 81, &["3"]), "other rows by their pins");
-        assert!(!mixes(100..150, 99, &["1", "2"]), "the same again");
-        assert!(!mixes(200..240, 90, &["1", "2"]), "other people");
+        let history = |cell: &Known| {
+            History::of(
+                "claims",
+                &[EarlierCell {
+                    release: "r".to_owned(),
+                    universe: "claims".to_owned(),
+                    units: encode(cell).unwrap(),
+                }],
+            )
+            .unwrap()
+        };
+        let told = history(&cell(2.0, false));
+        assert!(told.repeats(&cell(2.0, false)));
+        assert!(!told.repeats(&cell(3.0, false)), "another holding");
+        assert!(!told.repeats(&cell(2.0, true)), "the people were not counted");
+        assert!(history(&cell(2.0, true)).repeats(&cell(2.0, false)));
+        let mut other = cell(2.0, false);
+        other.print.sensitive.insert("claims.disease".to_owned());
+        assert!(!told.repeats(&other), "another class");
+    }
+
+    #[test]
+    fn sets_that_no_number_tells_are_not_compared() {
+        let several = |people: bool, rows: u64| Print {
+            people,
+            ..print(rows, &[])
+        };
+        let history = |print: Print| history(&[(0..100, print)]);
+        let told = |history: &History, print: Print| {
+            history.differences(&(0..97).collect(), &print, 10)
+        };
+        assert!(told(&history(several(true, 200)), several(true, 190)));
+        assert!(!told(&history(several(false, 200)), several(true, 190)));
+        assert!(!told(&history(several(true, 200)), several(false, 190)));
+        assert!(told(&history(several(true, 200)), several(false, 97)), "one row each");
+        assert_eq!(history(several(false, 200)).sets().len(), 0);
     }
 
     #[test]
@@ -428,12 +494,17 @@ mod tests {
             !history.differences(&units, &print(100, &["1"]), 10),
             "the same again"
         );
+        let other = Print {
+            held: BTreeMap::from([("rows".to_owned(), [99, 1, 1])]),
+            ..print(100, &["1", "2"])
+        };
+        assert!(history.differences(&units, &other, 10), "other rows");
         assert!(
-            history.differences(&units, &print(101, &["1", "2"]), 10),
-            "one row more"
+            !history.differences(&units, &print(101, &["1", "2"]), 10),
+            "one row more: what each holds is compared"
         );
         assert!(
-            !history.differences(&units, &print(101, &["2"]), 10),
+            !history.differences(&units, &print(100, &["2"]), 10),
             "no row in common"
         );
     }

@@ -172,44 +172,46 @@ fn check(
         let Some(mut history) = History::of(&column.universe, &request.history) else {
             return unaudited(passing);
         };
-        for (index, cell) in cells.iter().enumerate() {
+        let known: Vec<Known> = cells.iter().map(|cell| cell.known(layout, universe)).collect();
+        // What was told already tells nothing more, whoever asks.
+        let repeats: Vec<bool> = known.iter().map(|cell| history.repeats(cell)).collect();
+        for (index, Known { units, print, .. }) in known.iter().enumerate() {
             passing[index] = passing[index]
-                && !history.differences(&cell.units[universe], &cell.print, rules.threshold)
-                && !history.classes(&cell.units[universe], &cell.print);
+                && (repeats[index]
+                    || (!history.differences(units, print, rules.threshold)
+                        && !history.classes(units, print)));
         }
         order.sort_by_key(|&index| (u64::MAX - cells[index].units[universe].len(), index));
         let left: Vec<usize> = order
             .iter()
             .copied()
-            .filter(|&index| passing[index])
+            .filter(|&index| passing[index] && !repeats[index])
             .collect();
-        let new: Vec<_> = left
+        let told: Vec<usize> = left
             .iter()
-            .map(|&index| &cells[index].units[universe])
+            .copied()
+            .filter(|&index| known[index].print.tells_set(&known[index].units))
             .collect();
+        let new: Vec<_> = told.iter().map(|&index| &known[index].units).collect();
         let Ok(withheld) = audit::withheld(&history.sets(), &new, rules.threshold, disjoint) else {
             return unaudited(passing);
         };
-        for (&index, withheld) in left.iter().zip(withheld) {
+        for (&index, withheld) in told.iter().zip(withheld) {
             passing[index] = !withheld;
         }
         let mut work = audit::WORK_MAX;
-        let new: Vec<(usize, Known)> = left
+        let new: Vec<(usize, &Known)> = left
             .iter()
             .filter(|&&index| passing[index])
-            .map(|&index| (index, cells[index].known(layout, universe)))
+            .map(|&index| (index, &known[index]))
             .collect();
         match combined(&history, &new, (rules, disjoint), &mut work) {
             Ok(withheld) => withheld.iter().for_each(|&index| passing[index] = false),
             Err(audit::TooLarge) => return unaudited(passing),
         }
         for index in left {
-            let (units, print) = (&cells[index].units[universe], &cells[index].print);
+            let Known { units, print, .. } = &known[index];
             if !passing[index] {
-                continue;
-            }
-            if history.mixes(units, print) {
-                passing[index] = false;
                 continue;
             }
             // Cells that may share rows are released one after the other: each is history to the next.
@@ -222,7 +224,7 @@ fn check(
                 Err(audit::TooLarge) => return unaudited(passing),
             }
             if !disjoint && passing[index] {
-                history.take(cells[index].known(layout, universe));
+                history.take(known[index].clone());
             }
         }
     }
@@ -232,12 +234,12 @@ fn check(
 /// Cells that tell too much of a few together with others, one argument after the other.
 fn combined(
     history: &History,
-    new: &[(usize, Known)],
+    new: &[(usize, &Known)],
     (rules, disjoint): (&OutputRules, bool),
     work: &mut u64,
 ) -> Result<Vec<usize>, audit::TooLarge> {
     let known = history.known();
-    let several = |cell: &Known| cell.print.rows != cell.units.len();
+    let several = |cell: &Known| cell.print.several(&cell.units);
     let held = new.iter().flat_map(|(_, cell)| cell.shares.keys());
     let families: BTreeSet<String> = held.map(|name| history::family(name)).collect();
     let mut withheld = Vec::new();
@@ -248,13 +250,13 @@ fn combined(
             && !known
                 .iter()
                 .copied()
-                .chain(new.iter().map(|(_, c)| c))
+                .chain(new.iter().map(|(_, cell)| *cell))
                 .any(several)
         {
             continue;
         }
         let earlier: Vec<Part<'_>> = known.iter().flat_map(|cell| cell.parts(&family)).collect();
-        let of_cells = |(index, cell): &'_ (usize, Known)| (*index, cell.parts(&family).count());
+        let of_cells = |(index, cell): &'_ (usize, &Known)| (*index, cell.parts(&family).count());
         let owners: Vec<usize> = new
             .iter()
             .map(of_cells)
@@ -503,8 +505,8 @@ fn too_small() -> Finding {
             "most cells do not meet the output rules, so the table stays",
         ),
         (
-            "减少分组维度、合并类别或放宽过滤条件",
-            "group by fewer dimensions, merge categories, or filter less",
+            "减少分组维度、合并类别或放宽过滤条件；已出域的结果也计入比对：与其合起来只涉及少数人的不予放行，换一种与其相同或相差较多人的分组",
+            "group by fewer dimensions, merge categories, or filter less. What left before counts, too: what tells of few people beside it stays, so ask for the same groups again or for groups that differ by many people",
         ),
     )
 }
