@@ -223,13 +223,31 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Reads the cells of one universe; none when one cannot be read. Equal cells are kept once.
-    pub(crate) fn of(universe: &str, earlier: &[EarlierCell]) -> Option<Self> {
-        let mut cells = earlier
+    /// Reads the cells of one universe that say anything of these units: those that hold some of them, or some of a cell that
+    /// does, and so on. What is of other people alone takes part in no combination. None when a cell cannot be read. Equal
+    /// cells are kept once.
+    pub(crate) fn of(
+        universe: &str,
+        earlier: &[EarlierCell],
+        about: &RoaringBitmap,
+    ) -> Option<Self> {
+        let mut apart = earlier
             .iter()
             .filter(|cell| cell.universe == universe)
             .map(|cell| decode(&cell.units))
             .collect::<Option<Vec<_>>>()?;
+        let (mut cells, mut met) = (Vec::new(), about.clone());
+        loop {
+            let (mut near, rest): (Vec<Known>, Vec<Known>) = apart
+                .into_iter()
+                .partition(|cell| !cell.units.is_disjoint(&met));
+            apart = rest;
+            if near.is_empty() {
+                break;
+            }
+            near.iter().for_each(|cell| met |= &cell.units);
+            cells.append(&mut near);
+        }
         cells.sort_by_key(|cell| cell.units.len());
         cells.dedup_by(|a, b| a == b);
         Some(Self { cells })
@@ -371,6 +389,30 @@ mod tests {
         }
     }
 
+    fn everybody() -> RoaringBitmap {
+        (0..10_000).collect()
+    }
+
+    #[test]
+    fn cells_of_other_people_are_left_out() {
+        let cells = [0..40u32, 30..60, 60..90, 50..61, 200..240, 230..260].map(|range| {
+            let units = encode(&known(range, print(40, &[]))).unwrap();
+            EarlierCell {
+                release: "r".to_owned(),
+                universe: "claims".to_owned(),
+                units,
+            }
+        });
+        let of = |range: std::ops::Range<u32>| {
+            let history = History::of("claims", &cells, &range.collect()).unwrap();
+            history.known().len()
+        };
+        assert_eq!(of(0..10), 4, "by one cell to the next");
+        assert_eq!(of(255..300), 2);
+        assert_eq!(of(100..150), 0);
+        assert_eq!(of(0..300), 6);
+    }
+
     fn history(cells: &[(std::ops::Range<u32>, Print)]) -> History {
         let earlier: Vec<EarlierCell> = cells
             .iter()
@@ -380,7 +422,7 @@ mod tests {
                 units: encode(&known(range.clone(), print.clone())).unwrap(),
             })
             .collect();
-        History::of("claims", &earlier).unwrap()
+        History::of("claims", &earlier, &everybody()).unwrap()
     }
 
     #[test]
@@ -419,6 +461,7 @@ mod tests {
                     universe: "claims".to_owned(),
                     units: encode(cell).unwrap(),
                 }],
+                &everybody(),
             )
             .unwrap()
         };
@@ -458,12 +501,19 @@ mod tests {
         };
         let group = history(&[(0..100, of(&[], true))]);
         let class =
-            |history: &History, to: u32, print: Print| history.classes(&(0..to).collect(), &print);
+            |history: &History, to: u32, print: Print| {
+                let rows = u64::from(to);
+                history.classes(&(0..to).collect(), &Print { rows, ..print })
+            };
         assert!(class(&group, 100, of(&["c.disease"], true)));
         assert!(class(&group, 91, of(&["c.disease"], true)));
         assert!(!class(&group, 90, of(&["c.disease"], true)));
         assert!(!class(&group, 100, of(&[], true)), "the group again");
-        let first = history(&[(0..95, of(&["c.disease"], true))]);
+        let class_of_95 = Print {
+            rows: 95,
+            ..of(&["c.disease"], true)
+        };
+        let first = history(&[(0..95, class_of_95)]);
         assert!(class(&first, 100, of(&[], true)), "the class first");
         assert!(
             !class(&first, 100, of(&[], false)),
@@ -601,7 +651,7 @@ mod tests {
             universe: "claims".to_owned(),
             units: vec![1, 2, 3],
         };
-        assert!(History::of("claims", std::slice::from_ref(&broken)).is_none());
-        assert!(History::of("other", &[broken]).is_some());
+        assert!(History::of("claims", std::slice::from_ref(&broken), &everybody()).is_none());
+        assert!(History::of("other", &[broken], &everybody()).is_some());
     }
 }

@@ -169,7 +169,11 @@ fn check(
     // The larger cells first: where one of several has to stay, it is a small one.
     let mut order: Vec<usize> = (0..cells.len()).collect();
     for (universe, column) in layout.universes.iter().enumerate() {
-        let Some(mut history) = History::of(&column.universe, &request.history) else {
+        let mut about = RoaringBitmap::new();
+        for (cell, _) in cells.iter().zip(&passing).filter(|(_, passing)| **passing) {
+            about |= &cell.units[universe];
+        }
+        let Some(mut history) = History::of(&column.universe, &request.history, &about) else {
             return unaudited(passing);
         };
         let known: Vec<Known> = cells.iter().map(|cell| cell.known(layout, universe)).collect();
@@ -268,6 +272,7 @@ fn combined(
             .collect();
         let ask = Ask {
             rules,
+            whole: counts,
             new_alone_is_safe: disjoint && counts,
         };
         let exposing = combine::withheld(&earlier, &parts, ask, work)?;

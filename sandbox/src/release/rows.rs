@@ -368,6 +368,25 @@ pub(crate) async fn insert_cell(
     Ok(())
 }
 
+/// How many cells of a universe's history are of a tenant's results.
+pub(crate) async fn cells_of(
+    conn: &mut AnyConnection,
+    universe: &str,
+    organisation: &str,
+) -> Result<u64, Error> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM release_cells c JOIN releases r ON r.id = c.release_id \
+         WHERE c.universe = $1 AND r.organisation_id = $2",
+    )
+    .bind(universe)
+    .bind(organisation)
+    .fetch_one(conn)
+    .await
+    .map_err(failed)?;
+    let count: i64 = row.try_get(0).map_err(failed)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// A remembered cell.
 pub(crate) struct CellRow {
     pub(crate) digest: String,
