@@ -20,22 +20,22 @@ async fn a_query_of_very_many_cells_stops_nobody() {
     assert_eq!(many.run["state"], "refused", "{}", many.run);
     assert_eq!(many.run["findings"][0]["rule"], "history_share_spent");
     for sql in [
-        "select sex, sum(income) as total from residents group by sex",
+        "select sum(income) as total from residents where sex = 'M'",
         "select count(*) as n from residents",
-        "select district, avg(income) as mean from residents group by district",
+        "select avg(income) as mean from residents where district = '思明'",
     ] {
         let ran = world.sql(sql).await;
         assert!(ran.csv.is_some(), "{sql}: {}", ran.run);
     }
-    // Several hundred cells leave, and what follows is still compared with all of them at once.
+    // Several hundred cells leave, and what follows is compared with all of them.
     let some = world
-        .sql("select occupation, count(*) as n from residents where sex = 'M' or district = '思明' group by occupation")
+        .sql(
+            "select occupation, sum(income) as total from residents where occupation < '工种3' group by occupation",
+        )
         .await;
+    assert!(some.rows().len() > 150, "{}", some.run);
     let after = world
-        .sql("select age_band, sum(income) as total from residents group by age_band")
+        .sql("select sum(income) as total from residents where age_band = '65+'")
         .await;
-    for ran in [&some, &after] {
-        assert_ne!(ran.run["state"], "held", "{}", ran.run);
-    }
     assert!(after.csv.is_some(), "{}", after.run);
 }

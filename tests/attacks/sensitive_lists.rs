@@ -72,7 +72,7 @@ async fn list(world: &World, name: &str, people: &[people::Person]) {
 async fn a_list_is_not_cleared_of_a_category() {
     let mut residents = people::people(400);
     for (place, person) in residents.iter_mut().enumerate() {
-        let work = if place % 40 == 7 { "法官" } else { "教师" };
+        let work = if place % 20 == 7 { "法官" } else { "教师" };
         work.clone_into(&mut person.occupation);
     }
     let world = world(residents.clone()).await;
@@ -94,7 +94,7 @@ async fn a_list_is_not_cleared_of_a_category() {
     );
     // A list of which many are and many are not is counted.
     let mixed: Vec<people::Person> = (0..400)
-        .filter(|place| place % 40 == 7 || place % 16 == 0)
+        .filter(|place| place % 20 == 7 || place % 16 == 0)
         .map(|place| residents[place].clone())
         .collect();
     list(&world, "mixed", &mixed).await;

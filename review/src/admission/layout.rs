@@ -209,11 +209,15 @@ impl<'a> Cells<'a> {
         let groups = self.query.groups.iter().filter(|group| group.sensitive);
         let joins = self.query.joins.iter().filter(|join| join.sensitive);
         let joined = joins.flat_map(|join| {
-            [&join.left, &join.right].map(|(scan, expr)| {
+            [&join.left, &join.right].into_iter().flat_map(|(scan, expr)| {
                 let table = &self.scope.tables[self.query.scans[*scan].table];
                 let columns = expr.column_refs().into_iter();
-                let names = columns.map(|column| format!("{}.{}", table.dataset, column.name));
-                names.collect::<Vec<_>>().join(",")
+                let sensitive = columns.filter(|column| {
+                    table
+                        .column(&column.name)
+                        .is_some_and(|scope| scope.sensitive)
+                });
+                sensitive.map(|column| format!("{}.{}", table.dataset, column.name))
             })
         });
         let mut columns: Vec<String> = groups

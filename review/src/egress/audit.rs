@@ -450,6 +450,7 @@ mod tests {
             units,
             print,
             shares: BTreeMap::new(),
+            left_out: None,
         }
     }
 

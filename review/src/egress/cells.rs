@@ -76,6 +76,7 @@ impl Cell {
         Known {
             units: self.units[universe].clone(),
             print: self.print.clone(),
+            left_out: self.left_out().nth(universe),
             shares: layout
                 .holdings
                 .iter()

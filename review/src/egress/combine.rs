@@ -22,7 +22,7 @@ mod table;
 use roaring::RoaringBitmap;
 
 use self::table::{Columns, Table};
-use super::audit::{TooLarge, WORK_MAX};
+use super::audit::TooLarge;
 use super::history::Print;
 use super::shares::Shares;
 use crate::contract::OutputRules;

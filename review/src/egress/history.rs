@@ -110,19 +110,30 @@ pub(crate) struct Known {
     pub(crate) units: RoaringBitmap,
     pub(crate) print: Print,
     pub(crate) shares: BTreeMap<String, Shares>,
+    /// Who is around the cell and not in it, where something sensitive selects.
+    pub(crate) left_out: Option<RoaringBitmap>,
 }
 
 /// What stands behind the bitmap: the print alone, which is JSON, or a version.
 const PRINT_ALONE: u8 = b'{';
 const WITH_SHARES: u8 = 2;
+const WITH_LEFT_OUT: u8 = 3;
 
-/// Writes a cell for the history: the bitmap first, so that it can be read as one; then a version, the print,
-/// and for each argument its name and shares, all with their lengths.
+/// Writes a cell for the history: the bitmap first, so that it can be read as one; then a version, the print, perhaps who is
+/// left out, and for each argument its name and shares, all with their lengths.
 pub(crate) fn encode(cell: &Known) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(cell.units.serialized_size() + 256);
     cell.units.serialize_into(&mut bytes).ok()?;
-    bytes.push(WITH_SHARES);
+    bytes.push(match cell.left_out {
+        Some(_) => WITH_LEFT_OUT,
+        None => WITH_SHARES,
+    });
     write_part(&mut bytes, &serde_json::to_vec(&cell.print).ok()?)?;
+    if let Some(left_out) = &cell.left_out {
+        let mut set = Vec::with_capacity(left_out.serialized_size());
+        left_out.serialize_into(&mut set).ok()?;
+        write_part(&mut bytes, &set)?;
+    }
     for (name, shares) in &cell.shares {
         let mut each = Vec::new();
         shares.write(&cell.units, &mut each)?;
@@ -138,9 +149,13 @@ pub(crate) fn decode(mut bytes: &[u8]) -> Option<Known> {
     let units = RoaringBitmap::deserialize_from(&mut *rest).ok()?;
     match rest.first() {
         Some(&PRINT_ALONE) => Some(without_shares(units, serde_json::from_slice(rest).ok()?)),
-        Some(&WITH_SHARES) => {
+        Some(&version) if version == WITH_SHARES || version == WITH_LEFT_OUT => {
             *rest = &rest[1..];
             let print: Print = serde_json::from_slice(read_part(rest)?).ok()?;
+            let left_out = match version {
+                WITH_LEFT_OUT => Some(read_set(read_part(rest)?)?),
+                _ => None,
+            };
             let mut shares = BTreeMap::new();
             while !rest.is_empty() {
                 let name = std::str::from_utf8(read_part(rest)?).ok()?;
@@ -153,6 +168,7 @@ pub(crate) fn decode(mut bytes: &[u8]) -> Option<Known> {
                 units,
                 print,
                 shares,
+                left_out,
             })
         }
         _ => None,
@@ -173,7 +189,13 @@ fn without_shares(units: RoaringBitmap, print: Print) -> Known {
         units,
         print,
         shares,
+        left_out: None,
     }
+}
+
+fn read_set(mut bytes: &[u8]) -> Option<RoaringBitmap> {
+    let set = RoaringBitmap::deserialize_from(&mut bytes).ok()?;
+    bytes.is_empty().then_some(set)
 }
 
 fn write_part(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
@@ -191,6 +213,14 @@ fn read_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 impl Known {
+    /// Everybody around the cell.
+    fn around(&self) -> RoaringBitmap {
+        match &self.left_out {
+            Some(left_out) => &self.units | left_out,
+            None => self.units.clone(),
+        }
+    }
+
     /// What the cell holds of the arguments of a family.
     pub(crate) fn parts(&self, family: &str) -> impl Iterator<Item = Part<'_>> {
         self.shares
@@ -240,12 +270,12 @@ impl History {
         loop {
             let (mut near, rest): (Vec<Known>, Vec<Known>) = apart
                 .into_iter()
-                .partition(|cell| !cell.units.is_disjoint(&met));
+                .partition(|cell| !cell.around().is_disjoint(&met));
             apart = rest;
             if near.is_empty() {
                 break;
             }
-            near.iter().for_each(|cell| met |= &cell.units);
+            near.iter().for_each(|cell| met |= cell.around());
             cells.append(&mut near);
         }
         cells.sort_by_key(|cell| cell.units.len());
@@ -287,6 +317,7 @@ impl History {
                     && known.print.rows == cell.print.rows
                     && known.print.sensitive == cell.print.sensitive
                     && known.print.narrowed == cell.print.narrowed
+                    && known.left_out == cell.left_out
             })
             .collect();
         let holds = |known: &Known, name: &String, shares: &Shares| {
@@ -299,6 +330,26 @@ impl History {
                 .shares
                 .iter()
                 .all(|(name, shares)| told.iter().any(|known| holds(known, name, shares)))
+    }
+
+    /// Whether this cell and an earlier one, both selected by something sensitive, tell of who is around the one and not
+    /// around the other: that hardly any of these is left out, or none. With the same people left out of two groups, all by
+    /// which the groups differ are in the class; and so with those left out of the one that are in the class of the other.
+    pub(crate) fn leaves_out(&self, cell: &Known, threshold: u64) -> bool {
+        let Some(left_out) = &cell.left_out else {
+            return false;
+        };
+        self.cells.iter().any(|known| {
+            let Some(before) = &known.left_out else {
+                return false;
+            };
+            let opposite = *before == cell.units || known.units == *left_out;
+            match before.symmetric_difference_len(left_out) {
+                0 => known.units != cell.units,
+                few if few < threshold => true,
+                _ => opposite && known.around() != cell.around(),
+            }
+        })
     }
 
     /// Whether this cell and an earlier one tell that nearly everybody of a group is of one class: one of them is
@@ -386,6 +437,7 @@ mod tests {
             units: range.collect(),
             print,
             shares: BTreeMap::new(),
+            left_out: None,
         }
     }
 
@@ -452,6 +504,7 @@ mod tests {
                 ..print(80, &["1"])
             },
             shares: BTreeMap::from([("rows".to_owned(), shares((0..40).map(|u| (u, held))))]),
+            left_out: None,
         };
         let history = |cell: &Known| {
             History::of(
@@ -523,6 +576,27 @@ mod tests {
     }
 
     #[test]
+    fn a_class_of_the_difference_of_two_groups_is_told() {
+        let cell = |units: std::ops::Range<u32>, left: std::ops::Range<u32>| Known {
+            left_out: Some(left.collect()),
+            ..known(units, print(40, &[]))
+        };
+        // Of the groups A and B, those of B have it who are not left out.
+        let both = cell(0..50, 100..140);
+        let history = History {
+            cells: vec![both.clone(), known(300..340, print(40, &[]))],
+        };
+        let told = |cell: &Known| history.leaves_out(cell, 10);
+        assert!(told(&cell(25..50, 100..140)), "all of A have it");
+        assert!(told(&cell(25..50, 103..140)), "all but three");
+        assert!(told(&cell(100..140, 25..50)), "asked the other way");
+        assert!(!told(&cell(25..50, 120..140)), "A is mixed");
+        assert!(!told(&cell(100..140, 0..50)), "who does not have it, of the same");
+        assert!(!told(&both), "the same again");
+        assert!(!told(&known(25..50, print(25, &[]))), "nothing sensitive");
+    }
+
+    #[test]
     fn equal_sets_are_audited_once() {
         let all = || print(100, &[]);
         let history = history(&[
@@ -563,7 +637,7 @@ mod tests {
         let held = prop::collection::btree_map(0u32..500, (1u8..40).prop_map(f32::from), 1..80);
         prop::collection::btree_map("[a-z]{1,6}:[a-z]{1,4}\\.[a-z]{1,4}", held, 0..4).prop_map(
             |held| {
-                let units = held
+                let units: RoaringBitmap = held
                     .values()
                     .flat_map(|held| held.keys().copied())
                     .collect();
@@ -577,10 +651,12 @@ mod tests {
                     .into_iter()
                     .map(|(name, held)| (name, shares(held)))
                     .collect();
+                let left_out = units.contains(7).then(|| (900..940).collect());
                 Known {
                     units,
                     print,
                     shares,
+                    left_out,
                 }
             },
         )

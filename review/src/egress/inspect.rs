@@ -171,7 +171,7 @@ fn check(
     for (universe, column) in layout.universes.iter().enumerate() {
         let mut about = RoaringBitmap::new();
         for (cell, _) in cells.iter().zip(&passing).filter(|(_, passing)| **passing) {
-            about |= &cell.units[universe];
+            about |= cell.around.get(universe).unwrap_or(&cell.units[universe]);
         }
         let Some(mut history) = History::of(&column.universe, &request.history, &about) else {
             return unaudited(passing);
@@ -183,6 +183,7 @@ fn check(
             passing[index] = passing[index]
                 && (repeats[index]
                     || (!history.differences(units, print, rules.threshold)
+                        && !history.leaves_out(&known[index], rules.threshold)
                         && !history.classes(units, print)));
         }
         order.sort_by_key(|&index| (u64::MAX - cells[index].units[universe].len(), index));
@@ -219,7 +220,9 @@ fn check(
                 continue;
             }
             // Cells that may share rows are released one after the other: each is history to the next.
-            if !disjoint && history.differences(units, print, rules.threshold) {
+            let beside = history.differences(units, print, rules.threshold)
+                || history.leaves_out(&known[index], rules.threshold);
+            if !disjoint && beside {
                 passing[index] = false;
                 continue;
             }

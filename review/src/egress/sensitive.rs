@@ -135,6 +135,36 @@ fn a_list_of_people_and_diseases_is_a_list_of_people() {
 }
 
 #[test]
+fn the_class_of_a_group_does_not_follow_from_two_larger_ones() {
+    // Regions r0 and r2 are mixed; everybody of r1 has gout.
+    let data = one_region_is_sick();
+    let both = "select count(*) n from claims where region in ('r1', 'r2') and disease = 'gout'";
+    for of_one in [
+        "select count(*) n from claims where region = 'r2' and disease = 'gout'",
+        "select count(*) n from claims where region = 'r2' and disease <> 'gout'",
+        "select region, count(*) n from claims where disease = 'gout' and region <> 'r1' group by region",
+    ] {
+        let mut tenant = Tenant::default();
+        assert_eq!(tenant.ask(both, &data).decision, Decision::Release);
+        let answer = tenant.look(of_one, &data);
+        assert!(
+            lines(&answer).iter().all(|line| !line.starts_with("r2") && line.contains(',')),
+            "{of_one}: {:?}",
+            lines(&answer)
+        );
+    }
+    // Of two mixed regions both leave.
+    let mut tenant = Tenant::default();
+    for sql in [
+        "select count(*) n from claims where region in ('r0', 'r2') and disease = 'gout'",
+        "select count(*) n from claims where region = 'r2' and disease = 'gout'",
+        "select count(*) n from claims where region = 'r2' and disease <> 'gout'",
+    ] {
+        assert_eq!(tenant.ask(sql, &data).decision, Decision::Release, "{sql}");
+    }
+}
+
+#[test]
 fn one_disease_by_region_is_ordinary() {
     let mixed = ["flu", "cold", "gout"];
     let honest = sick(|claim| mixed[usize::try_from(claim.person % 3).unwrap()]);

@@ -323,8 +323,9 @@ impl Table {
         let told = f64::abs(whole) > ROUNDING * size;
         // Who is not listed was taken to hold the same of each cell: the numbers say otherwise.
         let off = f64::abs(whole - net - lone);
+        let explained = off <= doubt + PRECISION * lone_size + ROUNDING * size;
         if let Some(swapped) = swapped
-            && !(off <= doubt + PRECISION * lone_size + ROUNDING * size)
+            && !explained
         {
             unsure = true;
             bound = bound.max(swapped);

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::*;
+use crate::egress::audit::WORK_MAX;
 use crate::egress::shares::tests::shares;
 
 /// A cell of its own: what the units of a range hold.
