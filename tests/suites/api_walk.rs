@@ -271,10 +271,11 @@ async fn small_cells_are_left_out_and_the_rest_is_right() {
         (total - expected).abs() <= expected * 1e-3,
         "{total} of {expected}"
     );
-    assert_eq!(
-        ran.release["suppressed"], 1,
-        "one cell was left out: {}",
-        ran.release
+    // That a cell is missing is told nowhere: it would say something of the people in it.
+    let told = format!("{} {}", ran.run, ran.release);
+    assert!(
+        !told.contains("suppressed") && !told.contains("partial"),
+        "{told}"
     );
 }
 

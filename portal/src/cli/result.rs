@@ -56,7 +56,6 @@ const LIST: &[Column] = &[
     column("运行", "run", "/run"),
     column("状态", "state", "/state"),
     column("行数", "rows", "/rows"),
-    column("被抑制", "suppressed", "/suppressed"),
     column("建立时间", "made", "/created_at"),
 ];
 

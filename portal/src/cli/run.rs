@@ -80,7 +80,6 @@ pub(super) const RELEASE: &[Column] = &[
     column("检查结论", "inspection", "/decision"),
     column("赞成", "approvals", "/approvals"),
     column("行数", "rows", "/rows"),
-    column("被抑制", "suppressed", "/suppressed"),
     column("内容摘要", "sha256", "/sha256"),
     column("放行时间", "released", "/released_at"),
 ];

@@ -46,7 +46,6 @@ const WORDS: &[(&str, &str)] = &[
     ("frozen", "已冻结"),
     ("void", "已作废"),
     ("release", "放行"),
-    ("partial_release", "部分放行"),
     ("hold", "转人工"),
     ("refuse", "拒绝"),
     ("admitted", "已准入"),

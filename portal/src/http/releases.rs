@@ -159,8 +159,7 @@ impl From<sandbox::ReleaseState> for dto::ReleaseState {
 impl From<sandbox::Decision> for dto::ReleaseDecision {
     fn from(decision: sandbox::Decision) -> Self {
         match decision {
-            sandbox::Decision::Release => Self::Release,
-            sandbox::Decision::PartialRelease => Self::PartialRelease,
+            sandbox::Decision::Release | sandbox::Decision::PartialRelease => Self::Release,
             sandbox::Decision::Hold => Self::Hold,
             sandbox::Decision::Refuse => Self::Refuse,
         }
@@ -181,7 +180,6 @@ impl From<&sandbox::ReleaseView> for ReleaseView {
             sha256: view.sha256.clone(),
             bytes: view.bytes,
             rows: view.rows,
-            suppressed: view.suppressed,
             approvals: view.approvals,
             created_at: time(view.created_at),
             released_at: view.released_at.map(time),

@@ -8,8 +8,9 @@ use datafusion::common::{Column, DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 
+use super::around::{self, Around};
 use super::layout::Cells;
-use super::query::Query;
+use super::query::{Equality, Query};
 use super::source::{scan_name, scan_of};
 use super::types::{CellLayout, TableUse};
 use crate::UNIT_COLUMN;
@@ -26,19 +27,32 @@ pub(super) struct Rewritten {
 /// Builds the governed plan of a proved program.
 pub(super) fn rewrite(query: &Query, scope: &Scope) -> Result<Rewritten> {
     let inputs = Inputs::of(query, scope);
-    let mut plans = Vec::with_capacity(query.scans.len());
-    for position in 0..query.scans.len() {
-        plans.push(Some(inputs.scan(position)?));
-    }
-    let joined = join_all(query, plans)?;
-    let mut cells = Cells::new(query, scope);
+    let scans = (0..query.scans.len()).map(|scan| inputs.scan(scan, None).map(Some));
+    let joins: Vec<&Equality> = query.joins.iter().collect();
+    let joined = join_all(&joins, scans.collect::<Result<_>>()?)?;
+    let around = Around::of(query, scope);
+    let mut cells = Cells::new(query, scope, around.as_ref());
     let aggregate = cells.aggregate(joined, &inputs)?;
-    let (plan, cells) = cells.project(aggregate)?;
+    let (mut plan, layout) = cells.project(aggregate)?;
+    if let Some(around) = &around {
+        let people = cells.people_around(people_around(query, &inputs, around)?, &inputs)?;
+        plan = around::beside(plan, people, &cells.groups_around())?;
+    }
     Ok(Rewritten {
         plan,
         tables: inputs.uses(),
-        cells,
+        cells: layout,
     })
+}
+
+/// What the program reads without its sensitive conditions.
+fn people_around(query: &Query, inputs: &Inputs<'_>, around: &Around) -> Result<LogicalPlan> {
+    let scans = (0..query.scans.len()).map(|scan| match around.reads(scan) {
+        true => inputs.scan(scan, Some(around)).map(Some),
+        false => Ok(None),
+    });
+    let joins = query.joins.iter().filter(|join| around.joins(join));
+    join_all(&joins.collect::<Vec<_>>(), scans.collect::<Result<_>>()?)
 }
 
 /// What is read of each scan.
@@ -108,8 +122,8 @@ impl<'a> Inputs<'a> {
     }
 
     /// A scan with its filters; a private one is made distinct over what the rest of the plan sees,
-    /// so that it selects and labels rows but never repeats them within a cell.
-    fn scan(&self, scan: usize) -> Result<LogicalPlan> {
+    /// so that it selects and labels rows but never repeats them within a cell. Around cells sensitive filters are left out.
+    fn scan(&self, scan: usize, around: Option<&Around>) -> Result<LogicalPlan> {
         let table = &self.scope.tables[self.query.scans[scan].table];
         let schema =
             control::staged_schema(&table.schema, &self.columns[scan], self.has_units(scan));
@@ -127,6 +141,7 @@ impl<'a> Inputs<'a> {
         if let Some(filter) = self.query.scans[scan]
             .filters
             .iter()
+            .filter(|filter| around.is_none() || !around::is_sensitive(filter, table))
             .cloned()
             .reduce(Expr::and)
         {
@@ -186,18 +201,18 @@ fn private_group(index: usize) -> String {
     format!("private_group_{index}")
 }
 
-/// Joins scans in an order in which each next one is tied to those before it.
-fn join_all(query: &Query, mut plans: Vec<Option<LogicalPlan>>) -> Result<LogicalPlan> {
+/// Joins the scans that there are in an order in which each next one is tied to those before it.
+fn join_all(joins: &[&Equality], mut plans: Vec<Option<LogicalPlan>>) -> Result<LogicalPlan> {
     let missing = || DataFusionError::Plan("scans are not connected".to_owned());
+    let first = plans.iter().position(Option::is_some).ok_or_else(missing)?;
+    let mut inside = vec![first];
     let first = plans
-        .first_mut()
+        .get_mut(first)
         .and_then(Option::take)
         .ok_or_else(missing)?;
     let mut builder = LogicalPlanBuilder::from(first);
-    let mut inside = vec![0usize];
-    while inside.len() < plans.len() {
-        let next = query
-            .joins
+    while plans.iter().any(Option::is_some) {
+        let next = joins
             .iter()
             .find_map(|join| {
                 match (
@@ -211,7 +226,7 @@ fn join_all(query: &Query, mut plans: Vec<Option<LogicalPlan>>) -> Result<Logica
             })
             .ok_or_else(missing)?;
         let (mut left_keys, mut right_keys) = (Vec::new(), Vec::new());
-        for join in &query.joins {
+        for join in joins {
             let sides = if join.right.0 == next && inside.contains(&join.left.0) {
                 Some((&join.left.1, &join.right.1))
             } else if join.left.0 == next && inside.contains(&join.right.0) {

@@ -9,8 +9,9 @@ use datafusion::functions_aggregate::{average, count, stddev, sum, variance};
 use datafusion::logical_expr::expr::{Case, Cast, TryCast};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::around::Around;
 use super::govern::Inputs;
-use super::query::{Aggregated, Argument, Query};
+use super::query::{Aggregated, Argument, Group, Query};
 use super::source::scan_name;
 use super::types::{
     AggregateColumn, AggregateKind, CellLayout, ColumnType, GroupColumn, HoldingsColumn,
@@ -19,6 +20,9 @@ use super::types::{
 use crate::UNIT_COLUMN;
 use crate::egress::control;
 use crate::scope::Scope;
+
+/// What the names of missing values begin with.
+pub(crate) const MISSING: &str = "missing:";
 
 /// The aggregate under construction: expressions without repetition, and the layout over them.
 pub(super) struct Cells<'a> {
@@ -30,6 +34,8 @@ pub(super) struct Cells<'a> {
     group_positions: Vec<usize>,
     /// Scans with units, in order: the universes.
     universes: Vec<usize>,
+    /// What is not sensitive, where something is.
+    around: Option<&'a Around>,
 }
 
 /// A column of the raw output: position of an aggregate expression, and the type it leaves as.
@@ -40,7 +46,7 @@ struct Raw {
 
 impl<'a> Cells<'a> {
     /// The cells of a program.
-    pub(super) fn new(query: &'a Query, scope: &'a Scope) -> Self {
+    pub(super) fn new(query: &'a Query, scope: &'a Scope, around: Option<&'a Around>) -> Self {
         let universes = (0..query.scans.len())
             .filter(|&scan| scope.tables[query.scans[scan].table].unit.is_some())
             .collect();
@@ -51,6 +57,7 @@ impl<'a> Cells<'a> {
             groups: Vec::new(),
             group_positions: Vec::new(),
             universes,
+            around,
         }
     }
 
@@ -174,6 +181,12 @@ impl<'a> Cells<'a> {
             pinned: query.pinned.clone(),
             sensitive: self.sensitive(),
             narrowed: self.narrowed(),
+            around: match self.around {
+                Some(_) => (1..=self.universes.len())
+                    .map(|behind| rows_position + behind)
+                    .collect(),
+                None => Vec::new(),
+            },
         };
         (raw, cells)
     }
@@ -194,8 +207,22 @@ impl<'a> Cells<'a> {
 
     fn sensitive(&self) -> Vec<String> {
         let groups = self.query.groups.iter().filter(|group| group.sensitive);
+        let joins = self.query.joins.iter().filter(|join| join.sensitive);
+        let joined = joins.flat_map(|join| {
+            [&join.left, &join.right].into_iter().flat_map(|(scan, expr)| {
+                let table = &self.scope.tables[self.query.scans[*scan].table];
+                let columns = expr.column_refs().into_iter();
+                let sensitive = columns.filter(|column| {
+                    table
+                        .column(&column.name)
+                        .is_some_and(|scope| scope.sensitive)
+                });
+                sensitive.map(|column| format!("{}.{}", table.dataset, column.name))
+            })
+        });
         let mut columns: Vec<String> = groups
             .map(|group| of_dataset(&group.source, self.scope))
+            .chain(joined)
             .chain(
                 self.filtered()
                     .filter(|(_, sensitive)| *sensitive)
@@ -211,6 +238,56 @@ impl<'a> Cells<'a> {
         self.query.scans.len() > 1 || self.filtered().any(|(_, sensitive)| !sensitive)
     }
 
+    /// Whether a group tells of sensitive categories: it is of them, or of a table that only they lead to.
+    fn is_sensitive(&self, group: &Group) -> bool {
+        self.around.is_some_and(|around| !around.groups_by(group))
+    }
+
+    /// The groups that people around cells are told apart by.
+    pub(super) fn groups_around(&self) -> Vec<usize> {
+        let groups = 0..self.query.groups.len();
+        groups
+            .filter(|&group| !self.is_sensitive(&self.query.groups[group]))
+            .collect()
+    }
+
+    /// The units around the cells, from the rows around them: groups, then one set per universe.
+    pub(super) fn people_around(
+        &self,
+        rows: LogicalPlan,
+        inputs: &Inputs<'_>,
+    ) -> Result<LogicalPlan> {
+        let of = self.groups_around();
+        let mut groups: Vec<Expr> = Vec::new();
+        let mut places = Vec::new();
+        for &group in &of {
+            let expr = inputs.group(group);
+            let known = groups.iter().position(|known| *known == expr);
+            places.push(known.unwrap_or(groups.len()));
+            if known.is_none() {
+                groups.push(expr);
+            }
+        }
+        let (grouped, units) = (groups.len(), self.universes.iter());
+        let units = units.map(|&scan| control::units_function().call(vec![unit(scan)]));
+        let people = LogicalPlanBuilder::from(rows).aggregate(groups, units.collect::<Vec<_>>())?;
+        let schema = Arc::clone(people.schema());
+        if schema.fields().len() != grouped + self.universes.len() {
+            return Err(DataFusionError::Plan("around are other columns".to_owned()));
+        }
+        let column = |at: usize| Expr::Column(Column::from(schema.qualified_field(at)));
+        let keys = of.iter().zip(places).map(|(&group, at)| {
+            let (from, to) = (
+                schema.field(at).data_type(),
+                self.query.groups[group].data_type,
+            );
+            group_cast(column(at), from, to).alias(format!("k{group}"))
+        });
+        let sets = (0..self.universes.len())
+            .map(|universe| column(grouped + universe).alias(format!("a{universe}")));
+        people.project(keys.chain(sets).collect::<Vec<_>>())?.build()
+    }
+
     fn group_columns(&self) -> Vec<GroupColumn> {
         self.query
             .groups
@@ -218,7 +295,7 @@ impl<'a> Cells<'a> {
             .map(|group| GroupColumn {
                 source: group.source.clone(),
                 data_type: group.data_type,
-                sensitive: group.sensitive,
+                sensitive: self.is_sensitive(group),
                 private: self.scope.tables[self.query.scans[group.scan].table].private,
                 pins: group.pins.clone(),
             })
@@ -300,6 +377,18 @@ fn known(argument: &Argument) -> Expr {
     })
 }
 
+/// One when the argument is missing, null otherwise.
+fn missing(argument: &Argument) -> Expr {
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(
+            Box::new(Expr::IsNull(Box::new(argument.expr.clone()))),
+            Box::new(Expr::Literal(ScalarValue::Float64(Some(1.0)), None)),
+        )],
+        else_expr: None,
+    })
+}
+
 /// The argument of a sum. Integers are summed as decimals of 20 digits into 30, which no number of
 /// rows that fits a disk can exceed; a plain sum of 64-bit integers would wrap.
 fn summand(argument: &Argument) -> Expr {
@@ -334,7 +423,9 @@ fn value_expr(aggregated: &Aggregated) -> Expr {
 
 /// What each unit holds of an aggregate, by name. A count of rows is held in rows: one unit with
 /// most of a cell's rows must not be read from the count either. Deviations are held in squares too,
-/// because one far value makes a deviation long before it makes a sum.
+/// because one far value makes a deviation long before it makes a sum. A mean and a deviation tell beside a sum how many
+/// rows there are, so rows are held of them, too. Missing values are held of every argument: a sum
+/// and a mean tell exactly how many are known.
 ///
 /// The names are of the data set's columns and not of a scenario's tables: prints of two scenarios are compared by them.
 fn held_values(aggregated: &Aggregated, scope: &Scope) -> Vec<(String, Expr)> {
@@ -343,24 +434,29 @@ fn held_values(aggregated: &Aggregated, scope: &Scope) -> Vec<(String, Expr)> {
         return vec![("rows".to_owned(), one())];
     };
     let source = of_dataset(&argument.source, scope);
-    match aggregated.kind {
-        AggregateKind::CountRows => vec![("rows".to_owned(), one())],
+    let mut held = match aggregated.kind {
+        AggregateKind::CountRows => return vec![("rows".to_owned(), one())],
         // Each unit is one key: the threshold says it all.
-        AggregateKind::CountDistinct if argument.unit_key => Vec::new(),
+        AggregateKind::CountDistinct if argument.unit_key => return Vec::new(),
         AggregateKind::Count | AggregateKind::CountDistinct => {
             vec![(format!("known:{source}"), known(argument))]
         }
-        AggregateKind::Sum | AggregateKind::Avg => {
-            vec![(format!("value:{source}"), float(argument))]
-        }
+        AggregateKind::Sum => vec![(format!("value:{source}"), float(argument))],
+        AggregateKind::Avg => vec![
+            ("rows".to_owned(), one()),
+            (format!("value:{source}"), float(argument)),
+        ],
         AggregateKind::Stddev | AggregateKind::Variance => {
             let square = float(argument) * float(argument);
             vec![
+                ("rows".to_owned(), one()),
                 (format!("value:{source}"), float(argument)),
                 (format!("square:{source}"), square),
             ]
         }
-    }
+    };
+    held.push((format!("{MISSING}{source}"), missing(argument)));
+    held
 }
 
 /// `table.column` with the data set in the place of the scenario's name for it.

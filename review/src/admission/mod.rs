@@ -15,13 +15,15 @@
 //!   the unit's key. Private tables select and label rows; they are made distinct first, and their
 //!   columns are not aggregated;
 //! - filters on dimensions, each condition over one table. A filter on a measure is refused although
-//!   the threshold would still hold: bisecting `salary > x` is the classical tracker;
+//!   the threshold would still hold: bisecting `salary > x` is the classical tracker. A condition or group
+//!   over sensitive and other columns at once is refused: the people around a cell are counted ([`around`]);
 //! - `HAVING`, calculations, `CASE`, `ORDER BY`, `LIMIT` on the released table.
 
 mod argument;
+mod around;
 mod govern;
 mod join;
-mod layout;
+pub(crate) mod layout;
 mod pin;
 pub(crate) mod post;
 mod prove;

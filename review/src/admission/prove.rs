@@ -205,6 +205,11 @@ impl Prover<'_> {
                 .push(refusal::role(rule, &subject, role, place));
             return None;
         }
+        if self.mixes_kinds(&refs) {
+            self.findings
+                .push(refusal::form("sensitive_with_others", "WHERE", place));
+            return None;
+        }
         let bound = self.row_local(conjunct, scan, place)?;
         match bound.get_type(self.schemas[scan].as_ref()) {
             Ok(DataType::Boolean) => Some(bound),
@@ -214,6 +219,12 @@ impl Prover<'_> {
                 None
             }
         }
+    }
+
+    /// Whether some columns are sensitive and others are not.
+    fn mixes_kinds(&self, refs: &[Column]) -> bool {
+        let sensitive = |column: &Column| self.column(column).is_some_and(|(_, c)| c.sensitive);
+        refs.iter().any(sensitive) && !refs.iter().all(sensitive)
     }
 
     fn row_local(&mut self, expr: Expr, scan: usize, place: Option<Span>) -> Option<Expr> {
@@ -289,6 +300,7 @@ impl Prover<'_> {
             Ok(Expr::BinaryExpr(binary)) => Some(Equality {
                 left: (scans.0, *binary.left),
                 right: (scans.1, *binary.right),
+                sensitive: roles.0.sensitive || roles.1.sensitive,
             }),
             Ok(_) => {
                 self.findings
@@ -369,6 +381,12 @@ impl Prover<'_> {
             let role = scope.role;
             self.findings
                 .push(refusal::role(rule, &subject, role, place));
+            return None;
+        }
+        if self.mixes_kinds(&refs) {
+            let source = sources.into_iter().collect::<Vec<_>>().join(",");
+            self.findings
+                .push(refusal::form("sensitive_with_others", &source, place));
             return None;
         }
         let bound = self.row_local(expr, scan, place)?;

@@ -28,6 +28,8 @@ pub(super) struct Equality {
     pub(super) left: (usize, Expr),
     /// The other side.
     pub(super) right: (usize, Expr),
+    /// Whether the categories of either side are sensitive.
+    pub(super) sensitive: bool,
 }
 
 /// What the cells are grouped by.

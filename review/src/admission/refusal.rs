@@ -242,6 +242,16 @@ fn form_words(rule: &str) -> (Words, Words) {
                 "split the condition by table and join the parts with AND",
             ),
         ),
+        "sensitive_with_others" => (
+            (
+                "一个条件或分组表达式不能同时使用敏感列与其他列",
+                "one condition or group may not use sensitive columns and others at once",
+            ),
+            (
+                "敏感列单独写成一个条件，用 AND 连接；分组时各列分开",
+                "write the sensitive column as a condition of its own, joined with AND; group by each column by itself",
+            ),
+        ),
         "filter_constant" => (
             ("过滤条件恒不为真", "the filter is never true"),
             ("去掉该条件", "remove the condition"),

@@ -132,14 +132,18 @@ fn the_layout_names_every_control_column() {
             ("rows", 1),
             ("value:health_claims.charges", 0),
             ("value:health_claims.charges", 1),
+            ("missing:health_claims.charges", 0),
+            ("missing:health_claims.charges", 1),
             ("value:lab_results.value", 0),
             ("value:lab_results.value", 1),
             ("square:lab_results.value", 0),
             ("square:lab_results.value", 1),
+            ("missing:lab_results.value", 0),
+            ("missing:lab_results.value", 1),
         ]
     );
-    assert_eq!(cells.aggregates[2].holdings, [4, 5, 6, 7]);
-    assert_eq!(cells.rows_position, 1 + 3 + 2 + 8);
+    assert_eq!(cells.aggregates[2].holdings, [0, 1, 6, 7, 8, 9, 10, 11]);
+    assert_eq!(cells.rows_position, 1 + 3 + 2 + 12);
     assert!(governed.tables.iter().all(|used| used.control));
     assert_eq!(governed.tables[0].columns, ["person", "plan", "charges"]);
     assert_eq!(governed.lineage[2].inputs, ["claims.charges"]);
@@ -448,6 +452,14 @@ fn forms_that_are_not_listed_are_refused() {
         (
             "select count(*) from claims c join labs l on c.person = l.person or true",
             "filter_across_tables",
+        ),
+        (
+            "select count(*) from claims where plan = 'a' or disease = 'nothing'",
+            "sensitive_with_others",
+        ),
+        (
+            "select nullif(region, disease), count(*) from claims group by nullif(region, disease)",
+            "sensitive_with_others",
         ),
         (
             "select count(*) from claims c join clients p on c.person = p.person where c.plan = 'a' or p.weight = 1",

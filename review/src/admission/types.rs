@@ -156,12 +156,16 @@ pub struct CellLayout {
     /// Columns that filters pin to literal values: column to its possible values. Two cells whose
     /// values for one column do not meet have no row in common.
     pub pinned: Vec<PinnedColumn>,
-    /// Sensitive columns that filters or groups select by, as `dataset.column`.
+    /// Sensitive columns that filters, joins or groups select by, as `dataset.column`.
     #[serde(default)]
     pub sensitive: Vec<String>,
     /// Whether anything else selects rows: a filter on another column, or a join.
     #[serde(default)]
     pub narrowed: bool,
+    /// Positions of the units around the cell, one per universe: whom it would hold without its sensitive conditions.
+    /// None when nothing sensitive selects rows.
+    #[serde(default)]
+    pub around: Vec<usize>,
 }
 
 /// A column of the only table with units that the filters pin to literal values.
@@ -182,7 +186,7 @@ pub struct GroupColumn {
     pub source: String,
     /// Its type in the raw output.
     pub data_type: ColumnType,
-    /// Whether its categories are sensitive.
+    /// Whether its categories are sensitive, or follow from sensitive ones by a join.
     pub sensitive: bool,
     /// Whether the column comes from a table of the tenant.
     pub private: bool,
@@ -254,7 +258,7 @@ pub struct UniverseColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldingsColumn {
-    /// What is held: `rows`, `known:table.column`, `value:table.column` or `square:table.column`.
+    /// What is held: `rows`, or `known:`, `missing:`, `value:` or `square:` and `table.column`.
     pub held: String,
     /// Index into [`CellLayout::universes`].
     pub universe: usize,

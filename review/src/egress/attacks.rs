@@ -216,11 +216,13 @@ fn attack_03_overlapping_groups() {
     assert_eq!(union.decision, Decision::Refuse);
     let harmless = tenant.look(sql, &data().clients(&segment(50..300)));
     assert_eq!(harmless.decision, Decision::Release);
-    // With several rows a person, rows of overlapping sets could cancel unseen.
+    // With several rows a person, what each holds is compared: twice the two are of five people other than both years are.
     let several =
         "select count(*), sum(c.charges) from claims c join clients p on c.person = p.person";
+    let union = tenant.look(several, &data().clients(&segment(0..300)));
+    assert_eq!(union.decision, Decision::Refuse);
     let overlapping = tenant.look(several, &data().clients(&segment(50..300)));
-    assert_eq!(overlapping.decision, Decision::Refuse);
+    assert_eq!(overlapping.decision, Decision::Release);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use roaring::RoaringBitmap;
 use super::control::holdings_fields;
 use super::history::{Known, Print};
 use super::shares::Shares;
-use crate::admission::{CellLayout, ColumnType};
+use crate::admission::layout::MISSING;
+use crate::admission::{AggregateKind, CellLayout, ColumnType};
 
 /// What units hold of one cell, folded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +43,8 @@ pub(crate) struct Cell {
     pub(crate) row: usize,
     /// One set of units per universe.
     pub(crate) units: Vec<RoaringBitmap>,
+    /// Whom the cell would hold without its sensitive conditions, per universe; none when it has no such conditions.
+    pub(crate) around: Vec<RoaringBitmap>,
     /// One per [`CellLayout::holdings`].
     pub(crate) holdings: Vec<Holdings>,
     /// One per [`CellLayout::holdings`]: what each unit holds.
@@ -51,11 +54,29 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    /// Who is around the cell and not in it, per universe.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = RoaringBitmap> + '_ {
+        let both = self.around.iter().zip(&self.units);
+        both.map(|(around, units)| around - units)
+    }
+
+    /// Universes and those of their units of which some argument is missing.
+    pub(crate) fn missing<'a>(
+        &'a self,
+        layout: &'a CellLayout,
+    ) -> impl Iterator<Item = (usize, RoaringBitmap)> + 'a {
+        let held = layout.holdings.iter().zip(&self.shares);
+        held.filter(|(column, _)| column.held.starts_with(MISSING))
+            .map(|(column, shares)| (column.universe, shares.holders()))
+            .filter(|(_, units)| !units.is_empty())
+    }
+
     /// The cell as a universe's history keeps it.
     pub(crate) fn known(&self, layout: &CellLayout, universe: usize) -> Known {
         Known {
             units: self.units[universe].clone(),
             print: self.print.clone(),
+            left_out: self.left_out().nth(universe),
             shares: layout
                 .holdings
                 .iter()
@@ -88,6 +109,7 @@ pub(crate) fn raw_types(layout: &CellLayout) -> Vec<DataType> {
             .map(|_| DataType::Struct(holdings_fields())),
     );
     types.push(DataType::Int64);
+    types.extend(layout.around.iter().map(|_| DataType::Binary));
     types
 }
 
@@ -111,7 +133,23 @@ pub(crate) fn layout_holds(layout: &CellLayout) -> bool {
         .flat_map(|aggregate| &aggregate.holdings)
         .all(|&holding| holding < layout.holdings.len());
     let rows = layout.rows_position == base + layout.holdings.len();
-    universes && holdings && of_aggregates && rows && !layout.universes.is_empty()
+    let around = layout
+        .around
+        .iter()
+        .enumerate()
+        .all(|(i, position)| *position == layout.rows_position + 1 + i);
+    // Something sensitive selects, so people around the cells are counted in every universe.
+    let counted = match layout.sensitive.is_empty() {
+        true => 0,
+        false => layout.universes.len(),
+    };
+    universes
+        && holdings
+        && of_aggregates
+        && rows
+        && around
+        && layout.around.len() == counted
+        && !layout.universes.is_empty()
 }
 
 /// Reads the cells of a batch whose columns are those of [`raw_types`]; none when a control column
@@ -135,6 +173,11 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
         if rows.is_null(row) {
             return None;
         }
+        let around = layout
+            .around
+            .iter()
+            .map(|position| self::units(batch.column(*position), row))
+            .collect::<Option<Vec<_>>>()?;
         let shares = layout
             .holdings
             .iter()
@@ -147,10 +190,14 @@ pub(crate) fn cells(batch: &RecordBatch, layout: &CellLayout) -> Option<Vec<Cell
             datasets: layout.universes.iter().map(|u| u.dataset.clone()).collect(),
             sensitive: layout.sensitive.iter().cloned().collect(),
             narrowed: layout.narrowed || layout.groups.iter().any(|group| !group.sensitive),
+            people: layout.aggregates.iter().any(|aggregate| {
+                aggregate.kind == AggregateKind::CountDistinct && aggregate.holdings.is_empty()
+            }),
         };
         cells.push(Cell {
             row,
             units,
+            around,
             holdings,
             shares,
             print,

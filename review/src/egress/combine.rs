@@ -9,24 +9,40 @@
 //! the heaviest first: each row is zero wherever that can be had, so it is the sharpest combination for what is
 //! left in it.
 //!
-//! Units whose holding differs between cells, for other rows are in them, are columns of their own while
-//! there are few, and are counted one by one in every combination. Of units that are not listed (see
-//! [`super::shares`]) the bound is taken, and what the numbers themselves say of the whole.
+//! Units whose holding differs between cells, for other rows are in them, are columns of their own, the heaviest of them
+//! where there are too many, and are counted one by one in every combination. Of units that are not listed (see
+//! [`super::shares`]) the bound is taken, and what the numbers themselves say of the whole: where each unit has one row in
+//! each of two cells, that is taken to be the same row for as long as the numbers bear it out.
+//!
+//! Rows are an argument like any other: what a unit holds of a count is how many rows it has. So two breakdowns of
+//! people with several rows each are compared by what every one of these people holds of both.
 
 mod table;
 
 use roaring::RoaringBitmap;
 
-use self::table::Table;
-use super::audit::{TooLarge, WORK_MAX};
+use self::table::{Columns, Table};
+use super::audit::TooLarge;
 use super::history::Print;
 use super::shares::Shares;
 use crate::contract::OutputRules;
 
 /// Holdings that are read at most: units of all cells together.
 const HOLDINGS_MAX: u64 = 30_000_000;
+/// Numbers of a basis at most: rows of columns and of what they are made of.
+const NUMBERS_MAX: u64 = 16_000_000;
 /// What is left of a coefficient that cancelled.
 const NOTHING: f64 = 1e-9;
+/// What is left of holdings in single precision that cancelled, of their sizes; and of whole numbers, which are exact.
+const ROUNDING: f64 = 1e-6;
+const ROUNDING_ROW: f64 = 1.2e-7;
+const ROUNDING_WHOLE: f64 = 1e-12;
+/// What a column is cleared of has at least this share of the largest entry of its row. Smaller ones stay as they are: to
+/// clear one takes multiples of numbers that are rounded by more than it.
+const PIVOT_MIN: f64 = 1e-3;
+/// Multiples that a combination is made of at most, beside the largest entry that it leaves: beyond, it tells nothing
+/// but how its numbers were rounded, counts to a base and others to a few digits.
+const MULTIPLES_MAX: f64 = 1e4;
 
 /// One argument of one cell.
 #[derive(Clone, Copy)]
@@ -41,13 +57,21 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Whether a unit that is in both holds the same of both, because it has one row.
+    /// Whether a unit that is in both may be taken to hold the same of both, because it has one row.
     fn same_rows(&self, other: &Self) -> bool {
-        let single = |part: &Self| part.print.rows == part.units.len();
+        let single = |part: &Self| !part.print.several(part.units);
         self.name == other.name
             && single(self)
             && single(other)
             && !self.print.disjoint(other.print)
+    }
+
+    /// Whether the other tells the same of the same units.
+    fn repeats(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.total.to_bits() == other.total.to_bits()
+            && self.units == other.units
+            && self.shares == other.shares
     }
 }
 
@@ -55,6 +79,8 @@ impl Part<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Ask<'a> {
     pub(crate) rules: &'a OutputRules,
+    /// Holdings are whole numbers.
+    pub(crate) whole: bool,
     /// Combinations of new cells alone say nothing more than each: counts of cells without a row in common.
     pub(crate) new_alone_is_safe: bool,
 }
@@ -71,52 +97,86 @@ pub(crate) fn withheld(
         return Err(TooLarge);
     }
     let size = to_u64(parts.len());
-    let reducing = |columns: u64| size.saturating_mul(size).saturating_mul(size + columns);
-    if reducing(0) > WORK_MAX {
+    if size.saturating_mul(size) > NUMBERS_MAX {
         return Err(TooLarge);
     }
     let mut table = Table::of(&parts);
-    let columns = table.columns();
-    if reducing(to_u64(columns.len())) > WORK_MAX {
+    let room = (NUMBERS_MAX / size.max(1)).saturating_sub(size);
+    let columns = table.columns(room);
+    if to_u64(columns.all.len()) > room {
         return Err(TooLarge);
     }
+    let Columns { all, complete } = columns;
+    let exact = complete && !table.hides();
     let row = |part: usize| -> Vec<f64> {
         let identity = (0..parts.len()).map(|other| if other == part { 1.0 } else { 0.0 });
-        columns
-            .iter()
+        all.iter()
             .map(|column| column.of(part))
             .chain(identity)
             .collect()
     };
-    let mut basis = Basis::new(columns.len());
+    let mut basis = Basis::new(all.len(), ask.whole);
     for part in 0..earlier.len() {
-        let _ = basis.add(row(part));
+        let _ = basis.add(row(part), work)?;
     }
     let mut known: Vec<usize> = (0..earlier.len()).collect();
     let mut withheld = vec![false; new.len()];
     for (index, part) in (earlier.len()..parts.len()).enumerate() {
-        let mut with = basis.clone();
-        let mut combinations = with.add(row(part));
+        if earlier.iter().any(|known| known.repeats(&parts[part])) {
+            continue;
+        }
+        let added = basis.add(row(part), work)?;
         let met = known
             .iter()
             .filter(|&&other| !parts[other].units.is_disjoint(parts[part].units));
-        combinations.extend(met.map(|&other| difference(part, other, parts.len())));
-        for combination in &combinations {
-            if ask.new_alone_is_safe && combination[..earlier.len()].iter().all(|c| *c == 0.0) {
+        let differences = met.map(|&other| difference(part, other, parts.len()));
+        let safe = |combination: &[f64]| {
+            ask.new_alone_is_safe && combination[..earlier.len()].iter().all(|c| *c == 0.0)
+        };
+        for row in basis.told(&added) {
+            let (left, combination) = row.split_at(all.len());
+            if safe(combination) {
                 continue;
             }
-            *work = work.checked_sub(table.cost(combination)).ok_or(TooLarge)?;
-            if table.exposes(combination, ask.rules) {
+            // Where everybody is in some column, the row itself says what is left of each.
+            let cost = match exact {
+                true => to_u64(all.len()),
+                false => table.cost(combination),
+            };
+            *work = work.checked_sub(cost).ok_or(TooLarge)?;
+            let exposes = match exact {
+                true => usable(left, combination) && table.leaves(&all, left, ask.rules),
+                false => table.exposes(combination, ask.rules),
+            };
+            if exposes {
                 withheld[index] = true;
                 break;
             }
         }
-        if !withheld[index] {
-            basis = with;
+        for combination in differences {
+            if withheld[index] {
+                break;
+            }
+            if safe(&combination) {
+                continue;
+            }
+            *work = work.checked_sub(table.cost(&combination)).ok_or(TooLarge)?;
+            withheld[index] = table.exposes(&combination, ask.rules);
+        }
+        if withheld[index] {
+            basis.take_back(added);
+        } else {
             known.push(part);
         }
     }
     Ok(withheld)
+}
+
+/// Whether the numbers of a combination are not rounded by far more than what it leaves.
+fn usable(left: &[f64], combination: &[f64]) -> bool {
+    let largest = left.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    let multiples: f64 = combination.iter().map(|factor| factor.abs()).sum();
+    multiples <= MULTIPLES_MAX * largest
 }
 
 fn difference(part: usize, other: usize, parts: usize) -> Vec<f64> {
@@ -126,43 +186,103 @@ fn difference(part: usize, other: usize, parts: usize) -> Vec<f64> {
     combination
 }
 
+/// What adding a row to a basis did.
+struct Added {
+    /// What cancels in all columns is no row of the basis.
+    cancelled: Option<Vec<f64>>,
+    /// Rows as they were before they changed.
+    before: Vec<(usize, Vec<f64>)>,
+}
+
 /// Rows in reduced echelon form over the columns; behind them stands which cells each is made of.
-#[derive(Clone)]
 struct Basis {
     columns: usize,
+    /// What is left of an entry that cancelled, of its size.
+    rounding: f64,
     rows: Vec<(usize, Vec<f64>)>,
 }
 
 impl Basis {
-    fn new(columns: usize) -> Self {
+    fn new(columns: usize, whole: bool) -> Self {
         Self {
             columns,
+            rounding: if whole { ROUNDING_WHOLE } else { ROUNDING_ROW },
             rows: Vec::new(),
         }
     }
 
-    /// Adds a row and gives the combinations that are new or changed: what cancels in all columns is one, too.
-    fn add(&mut self, mut values: Vec<f64>) -> Vec<Vec<f64>> {
-        for (pivot, row) in &self.rows {
-            subtract(&mut values, row, *pivot);
+    /// The rows that are new or changed: what cancels in all columns is one, too.
+    fn told<'a>(&'a self, added: &'a Added) -> impl Iterator<Item = &'a Vec<f64>> {
+        let new = match added.cancelled {
+            Some(_) => None,
+            None => self.rows.last().map(|(_, row)| row),
+        };
+        let changed = added.before.iter().map(|(place, _)| &self.rows[*place].1);
+        added.cancelled.iter().chain(new).chain(changed)
+    }
+
+    /// Undoes the last addition.
+    fn take_back(&mut self, added: Added) {
+        if added.cancelled.is_none() {
+            let _ = self.rows.pop();
         }
-        let Some(pivot) = values[..self.columns]
-            .iter()
-            .position(|value| *value != 0.0)
-        else {
-            return vec![values.split_off(self.columns)];
+        for (place, before) in added.before {
+            self.rows[place].1 = before;
+        }
+    }
+
+    /// Adds a row.
+    fn add(&mut self, mut values: Vec<f64>, work: &mut u64) -> Result<Added, TooLarge> {
+        let width = to_u64(values.len());
+        let mut spend = || {
+            *work = work.checked_sub(width).ok_or(TooLarge)?;
+            Ok(())
+        };
+        for (pivot, row) in &self.rows {
+            if values[*pivot] != 0.0 {
+                spend()?;
+                subtract(&mut values, row, *pivot);
+            }
+        }
+        self.settle(&mut values);
+        let entries = &values[..self.columns];
+        let largest = entries.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let clears = |value: &f64| *value != 0.0 && value.abs() >= PIVOT_MIN * largest;
+        let Some(pivot) = entries.iter().position(clears) else {
+            return Ok(Added {
+                cancelled: Some(values),
+                before: Vec::new(),
+            });
         };
         let scale = values[pivot];
         values.iter_mut().for_each(|value| *value /= scale);
-        let mut changed = vec![values[self.columns..].to_vec()];
-        for (_, row) in &mut self.rows {
+        let mut before = Vec::new();
+        let mut rows = std::mem::take(&mut self.rows);
+        for (place, (_, row)) in rows.iter_mut().enumerate() {
             if row[pivot] != 0.0 {
+                spend()?;
+                before.push((place, row.clone()));
                 subtract(row, &values, pivot);
-                changed.push(row[self.columns..].to_vec());
+                self.settle(row);
             }
         }
-        self.rows.push((pivot, values));
-        changed
+        rows.push((pivot, values));
+        self.rows = rows;
+        Ok(Added {
+            cancelled: None,
+            before,
+        })
+    }
+
+    /// Takes off what rounding leaves of holdings that cancel: no entry of a cell is larger than one.
+    fn settle(&self, values: &mut [f64]) {
+        let (left, combination) = values.split_at_mut(self.columns);
+        let size: f64 = combination.iter().map(|factor| factor.abs()).sum();
+        for value in left {
+            if value.abs() <= self.rounding * size {
+                *value = 0.0;
+            }
+        }
     }
 }
 

@@ -37,16 +37,30 @@ pub(crate) struct Print {
     /// Whether anything else selects its rows.
     #[serde(default)]
     pub(crate) narrowed: bool,
+    /// Whether the number of its units was told, by a count of their keys; a print that is older than this may have.
+    #[serde(default = "may_be")]
+    pub(crate) people: bool,
+}
+
+fn may_be() -> bool {
+    true
 }
 
 impl Print {
-    /// The number of a name, as an element of the audit's field: rows, or the exact total of an argument in
-    /// millionths. Totals of values with more decimals, or beyond 2⁵³ millionths, do not add up there, and
-    /// what does not add up is withheld.
-    pub(crate) fn number(&self, name: Option<&str>) -> Option<u64> {
-        let Some(name) = name else {
-            return Some(self.rows % PRIME);
-        };
+    /// Whether some unit has several rows.
+    pub(crate) fn several(&self, units: &RoaringBitmap) -> bool {
+        self.rows != units.len()
+    }
+
+    /// Whether the numbers of the cell tell its set of units: each has one row, or they were counted. Of any other cell
+    /// what each unit holds is compared instead (see [`super::combine`]).
+    pub(crate) fn tells_set(&self, units: &RoaringBitmap) -> bool {
+        self.people || !self.several(units)
+    }
+
+    /// The exact total of an argument in millionths, as an element of the audit's field. Totals of values with more
+    /// decimals, or beyond 2⁵³ millionths, do not add up there, and what does not add up is withheld.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let [total, ..] = self.held.get(name)?;
         let total = f64::from_bits(*total);
         let millionths = (total.abs() * 1e6).round();
@@ -96,19 +110,30 @@ pub(crate) struct Known {
     pub(crate) units: RoaringBitmap,
     pub(crate) print: Print,
     pub(crate) shares: BTreeMap<String, Shares>,
+    /// Who is around the cell and not in it, where something sensitive selects.
+    pub(crate) left_out: Option<RoaringBitmap>,
 }
 
 /// What stands behind the bitmap: the print alone, which is JSON, or a version.
 const PRINT_ALONE: u8 = b'{';
 const WITH_SHARES: u8 = 2;
+const WITH_LEFT_OUT: u8 = 3;
 
-/// Writes a cell for the history: the bitmap first, so that it can be read as one; then a version, the print,
-/// and for each argument its name and shares, all with their lengths.
+/// Writes a cell for the history: the bitmap first, so that it can be read as one; then a version, the print, perhaps who is
+/// left out, and for each argument its name and shares, all with their lengths.
 pub(crate) fn encode(cell: &Known) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(cell.units.serialized_size() + 256);
     cell.units.serialize_into(&mut bytes).ok()?;
-    bytes.push(WITH_SHARES);
+    bytes.push(match cell.left_out {
+        Some(_) => WITH_LEFT_OUT,
+        None => WITH_SHARES,
+    });
     write_part(&mut bytes, &serde_json::to_vec(&cell.print).ok()?)?;
+    if let Some(left_out) = &cell.left_out {
+        let mut set = Vec::with_capacity(left_out.serialized_size());
+        left_out.serialize_into(&mut set).ok()?;
+        write_part(&mut bytes, &set)?;
+    }
     for (name, shares) in &cell.shares {
         let mut each = Vec::new();
         shares.write(&cell.units, &mut each)?;
@@ -124,9 +149,13 @@ pub(crate) fn decode(mut bytes: &[u8]) -> Option<Known> {
     let units = RoaringBitmap::deserialize_from(&mut *rest).ok()?;
     match rest.first() {
         Some(&PRINT_ALONE) => Some(without_shares(units, serde_json::from_slice(rest).ok()?)),
-        Some(&WITH_SHARES) => {
+        Some(&version) if version == WITH_SHARES || version == WITH_LEFT_OUT => {
             *rest = &rest[1..];
             let print: Print = serde_json::from_slice(read_part(rest)?).ok()?;
+            let left_out = match version {
+                WITH_LEFT_OUT => Some(read_set(read_part(rest)?)?),
+                _ => None,
+            };
             let mut shares = BTreeMap::new();
             while !rest.is_empty() {
                 let name = std::str::from_utf8(read_part(rest)?).ok()?;
@@ -139,6 +168,7 @@ pub(crate) fn decode(mut bytes: &[u8]) -> Option<Known> {
                 units,
                 print,
                 shares,
+                left_out,
             })
         }
         _ => None,
@@ -159,7 +189,13 @@ fn without_shares(units: RoaringBitmap, print: Print) -> Known {
         units,
         print,
         shares,
+        left_out: None,
     }
+}
+
+fn read_set(mut bytes: &[u8]) -> Option<RoaringBitmap> {
+    let set = RoaringBitmap::deserialize_from(&mut bytes).ok()?;
+    bytes.is_empty().then_some(set)
 }
 
 fn write_part(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
@@ -177,11 +213,19 @@ fn read_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 impl Known {
+    /// Everybody around the cell.
+    fn around(&self) -> RoaringBitmap {
+        match &self.left_out {
+            Some(left_out) => &self.units | left_out,
+            None => self.units.clone(),
+        }
+    }
+
     /// What the cell holds of the arguments of a family.
     pub(crate) fn parts(&self, family: &str) -> impl Iterator<Item = Part<'_>> {
         self.shares
             .iter()
-            .filter(move |(name, _)| self::family(name) == family)
+            .filter(move |(name, shares)| self::family(name) == family && shares.len() > 0)
             .filter_map(|(name, shares)| {
                 let [total, ..] = self.print.held.get(name)?;
                 Some(Part {
@@ -209,24 +253,45 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Reads the cells of one universe; none when one cannot be read. Equal cells are kept once.
-    pub(crate) fn of(universe: &str, earlier: &[EarlierCell]) -> Option<Self> {
-        let mut cells = earlier
+    /// Reads the cells of one universe that say anything of these units: those that hold some of them, or some of a cell that
+    /// does, and so on. What is of other people alone takes part in no combination. None when a cell cannot be read. Equal
+    /// cells are kept once.
+    pub(crate) fn of(
+        universe: &str,
+        earlier: &[EarlierCell],
+        about: &RoaringBitmap,
+    ) -> Option<Self> {
+        let mut apart = earlier
             .iter()
             .filter(|cell| cell.universe == universe)
             .map(|cell| decode(&cell.units))
             .collect::<Option<Vec<_>>>()?;
+        let (mut cells, mut met) = (Vec::new(), about.clone());
+        loop {
+            let (mut near, rest): (Vec<Known>, Vec<Known>) = apart
+                .into_iter()
+                .partition(|cell| !cell.around().is_disjoint(&met));
+            apart = rest;
+            if near.is_empty() {
+                break;
+            }
+            near.iter().for_each(|cell| met |= cell.around());
+            cells.append(&mut near);
+        }
         cells.sort_by_key(|cell| cell.units.len());
-        cells.dedup_by(|a, b| a.units == b.units && a.print == b.print);
+        cells.dedup_by(|a, b| a == b);
         Some(Self { cells })
     }
 
-    /// The sets of units, each once.
+    /// The sets of units that cells told, each once.
     pub(crate) fn sets(&self) -> Vec<&RoaringBitmap> {
         let mut sets: Vec<&RoaringBitmap> = Vec::new();
         let mut of_length = 0;
         for cell in &self.cells {
             let units = &cell.units;
+            if !cell.print.tells_set(units) {
+                continue;
+            }
             if sets.last().is_some_and(|last| last.len() != units.len()) {
                 of_length = sets.len();
             }
@@ -242,24 +307,59 @@ impl History {
         self.cells.iter().collect()
     }
 
-    /// Whether rows of this cell may cancel against rows of an earlier one unseen. Sets of units stand for rows where each unit
-    /// has one row in a cell; where a unit has several, a sum of other cells may hold them all but one. So a cell with several
-    /// rows of a unit and another that shares units with it have to be of different rows by their pins, or be the same.
-    pub(crate) fn mixes(&self, units: &RoaringBitmap, print: &Print) -> bool {
-        let several = |units: &RoaringBitmap, print: &Print| print.rows != units.len();
-        let new = several(units, print);
+    /// Whether a cell says nothing that earlier ones did not: the same of the same units, to the last of them.
+    pub(crate) fn repeats(&self, cell: &Known) -> bool {
+        let told: Vec<&Known> = self
+            .cells
+            .iter()
+            .filter(|known| {
+                known.units == cell.units
+                    && known.print.rows == cell.print.rows
+                    && known.print.sensitive == cell.print.sensitive
+                    && known.print.narrowed == cell.print.narrowed
+                    && known.left_out == cell.left_out
+            })
+            .collect();
+        let holds = |known: &Known, name: &String, shares: &Shares| {
+            known.shares.get(name) == Some(shares)
+                && known.print.held.get(name) == cell.print.held.get(name)
+        };
+        !told.is_empty()
+            && (!cell.print.people || told.iter().any(|known| known.print.people))
+            && cell
+                .shares
+                .iter()
+                .all(|(name, shares)| told.iter().any(|known| holds(known, name, shares)))
+    }
+
+    /// Whether this cell and an earlier one, both selected by something sensitive, tell of who is around the one and not
+    /// around the other: that hardly any of these is left out, or none. With the same people left out of two groups, all by
+    /// which the groups differ are in the class; and so with those left out of the one that are in the class of the other.
+    pub(crate) fn leaves_out(&self, cell: &Known, threshold: u64) -> bool {
+        let Some(left_out) = &cell.left_out else {
+            return false;
+        };
         self.cells.iter().any(|known| {
-            (new || several(&known.units, &known.print))
-                && !known.print.disjoint(print)
-                && !known.units.is_disjoint(units)
-                && !(known.units == *units && known.print.same(print))
+            let Some(before) = &known.left_out else {
+                return false;
+            };
+            let opposite = *before == cell.units || known.units == *left_out;
+            match before.symmetric_difference_len(left_out) {
+                0 => known.units != cell.units,
+                few if few < threshold => true,
+                _ => opposite && known.around() != cell.around(),
+            }
         })
     }
 
     /// Whether this cell and an earlier one tell that nearly everybody of a group is of one class: one of them is
-    /// selected by a sensitive column that the other is not, and nearly as large.
+    /// selected by a sensitive column that the other is not, and nearly as large. A cell is held against the people around it
+    /// first; this is for groups that another program made. Where units have several rows they are in several classes.
     pub(crate) fn classes(&self, units: &RoaringBitmap, print: &Print) -> bool {
         self.cells.iter().any(|known| {
+            if print.several(units) || known.print.several(&known.units) {
+                return false;
+            }
             let more = (&known.print.sensitive, &print.sensitive);
             let ((class, group), narrowed) = match more {
                 (before, now) if before == now => return false,
@@ -281,17 +381,27 @@ impl History {
         self.cells.insert(place, cell);
     }
 
-    /// Whether some earlier cell and this one together tell about fewer units than the threshold.
+    /// Whether the sets of some earlier cell and of this one together tell about fewer units than the threshold.
     /// Sets that differ by fewer have sizes that differ by fewer, so only those are compared.
     pub(crate) fn differences(&self, units: &RoaringBitmap, print: &Print, threshold: u64) -> bool {
         let low = units.len().saturating_sub(threshold.saturating_sub(1));
         let high = units.len().saturating_add(threshold.saturating_sub(1));
+        if !print.tells_set(units) {
+            return false;
+        }
         let from = self.cells.partition_point(|cell| cell.units.len() < low);
         self.cells[from..]
             .iter()
             .take_while(|cell| cell.units.len() <= high)
+            .filter(|cell| cell.print.tells_set(&cell.units))
             .any(|cell| match cell.units.symmetric_difference_len(units) {
-                0 => !cell.print.same(print) && !cell.print.disjoint(print),
+                // The same units with other rows; of several rows what each holds is compared.
+                0 => {
+                    !print.several(units)
+                        && !cell.print.several(&cell.units)
+                        && !cell.print.same(print)
+                        && !cell.print.disjoint(print)
+                }
                 differing => differing < threshold,
             })
     }
@@ -317,6 +427,7 @@ mod tests {
                 "claims.year".to_owned(),
                 year.iter().map(|y| (*y).to_owned()).collect(),
             )]),
+            people: true,
             ..Print::default()
         }
     }
@@ -326,7 +437,32 @@ mod tests {
             units: range.collect(),
             print,
             shares: BTreeMap::new(),
+            left_out: None,
         }
+    }
+
+    fn everybody() -> RoaringBitmap {
+        (0..10_000).collect()
+    }
+
+    #[test]
+    fn cells_of_other_people_are_left_out() {
+        let cells = [0..40u32, 30..60, 60..90, 50..61, 200..240, 230..260].map(|range| {
+            let units = encode(&known(range, print(40, &[]))).unwrap();
+            EarlierCell {
+                release: "r".to_owned(),
+                universe: "claims".to_owned(),
+                units,
+            }
+        });
+        let of = |range: std::ops::Range<u32>| {
+            let history = History::of("claims", &cells, &range.collect()).unwrap();
+            history.known().len()
+        };
+        assert_eq!(of(0..10), 4, "by one cell to the next");
+        assert_eq!(of(255..300), 2);
+        assert_eq!(of(100..150), 0);
+        assert_eq!(of(0..300), 6);
     }
 
     fn history(cells: &[(std::ops::Range<u32>, Print)]) -> History {
@@ -338,7 +474,7 @@ mod tests {
                 units: encode(&known(range.clone(), print.clone())).unwrap(),
             })
             .collect();
-        History::of("claims", &earlier).unwrap()
+        History::of("claims", &earlier, &everybody()).unwrap()
     }
 
     #[test]
@@ -360,27 +496,53 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_units_that_have_several_are_not_mixed() {
-        let history = history(&[
-            (0..40, print(40, &["1"])),
-            (20..60, print(40, &["2"])),
-            (100..150, print(99, &["1", "2"])),
-        ]);
-        let mixes = |range: std::ops::Range<u32>, rows: u64, year: &[&str]| {
-            history.mixes(&range.collect(), &print(rows, year))
+    fn what_was_told_of_the_same_units_is_a_repetition() {
+        let cell = |held: f32, people: bool| Known {
+            units: (0..40).collect(),
+            print: Print {
+                people,
+                ..print(80, &["1"])
+            },
+            shares: BTreeMap::from([("rows".to_owned(), shares((0..40).map(|u| (u, held))))]),
+            left_out: None,
         };
-        assert!(mixes(0..60, 81, &["1", "2"]), "both years and one row more");
-        assert!(
-            mixes(110..160, 50, &["1", "2"]),
-            "beside a cell of several rows"
-        );
-        assert!(
-            !mixes(10..50, 40, &["1", "2"]),
-            "one row a unit on both sides"
-        );
-        assert!(!mixes(0..60, 81, &["3"]), "other rows by their pins");
-        assert!(!mixes(100..150, 99, &["1", "2"]), "the same again");
-        assert!(!mixes(200..240, 90, &["1", "2"]), "other people");
+        let history = |cell: &Known| {
+            History::of(
+                "claims",
+                &[EarlierCell {
+                    release: "r".to_owned(),
+                    universe: "claims".to_owned(),
+                    units: encode(cell).unwrap(),
+                }],
+                &everybody(),
+            )
+            .unwrap()
+        };
+        let told = history(&cell(2.0, false));
+        assert!(told.repeats(&cell(2.0, false)));
+        assert!(!told.repeats(&cell(3.0, false)), "another holding");
+        assert!(!told.repeats(&cell(2.0, true)), "the people were not counted");
+        assert!(history(&cell(2.0, true)).repeats(&cell(2.0, false)));
+        let mut other = cell(2.0, false);
+        other.print.sensitive.insert("claims.disease".to_owned());
+        assert!(!told.repeats(&other), "another class");
+    }
+
+    #[test]
+    fn sets_that_no_number_tells_are_not_compared() {
+        let several = |people: bool, rows: u64| Print {
+            people,
+            ..print(rows, &[])
+        };
+        let history = |print: Print| history(&[(0..100, print)]);
+        let told = |history: &History, print: Print| {
+            history.differences(&(0..97).collect(), &print, 10)
+        };
+        assert!(told(&history(several(true, 200)), several(true, 190)));
+        assert!(!told(&history(several(false, 200)), several(true, 190)));
+        assert!(!told(&history(several(true, 200)), several(false, 190)));
+        assert!(told(&history(several(true, 200)), several(false, 97)), "one row each");
+        assert_eq!(history(several(false, 200)).sets().len(), 0);
     }
 
     #[test]
@@ -392,18 +554,46 @@ mod tests {
         };
         let group = history(&[(0..100, of(&[], true))]);
         let class =
-            |history: &History, to: u32, print: Print| history.classes(&(0..to).collect(), &print);
+            |history: &History, to: u32, print: Print| {
+                let rows = u64::from(to);
+                history.classes(&(0..to).collect(), &Print { rows, ..print })
+            };
         assert!(class(&group, 100, of(&["c.disease"], true)));
         assert!(class(&group, 91, of(&["c.disease"], true)));
         assert!(!class(&group, 90, of(&["c.disease"], true)));
         assert!(!class(&group, 100, of(&[], true)), "the group again");
-        let first = history(&[(0..95, of(&["c.disease"], true))]);
+        let class_of_95 = Print {
+            rows: 95,
+            ..of(&["c.disease"], true)
+        };
+        let first = history(&[(0..95, class_of_95)]);
         assert!(class(&first, 100, of(&[], true)), "the class first");
         assert!(
             !class(&first, 100, of(&[], false)),
             "of everybody it is a statistic"
         );
         assert!(!class(&first, 100, of(&["c.work"], true)), "two classes");
+    }
+
+    #[test]
+    fn a_class_of_the_difference_of_two_groups_is_told() {
+        let cell = |units: std::ops::Range<u32>, left: std::ops::Range<u32>| Known {
+            left_out: Some(left.collect()),
+            ..known(units, print(40, &[]))
+        };
+        // Of the groups A and B, those of B have it who are not left out.
+        let both = cell(0..50, 100..140);
+        let history = History {
+            cells: vec![both.clone(), known(300..340, print(40, &[]))],
+        };
+        let told = |cell: &Known| history.leaves_out(cell, 10);
+        assert!(told(&cell(25..50, 100..140)), "all of A have it");
+        assert!(told(&cell(25..50, 103..140)), "all but three");
+        assert!(told(&cell(100..140, 25..50)), "asked the other way");
+        assert!(!told(&cell(25..50, 120..140)), "A is mixed");
+        assert!(!told(&cell(100..140, 0..50)), "who does not have it, of the same");
+        assert!(!told(&both), "the same again");
+        assert!(!told(&known(25..50, print(25, &[]))), "nothing sensitive");
     }
 
     #[test]
@@ -428,12 +618,17 @@ mod tests {
             !history.differences(&units, &print(100, &["1"]), 10),
             "the same again"
         );
+        let other = Print {
+            held: BTreeMap::from([("rows".to_owned(), [99, 1, 1])]),
+            ..print(100, &["1", "2"])
+        };
+        assert!(history.differences(&units, &other, 10), "other rows");
         assert!(
-            history.differences(&units, &print(101, &["1", "2"]), 10),
-            "one row more"
+            !history.differences(&units, &print(101, &["1", "2"]), 10),
+            "one row more: what each holds is compared"
         );
         assert!(
-            !history.differences(&units, &print(101, &["2"]), 10),
+            !history.differences(&units, &print(100, &["2"]), 10),
             "no row in common"
         );
     }
@@ -442,7 +637,7 @@ mod tests {
         let held = prop::collection::btree_map(0u32..500, (1u8..40).prop_map(f32::from), 1..80);
         prop::collection::btree_map("[a-z]{1,6}:[a-z]{1,4}\\.[a-z]{1,4}", held, 0..4).prop_map(
             |held| {
-                let units = held
+                let units: RoaringBitmap = held
                     .values()
                     .flat_map(|held| held.keys().copied())
                     .collect();
@@ -456,10 +651,12 @@ mod tests {
                     .into_iter()
                     .map(|(name, held)| (name, shares(held)))
                     .collect();
+                let left_out = units.contains(7).then(|| (900..940).collect());
                 Known {
                     units,
                     print,
                     shares,
+                    left_out,
                 }
             },
         )
@@ -530,7 +727,7 @@ mod tests {
             universe: "claims".to_owned(),
             units: vec![1, 2, 3],
         };
-        assert!(History::of("claims", std::slice::from_ref(&broken)).is_none());
-        assert!(History::of("other", &[broken]).is_some());
+        assert!(History::of("claims", std::slice::from_ref(&broken), &everybody()).is_none());
+        assert!(History::of("other", &[broken], &everybody()).is_some());
     }
 }

@@ -107,12 +107,23 @@ fn overlap(cells: &[Cell]) -> bool {
 /// Sets for which an offset matters that was not given.
 fn marginal(request: &InspectRequest, layout: &CellLayout, cells: &[Cell]) -> Vec<String> {
     let offsets = Offsets(request.offsets.as_ref());
-    let sets = cells
+    let digests = |sets: &mut dyn Iterator<Item = RoaringBitmap>| -> Vec<String> {
+        sets.zip(&layout.universes)
+            .filter_map(|(units, column)| {
+                offsets.missing(&column.universe, &units, request.rules.threshold)
+            })
+            .collect()
+    };
+    let missing: BTreeSet<String> = cells
         .iter()
-        .flat_map(|cell| cell.units.iter().zip(&layout.universes));
-    let missing: BTreeSet<String> = sets
-        .filter_map(|(units, column)| {
-            offsets.missing(&column.universe, units, request.rules.threshold)
+        .flat_map(|cell| {
+            let mut missing = digests(&mut cell.units.iter().cloned());
+            missing.extend(digests(&mut cell.left_out()));
+            missing.extend(cell.missing(layout).filter_map(|(universe, units)| {
+                let universe = &layout.universes.get(universe)?.universe;
+                offsets.missing(universe, &units, request.rules.threshold)
+            }));
+            missing
         })
         .collect();
     missing.into_iter().collect()
@@ -158,51 +169,60 @@ fn check(
     // The larger cells first: where one of several has to stay, it is a small one.
     let mut order: Vec<usize> = (0..cells.len()).collect();
     for (universe, column) in layout.universes.iter().enumerate() {
-        let Some(mut history) = History::of(&column.universe, &request.history) else {
+        let mut about = RoaringBitmap::new();
+        for (cell, _) in cells.iter().zip(&passing).filter(|(_, passing)| **passing) {
+            about |= cell.around.get(universe).unwrap_or(&cell.units[universe]);
+        }
+        let Some(mut history) = History::of(&column.universe, &request.history, &about) else {
             return unaudited(passing);
         };
-        for (index, cell) in cells.iter().enumerate() {
+        let known: Vec<Known> = cells.iter().map(|cell| cell.known(layout, universe)).collect();
+        // What was told already tells nothing more, whoever asks.
+        let repeats: Vec<bool> = known.iter().map(|cell| history.repeats(cell)).collect();
+        for (index, Known { units, print, .. }) in known.iter().enumerate() {
             passing[index] = passing[index]
-                && !history.differences(&cell.units[universe], &cell.print, rules.threshold)
-                && !history.classes(&cell.units[universe], &cell.print);
+                && (repeats[index]
+                    || (!history.differences(units, print, rules.threshold)
+                        && !history.leaves_out(&known[index], rules.threshold)
+                        && !history.classes(units, print)));
         }
         order.sort_by_key(|&index| (u64::MAX - cells[index].units[universe].len(), index));
         let left: Vec<usize> = order
             .iter()
             .copied()
-            .filter(|&index| passing[index])
+            .filter(|&index| passing[index] && !repeats[index])
             .collect();
-        let new: Vec<_> = left
+        let told: Vec<usize> = left
             .iter()
-            .map(|&index| &cells[index].units[universe])
+            .copied()
+            .filter(|&index| known[index].print.tells_set(&known[index].units))
             .collect();
+        let new: Vec<_> = told.iter().map(|&index| &known[index].units).collect();
         let Ok(withheld) = audit::withheld(&history.sets(), &new, rules.threshold, disjoint) else {
             return unaudited(passing);
         };
-        for (&index, withheld) in left.iter().zip(withheld) {
+        for (&index, withheld) in told.iter().zip(withheld) {
             passing[index] = !withheld;
         }
         let mut work = audit::WORK_MAX;
-        let new: Vec<(usize, Known)> = left
+        let new: Vec<(usize, &Known)> = left
             .iter()
             .filter(|&&index| passing[index])
-            .map(|&index| (index, cells[index].known(layout, universe)))
+            .map(|&index| (index, &known[index]))
             .collect();
         match combined(&history, &new, (rules, disjoint), &mut work) {
             Ok(withheld) => withheld.iter().for_each(|&index| passing[index] = false),
             Err(audit::TooLarge) => return unaudited(passing),
         }
         for index in left {
-            let (units, print) = (&cells[index].units[universe], &cells[index].print);
+            let Known { units, print, .. } = &known[index];
             if !passing[index] {
                 continue;
             }
-            if history.mixes(units, print) {
-                passing[index] = false;
-                continue;
-            }
             // Cells that may share rows are released one after the other: each is history to the next.
-            if !disjoint && history.differences(units, print, rules.threshold) {
+            let beside = history.differences(units, print, rules.threshold)
+                || history.leaves_out(&known[index], rules.threshold);
+            if !disjoint && beside {
                 passing[index] = false;
                 continue;
             }
@@ -211,7 +231,7 @@ fn check(
                 Err(audit::TooLarge) => return unaudited(passing),
             }
             if !disjoint && passing[index] {
-                history.take(cells[index].known(layout, universe));
+                history.take(known[index].clone());
             }
         }
     }
@@ -221,12 +241,12 @@ fn check(
 /// Cells that tell too much of a few together with others, one argument after the other.
 fn combined(
     history: &History,
-    new: &[(usize, Known)],
+    new: &[(usize, &Known)],
     (rules, disjoint): (&OutputRules, bool),
     work: &mut u64,
 ) -> Result<Vec<usize>, audit::TooLarge> {
     let known = history.known();
-    let several = |cell: &Known| cell.print.rows != cell.units.len();
+    let several = |cell: &Known| cell.print.several(&cell.units);
     let held = new.iter().flat_map(|(_, cell)| cell.shares.keys());
     let families: BTreeSet<String> = held.map(|name| history::family(name)).collect();
     let mut withheld = Vec::new();
@@ -237,13 +257,13 @@ fn combined(
             && !known
                 .iter()
                 .copied()
-                .chain(new.iter().map(|(_, c)| c))
+                .chain(new.iter().map(|(_, cell)| *cell))
                 .any(several)
         {
             continue;
         }
         let earlier: Vec<Part<'_>> = known.iter().flat_map(|cell| cell.parts(&family)).collect();
-        let of_cells = |(index, cell): &'_ (usize, Known)| (*index, cell.parts(&family).count());
+        let of_cells = |(index, cell): &'_ (usize, &Known)| (*index, cell.parts(&family).count());
         let owners: Vec<usize> = new
             .iter()
             .map(of_cells)
@@ -255,6 +275,7 @@ fn combined(
             .collect();
         let ask = Ask {
             rules,
+            whole: counts,
             new_alone_is_safe: disjoint && counts,
         };
         let exposing = combine::withheld(&earlier, &parts, ask, work)?;
@@ -326,16 +347,29 @@ fn release(
     // In the order of the sets, not of the engine.
     released.sort_by(|a, b| (&a.universe, &a.units).cmp(&(&b.universe, &b.units)));
     let suppressed = cells.len() - kept.len();
-    let (decision, findings) = match (audited, suppressed) {
-        (false, _) => (Decision::Hold, vec![not_audited()]),
-        (true, 0) => (Decision::Release, Vec::new()),
-        (true, _) => (Decision::PartialRelease, vec![some_withheld()]),
+    let decision = match (audited, suppressed) {
+        (false, _) => Decision::Hold,
+        (true, 0) => Decision::Release,
+        (true, _) => Decision::PartialRelease,
     };
+    let mut findings = Vec::new();
+    if !audited {
+        findings.push(not_audited());
+    }
+    if !layout.groups.is_empty() {
+        findings.push(may_be_missing());
+    }
     Some(Inspection {
         decision,
         findings,
         rows: u64::try_from(rows.len()).ok()?,
-        preview: (!audited).then(|| preview(&governed.output, rows, &csv)),
+        preview: (!audited).then(|| {
+            let mut shown = preview(&governed.output, rows, &csv);
+            if suppressed > 0 {
+                shown.aids.push(withheld(suppressed));
+            }
+            shown
+        }),
         suppressed: u64::try_from(suppressed).ok()?,
         cells: released,
         ..held(csv)
@@ -410,6 +444,20 @@ pub(super) fn preview(output: &[OutputColumn], rows: Vec<Vec<String>>, csv: &[u8
     }
 }
 
+/// For reviewers alone: how many cells are missing.
+fn withheld(cells: usize) -> Finding {
+    Finding::new(
+        "cells_withheld",
+        Severity::Suppress,
+        "output",
+        Bilingual::new(
+            format!("{cells} 个单元格不满足出域规则，未列出"),
+            format!("{cells} cells do not meet the output rules and are not shown"),
+        ),
+        Bilingual::new("核对其余单元格", "look at the others"),
+    )
+}
+
 /// Nothing leaves.
 pub(super) fn refusal(finding: Finding) -> Inspection {
     Inspection {
@@ -465,8 +513,8 @@ fn too_small() -> Finding {
             "most cells do not meet the output rules, so the table stays",
         ),
         (
-            "减少分组维度、合并类别或放宽过滤条件",
-            "group by fewer dimensions, merge categories, or filter less",
+            "减少分组维度、合并类别或放宽过滤条件；已出域的结果也计入比对：与其合起来只涉及少数人的不予放行，换一种与其相同或相差较多人的分组",
+            "group by fewer dimensions, merge categories, or filter less. What left before counts, too: what tells of few people beside it stays, so ask for the same groups again or for groups that differ by many people",
         ),
     )
 }
@@ -501,14 +549,15 @@ fn too_many_rows(max: u64) -> Finding {
     )
 }
 
-fn some_withheld() -> Finding {
+/// Said of every table with groups, whether or not a cell is missing: which are, tells of the people in them.
+fn may_be_missing() -> Finding {
     Finding::new(
-        "cells_withheld",
-        Severity::Suppress,
+        "cells_may_be_missing",
+        Severity::Note,
         "output",
         Bilingual::new(
-            "部分单元格不满足出域规则，已被抑制",
-            "some cells do not meet the output rules and are withheld",
+            "不满足出域规则的单元格不列出；是否有此类单元格不作说明",
+            "cells that do not meet the output rules are not shown, and whether there are any is not told",
         ),
         Bilingual::new(
             "减少分组维度或合并类别可得到更完整的结果",

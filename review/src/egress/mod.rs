@@ -33,4 +33,8 @@ mod attacks;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod panel;
+#[cfg(test)]
 mod rules_on_data;
+#[cfg(test)]
+mod sensitive;

@@ -9,7 +9,8 @@ use roaring::RoaringBitmap;
 
 use super::cells::{Cell, Holdings};
 use super::offset::Offsets;
-use crate::admission::{AggregateKind, CellLayout};
+use crate::admission::layout::MISSING;
+use crate::admission::{AggregateKind, CellLayout, HoldingsColumn};
 use crate::contract::OutputRules;
 
 /// Share of one sensitive category in a group above which the group is disclosed.
@@ -32,6 +33,7 @@ pub(crate) fn passes(
         .zip(&layout.universes)
         .all(|(units, column)| offsets.enough(&column.universe, units, rules.threshold));
     enough
+        && around_holds(cell, layout, rules, offsets)
         && layout.aggregates.iter().all(|aggregate| {
             aggregate.holdings.iter().all(|&index| {
                 let (Some(holdings), Some(column)) =
@@ -39,6 +41,9 @@ pub(crate) fn passes(
                 else {
                     return false;
                 };
+                if column.held.starts_with(MISSING) {
+                    return missing_hold(cell, index, column, (layout, rules, offsets));
+                }
                 let varied = if column.held.starts_with("value:") {
                     holdings.distinct >= distinct_min(aggregate.kind)
                 } else {
@@ -47,6 +52,43 @@ pub(crate) fn passes(
                 varied && spread(holdings, rules)
             })
         })
+}
+
+/// Whether enough of the people around a cell are not in it, and not nearly all of them are. All but a few would tell of
+/// the few, and all of all: with nobody left out a count says what everybody is. How many are around is nothing that has to
+/// be asked, for who chooses a list of people knows it.
+fn around_holds(
+    cell: &Cell,
+    layout: &CellLayout,
+    rules: &OutputRules,
+    offsets: Offsets<'_>,
+) -> bool {
+    // A threshold of one is that of samples, which everybody may see.
+    rules.threshold <= 1
+        || cell.left_out().zip(&layout.universes).zip(&cell.around).all(
+            |((left_out, column), around)| {
+                offsets.enough(&column.universe, &left_out, rules.threshold)
+                    && !(cell.print.narrowed && nearly_all_of(around.len() - left_out.len(), around))
+            },
+        )
+}
+
+/// Missing values are a category of their own: nobody's, or those of enough.
+fn missing_hold(
+    cell: &Cell,
+    index: usize,
+    column: &HoldingsColumn,
+    (layout, rules, offsets): (&CellLayout, &OutputRules, Offsets<'_>),
+) -> bool {
+    let (Some(holdings), Some(shares)) = (cell.holdings.get(index), cell.shares.get(index)) else {
+        return false;
+    };
+    let Some(of) = layout.universes.get(column.universe) else {
+        return false;
+    };
+    holdings.units == 0
+        || (offsets.enough(&of.universe, &shares.holders(), rules.threshold)
+            && spread(holdings, rules))
 }
 
 fn distinct_min(kind: AggregateKind) -> u64 {
@@ -79,9 +121,12 @@ pub(crate) fn spread(holdings: &Holdings, rules: &OutputRules) -> bool {
 
 /// Whether a class has so large a share of a group that who is in the group is in the class.
 pub(crate) fn nearly_all(class: &RoaringBitmap, group: &RoaringBitmap) -> bool {
-    let large =
-        |units: u64| units.saturating_mul(100) > group.len().saturating_mul(CLASS_SHARE_PERCENT);
-    !group.is_empty() && large(class.len()) && large(class.intersection_len(group))
+    nearly_all_of(class.len(), group) && nearly_all_of(class.intersection_len(group), group)
+}
+
+fn nearly_all_of(units: u64, group: &RoaringBitmap) -> bool {
+    !group.is_empty()
+        && units.saturating_mul(100) > group.len().saturating_mul(CLASS_SHARE_PERCENT)
 }
 
 /// Cells of groups in which nearly everybody has one sensitive category: whoever knows that a person
@@ -114,8 +159,11 @@ pub(crate) fn class_disclosed(
                 .iter()
                 .map(|&index| &cells[index].units[universe])
                 .fold(RoaringBitmap::new(), |all, units| all | units);
+            let around = |index: usize| cells[index].around.get(universe);
             for &index in group {
-                if nearly_all(&cells[index].units[universe], &all) {
+                let class = &cells[index].units[universe];
+                let of_all = around(index).is_some_and(|around| nearly_all(class, around));
+                if of_all || nearly_all(class, &all) {
                     // The others of the group would tell it by subtraction.
                     group.iter().for_each(|&index| disclosed[index] = true);
                 }

@@ -281,6 +281,10 @@ impl Platform {
                     }
                     return Ok(RunEnd::Decided);
                 }
+                SettledBy::Refusal => {
+                    self.node().changed(&leased.run.id);
+                    return Ok(RunEnd::Decided);
+                }
                 SettledBy::NobodyYet => {}
             }
         }

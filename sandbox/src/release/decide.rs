@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use review::{Decision, Inspection, OutputColumn, ReleasedCell};
+use masking::Bilingual;
+use review::{Decision, Finding, Inspection, OutputColumn, ReleasedCell, Severity};
 use runtime::Completed;
 use serde_json::json;
 
@@ -24,10 +25,14 @@ use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::storage::Tx;
 
+/// Cells of one tenant in the history of one universe at most: every result is compared with all of them.
+const CELLS_OF_TENANT_MAX: u64 = 1_000;
+
 /// The history that an inspection saw, by universe.
 pub(crate) type Histories = BTreeMap<String, UniverseHistory>;
 
 /// A decision to store.
+#[derive(Clone, Copy)]
 pub(crate) struct Decided<'a> {
     pub(crate) leased: &'a Leased,
     pub(crate) inspection: &'a Inspection,
@@ -43,6 +48,8 @@ pub(crate) struct Decided<'a> {
 pub(crate) enum SettledBy {
     /// It stands.
     Decision,
+    /// It was not kept: the tenant has had its share of the history, and the result is refused.
+    Refusal,
     /// Another release came in between: what was inspected is not the history any more.
     NobodyYet,
 }
@@ -69,6 +76,43 @@ struct Record {
 impl Platform {
     /// Stores a decision, unless the history has moved since it was made.
     pub(crate) async fn settle(&self, decided: &Decided<'_>) -> Result<SettledBy, Error> {
+        if self.beyond_share(decided).await? {
+            let refused = share_spent();
+            let refused = Decided {
+                inspection: &refused,
+                ..*decided
+            };
+            return Ok(match self.keep_decision(&refused).await? {
+                SettledBy::Decision => SettledBy::Refusal,
+                other => other,
+            });
+        }
+        self.keep_decision(decided).await
+    }
+
+    /// Whether a tenant would have more cells in a history than are its share.
+    async fn beyond_share(&self, decided: &Decided<'_>) -> Result<bool, Error> {
+        let mut new: BTreeMap<&str, u64> = BTreeMap::new();
+        for cell in new_cells(decided) {
+            *new.entry(&cell.universe).or_default() += 1;
+        }
+        for (universe, cells) in new {
+            let (universe, organisation) =
+                (universe.to_owned(), decided.leased.run.organisation.clone());
+            let before = self
+                .store()
+                .read("count a tenant's cells", move |conn| {
+                    Box::pin(async move { rows::cells_of(conn, &universe, &organisation).await })
+                })
+                .await?;
+            if before.saturating_add(cells) > CELLS_OF_TENANT_MAX {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn keep_decision(&self, decided: &Decided<'_>) -> Result<SettledBy, Error> {
         let record = record(decided)?;
         let release = &decided.leased.run.release;
         if record.release.is_some() {
@@ -76,11 +120,16 @@ impl Platform {
             quarantine::keep(self, release, decided.inspection, log).await?;
         }
         let new: Vec<&ReleasedCell> = new_cells(decided);
-        if !record.cells.is_empty() {
+        if !new.is_empty() {
             let bytes = history::encode(&new)?;
-            self.objects()
-                .put(ObjectArea::Units, &record.object, &bytes)
-                .await?;
+            match record.to {
+                RunState::Held => quarantine::keep_cells(self, release, &bytes).await?,
+                _ => {
+                    self.objects()
+                        .put(ObjectArea::Units, &record.object, &bytes)
+                        .await?;
+                }
+            }
         }
         let stored = self
             .store()
@@ -97,9 +146,36 @@ impl Platform {
     }
 }
 
+/// The refusal of a result whose cells no other tenant's would have room beside.
+fn share_spent() -> Inspection {
+    Inspection {
+        decision: Decision::Refuse,
+        findings: vec![Finding::new(
+            "history_share_spent",
+            Severity::Refuse,
+            "output",
+            Bilingual::new(
+                format!("每个租户在一个值域的出域历史中最多有 {CELLS_OF_TENANT_MAX} 个单元格，该结果将超出"),
+                format!("a tenant has at most {CELLS_OF_TENANT_MAX} cells in the history of a value domain, and this result would exceed that"),
+            ),
+            Bilingual::new(
+                "减少分组；重复已出域的查询不占额度",
+                "group into fewer cells; to ask again what left already takes none",
+            ),
+        )],
+        released: None,
+        sha256: String::new(),
+        rows: 0,
+        suppressed: 0,
+        counted: true,
+        marginal: Vec::new(),
+        cells: Vec::new(),
+        preview: None,
+    }
+}
+
 /// The cells that the history does not know yet, each once.
 fn new_cells<'a>(decided: &Decided<'a>) -> Vec<&'a ReleasedCell> {
-    // A held result counts from now on: if people let it out, what left meanwhile was compared with it.
     let may_leave = decided.inspection.decision != Decision::Refuse;
     let mut seen = std::collections::BTreeSet::new();
     decided
@@ -150,10 +226,15 @@ fn record(decided: &Decided<'_>) -> Result<Record, Error> {
             .iter()
             .map(|(name, history)| (name.clone(), history.sequence))
             .collect(),
-        cells: new_cells(decided)
-            .iter()
-            .map(|cell| (cell.universe.clone(), cell_digest(cell)))
-            .collect(),
+        // A held result is no history: it becomes one when people let it out (see `publish`), or nobody's result would stop
+        // everybody else's.
+        cells: match to {
+            RunState::Held => Vec::new(),
+            _ => new_cells(decided)
+                .iter()
+                .map(|cell| (cell.universe.clone(), cell_digest(cell)))
+                .collect(),
+        },
         // A run that is repeated writes an object of its own: what an earlier attempt stored is never replaced.
         object: format!("{}/{}", run.release, run.fence),
         scenario: (
@@ -206,14 +287,13 @@ fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error
         } else {
             ReleaseState::Scheduled
         },
-        decision: document::write("write a decision", &inspection.decision)?,
+        decision: document::write("write a decision", &told(inspection.decision))?,
         findings: document::write("write findings", &inspection.findings)?,
         evidence,
         evidence_digest,
         sha256: inspection.sha256.clone(),
         bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
         rows: document::stored_count(inspection.rows)?,
-        suppressed: document::stored_count(inspection.suppressed)?,
         created_at: 0,
         released_at: 0,
         decision_leaf: 0,
@@ -221,6 +301,15 @@ fn release_row(decided: &Decided<'_>, meter: &Meter) -> Result<ReleaseRow, Error
         statement: String::new(),
         certificate: String::new(),
     })
+}
+
+/// The decision as it is stored and told: that a cell is missing says something of the people in it, to whoever chose
+/// them, so a result without its failing cells is one like any other.
+pub(super) fn told(decision: Decision) -> Decision {
+    match decision {
+        Decision::PartialRelease => Decision::Release,
+        decision => decision,
+    }
 }
 
 /// The one transaction of a decision.

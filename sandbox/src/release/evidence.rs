@@ -5,6 +5,7 @@ use review::{Finding, Inspection, OutputColumn, OutputRules, Preview};
 use runtime::{LayerReport, LayerState};
 use serde_json::{Value, json};
 
+use super::decide::told;
 use crate::document;
 use crate::error::Error;
 use crate::job::rows::JobRow;
@@ -27,7 +28,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) meter: &'a Meter,
 }
 
-/// The document and its digest. The preview is named by digest alone: it holds rows of a result that
+/// The document and its digest. Neither tells whether cells were withheld: a tenant sees both. The preview is named by digest alone: it holds rows of a result that
 /// has not left, so it is kept sealed in quarantine and not beside the document.
 pub(crate) fn document(findings: &Findings<'_>) -> Result<(String, String), Error> {
     let Findings {
@@ -73,10 +74,9 @@ pub(crate) fn document(findings: &Findings<'_>) -> Result<(String, String), Erro
             "sha256": inspection.sha256,
             "rows": inspection.rows,
             "bytes": inspection.released.as_ref().map_or(0, Vec::len),
-            "suppressed": inspection.suppressed,
             "preview_sha256": preview_digest(inspection.preview.as_ref())?,
         },
-        "decision": inspection.decision,
+        "decision": told(inspection.decision),
         "findings": inspection.findings,
         "node": layers_of(layers),
         "meter": meter,

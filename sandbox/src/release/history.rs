@@ -143,6 +143,15 @@ fn units_of(bytes: &[u8], universe: &str) -> Result<HashMap<String, Vec<u8>>, Er
         .collect())
 }
 
+/// The cells of an object as the history names them: universe and digest.
+pub(crate) fn names(bytes: &[u8]) -> Result<Vec<(String, String)>, Error> {
+    let cells = decode(bytes).ok_or_else(|| damaged("an object of cells is damaged"))?;
+    Ok(cells
+        .iter()
+        .map(|cell| (cell.universe.clone(), cell_digest(cell)))
+        .collect())
+}
+
 /// Cells as one object: for each the length and bytes of its universe, then of its units.
 pub(crate) fn encode(cells: &[&ReleasedCell]) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();

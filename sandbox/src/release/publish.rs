@@ -1,11 +1,14 @@
 //! Letting a decided result out: the permit from stored decisions, the bytes hashed again, the
 //! object, then state, leaf and statement in one transaction. Doing it again changes nothing.
 
+use std::collections::BTreeMap;
+
 use review::{Basis, Decision, Permit, StoredDecision};
 use serde_json::{Value, json};
 
 use super::certificate::{RELEASE_LEAF, result_subject, statement, statement_subject};
 use super::evidence;
+use super::history;
 use super::quarantine;
 use super::rows::{self, ReleaseRow, VoteRow};
 use crate::access::{SystemOperation, system};
@@ -17,6 +20,7 @@ use crate::job::scope::JobScope;
 use crate::job::state::{ReleaseState, RunState};
 use crate::ledger::LeafDraft;
 use crate::meter::moment;
+use crate::objects::ObjectArea;
 use crate::platform::Platform;
 use crate::scenario;
 use crate::storage::Tx;
@@ -47,20 +51,40 @@ impl Platform {
                 self.objects().put_released(&permit, &bytes).await?
             }
         };
+        let cells = self.held_cells(&row).await?;
         let name = release.to_owned();
         self.store()
             .act(
                 system(SystemOperation::Release),
                 "publish_release",
                 move |tx| {
-                    let name = name.clone();
-                    Box::pin(async move { publish(tx, &name).await })
+                    let (name, cells) = (name.clone(), cells.clone());
+                    Box::pin(async move {
+                        become_history(tx, &name, &cells).await?;
+                        publish(tx, &name).await
+                    })
                 },
             )
             .await?;
         quarantine::clear(self, release).await;
         self.node().changed(&row.run);
         Ok(())
+    }
+
+    /// The cells of a result that people let out, by universe and digest: kept where the history reads them.
+    async fn held_cells(&self, row: &ReleaseRow) -> Result<Vec<(String, String)>, Error> {
+        let decision: Decision = document::read("read a decision", &row.decision)?;
+        let cells = match decision {
+            Decision::Hold => quarantine::cells(self, &row.id).await?,
+            _ => None,
+        };
+        let Some(cells) = cells else {
+            return Ok(Vec::new());
+        };
+        self.objects()
+            .put(ObjectArea::Units, &held_object(&row.id), &cells)
+            .await?;
+        history::names(&cells)
     }
 
     /// Ends a decided release that may not leave any more: its scenario has changed.
@@ -156,6 +180,39 @@ fn permit(row: &ReleaseRow, votes: &[VoteRow], epoch: u64) -> Result<Permit, rev
         applicant_organisation: row.organisation.clone(),
         evidence_digest: bytes(&row.evidence_digest),
     })
+}
+
+/// Where the cells of a held result are.
+fn held_object(release: &str) -> String {
+    format!("{release}/held")
+}
+
+/// What people let out is compared with from now on.
+async fn become_history(
+    tx: &mut Tx,
+    release: &str,
+    cells: &[(String, String)],
+) -> Result<(), Error> {
+    let mut sequences: BTreeMap<&str, i64> = BTreeMap::new();
+    for (universe, digest) in cells {
+        let sequence = match sequences.get(universe.as_str()) {
+            Some(sequence) => *sequence,
+            None => {
+                let seen = rows::history_sequence(tx.conn(), universe).await?;
+                if !rows::advance_history(tx.conn(), universe, seen).await? {
+                    return Err(Error::internal(
+                        "publish a release",
+                        "a history that moved under its lock",
+                    ));
+                }
+                sequences.insert(universe, seen + 1);
+                seen + 1
+            }
+        };
+        let object = held_object(release);
+        rows::insert_cell(tx.conn(), universe, digest, release, sequence, &object).await?;
+    }
+    Ok(())
 }
 
 /// The one transaction by which a result is out. The permit is derived once more from what it sees.

@@ -7,7 +7,7 @@ use crate::objects::ObjectArea;
 use crate::platform::Platform;
 
 /// The parts of a release that are kept in quarantine.
-const PARTS: [&str; 3] = ["candidate", "preview", "log"];
+const PARTS: [&str; 4] = ["candidate", "preview", "log", "cells"];
 
 fn key(release: &str, part: &str) -> String {
     format!("{release}/{part}")
@@ -38,6 +38,28 @@ pub(crate) async fn keep(
         put("log", guest_log).await?;
     }
     Ok(())
+}
+
+/// Seals the cells of a held result: they become history when people let it out, and go with it when they do not.
+pub(crate) async fn keep_cells(
+    platform: &Platform,
+    release: &str,
+    cells: &[u8],
+) -> Result<(), Error> {
+    platform
+        .objects()
+        .put(ObjectArea::Quarantine, &key(release, "cells"), cells)
+        .await
+        .map(drop)
+}
+
+/// The cells of a held result; none when it has none.
+pub(crate) async fn cells(platform: &Platform, release: &str) -> Result<Option<Vec<u8>>, Error> {
+    let (objects, key) = (platform.objects(), key(release, "cells"));
+    match objects.exists(ObjectArea::Quarantine, &key).await? {
+        true => objects.get(ObjectArea::Quarantine, &key).await.map(Some),
+        false => Ok(None),
+    }
 }
 
 fn encoded(preview: &Preview) -> Result<Vec<u8>, Error> {

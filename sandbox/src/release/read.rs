@@ -2,6 +2,7 @@
 
 use review::Preview;
 
+use super::decide::told;
 use super::evidence::preview_digest;
 use super::quarantine;
 use super::rows::{self, ReleaseRow, VoteRow};
@@ -182,11 +183,10 @@ pub(crate) fn view(row: ReleaseRow, approvals: i64) -> Result<ReleaseView, Error
         grant: parsed(&row.grant)?,
         organisation: parsed(&row.organisation)?,
         state: row.state,
-        decision: document::read("read a decision", &row.decision)?,
+        decision: told(document::read("read a decision", &row.decision)?),
         findings: document::read("read findings", &row.findings)?,
         bytes: figure(row.bytes),
         rows: figure(row.rows),
-        suppressed: figure(row.suppressed),
         sha256: leaves.then_some(row.sha256),
         approvals: if decided {
             u32::try_from(approvals).unwrap_or(u32::MAX)

@@ -27,7 +27,6 @@ pub(crate) struct ReleaseRow {
     pub(crate) sha256: String,
     pub(crate) bytes: i64,
     pub(crate) rows: i64,
-    pub(crate) suppressed: i64,
     pub(crate) created_at: i64,
     pub(crate) released_at: i64,
     pub(crate) decision_leaf: i64,
@@ -37,7 +36,7 @@ pub(crate) struct ReleaseRow {
 }
 
 const RELEASE: &str = "SELECT id, run_id, job_id, grant_id, organisation_id, account_id, scenario_id, epoch_decided, state, \
-     decision, findings, evidence, evidence_digest, sha256, bytes, rows_released, suppressed, created_at, released_at, \
+     decision, findings, evidence, evidence_digest, sha256, bytes, rows_released, created_at, released_at, \
      decision_leaf, release_leaf, statement, certificate FROM releases";
 
 /// A vote as stored.
@@ -77,13 +76,12 @@ fn release_row(row: &AnyRow) -> Result<ReleaseRow, sqlx::Error> {
         sha256: row.try_get(13)?,
         bytes: row.try_get(14)?,
         rows: row.try_get(15)?,
-        suppressed: row.try_get(16)?,
-        created_at: row.try_get(17)?,
-        released_at: row.try_get(18)?,
-        decision_leaf: row.try_get(19)?,
-        release_leaf: row.try_get(20)?,
-        statement: row.try_get(21)?,
-        certificate: row.try_get(22)?,
+        created_at: row.try_get(16)?,
+        released_at: row.try_get(17)?,
+        decision_leaf: row.try_get(18)?,
+        release_leaf: row.try_get(19)?,
+        statement: row.try_get(20)?,
+        certificate: row.try_get(21)?,
     })
 }
 
@@ -204,7 +202,7 @@ pub(crate) async fn insert_vote(
     Ok(stored.rows_affected() == 1)
 }
 
-/// Stores a release; false when the run has one already.
+/// Stores a release; false when the run has one already. How many cells were withheld is not kept.
 pub(crate) async fn insert_release(
     conn: &mut AnyConnection,
     release: &ReleaseRow,
@@ -213,7 +211,7 @@ pub(crate) async fn insert_release(
         "INSERT INTO releases (id, run_id, job_id, grant_id, organisation_id, account_id, scenario_id, epoch_decided, \
          state, decision, findings, evidence, evidence_digest, sha256, bytes, rows_released, suppressed, created_at, \
          released_at, decision_leaf, release_leaf, statement, certificate) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, $19, -1, '', '') \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17, 0, $18, -1, '', '') \
          ON CONFLICT DO NOTHING",
     )
     .bind(release.id.as_str())
@@ -232,7 +230,6 @@ pub(crate) async fn insert_release(
     .bind(release.sha256.as_str())
     .bind(release.bytes)
     .bind(release.rows)
-    .bind(release.suppressed)
     .bind(release.created_at)
     .bind(release.decision_leaf)
     .execute(conn)
@@ -369,6 +366,25 @@ pub(crate) async fn insert_cell(
     .await
     .map_err(|source| storage_error("remember a released cell", source))?;
     Ok(())
+}
+
+/// How many cells of a universe's history are of a tenant's results.
+pub(crate) async fn cells_of(
+    conn: &mut AnyConnection,
+    universe: &str,
+    organisation: &str,
+) -> Result<u64, Error> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM release_cells c JOIN releases r ON r.id = c.release_id \
+         WHERE c.universe = $1 AND r.organisation_id = $2",
+    )
+    .bind(universe)
+    .bind(organisation)
+    .fetch_one(conn)
+    .await
+    .map_err(failed)?;
+    let count: i64 = row.try_get(0).map_err(failed)?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// A remembered cell.

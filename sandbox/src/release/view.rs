@@ -32,8 +32,6 @@ pub struct ReleaseView {
     pub bytes: Option<u64>,
     /// Rows of what leaves.
     pub rows: Option<u64>,
-    /// Cells that were withheld.
-    pub suppressed: Option<u64>,
     /// Approving votes; told only once the votes are in, so that nobody votes by them.
     pub approvals: u32,
     /// When it was decided or held.

@@ -26,10 +26,8 @@ pub enum ReleaseState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseDecision {
-    /// All of it may leave.
+    /// It may leave, without the cells that do not meet the rules: whether there are any is not told.
     Release,
-    /// Some cells were suppressed.
-    PartialRelease,
     /// People have to decide.
     Hold,
     /// None of it may leave.
@@ -82,9 +80,6 @@ pub struct ReleaseView {
     /// Rows of what leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Cells left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suppressed: Option<u64>,
     /// Approving votes; told only once the votes are in, so that nobody votes by them.
     pub approvals: u32,
     /// When it was made.

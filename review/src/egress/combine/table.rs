@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::{Part, settled, to_u64};
+use super::{Part, ROUNDING, settled, to_u64};
 use crate::contract::OutputRules;
 use crate::egress::cells::Holdings;
 use crate::egress::classes::{Classes, Places};
 use crate::egress::rules;
 
-/// Units that are columns of their own at most, beside one for each cell.
-const LONE_COLUMNS: usize = 64;
-/// What is left of holdings in single precision that cancelled, of their sizes.
-const ROUNDING: f64 = 1e-6;
+/// Units that are columns of their own at most, beside one for each cell, while there is room; and those that always are.
+const LONE_COLUMNS: usize = 4_096;
+const LONE_COLUMNS_MIN: usize = 64;
+/// How far a holding in single precision may be from what it stands for, of its size.
+const PRECISION: f64 = 1.2e-7;
 
 /// Units that are in the same cells and hold the same of each.
 #[derive(Default)]
@@ -21,6 +22,8 @@ struct Class {
     /// Cells that hold them, ascending.
     parts: Vec<usize>,
     folded: Folded,
+    /// What the listed hold together, with their signs.
+    net: f64,
     /// Units that some cell does not list, and how much each holds at most.
     hidden: u64,
     bound: f64,
@@ -34,7 +37,10 @@ impl Class {
         // A unit that one cell lists and another does not holds the same of both, where both have the same row.
         let told = !unit.hidden || (self.same && unit.held != 0.0);
         match (told, unit.differs) {
-            (true, false) => self.folded.add(f64::from(unit.held.abs())),
+            (true, false) => {
+                self.folded.add(f64::from(unit.held.abs()));
+                self.net += f64::from(unit.held);
+            }
             (true, true) if !unit.hidden => return true,
             (_, differs) => {
                 self.hidden += 1;
@@ -71,6 +77,17 @@ impl Folded {
         self.x1 = self.x1.max(other.x1);
     }
 
+    fn holdings(&self, total: f64) -> Holdings {
+        Holdings {
+            units: self.units,
+            x1: self.x1,
+            x2: self.x2,
+            total,
+            distinct: 0,
+            negative: 0.0,
+        }
+    }
+
     fn times(&self, factor: f64) -> Self {
         Self {
             units: self.units,
@@ -83,10 +100,18 @@ impl Folded {
 
 /// A column of the basis.
 pub(super) struct Column {
-    /// Cell and entry, ascending.
+    /// Cell and entry, ascending; none is larger than one.
     entries: Vec<(usize, f64)>,
+    /// What the units of the column hold where the entry is one.
+    folded: Folded,
     /// By weight without the largest holder, then by weight.
     weight: (f64, f64),
+}
+
+/// The columns, and whether every unit is in one.
+pub(super) struct Columns {
+    pub(super) all: Vec<Column>,
+    pub(super) complete: bool,
 }
 
 impl Column {
@@ -94,6 +119,12 @@ impl Column {
         self.entries
             .binary_search_by_key(&part, |(part, _)| *part)
             .map_or(0.0, |place| self.entries[place].1)
+    }
+
+    /// The entries as numbers that have one order.
+    fn bits(&self) -> Vec<(usize, u64)> {
+        let entries = self.entries.iter();
+        entries.map(|(part, value)| (*part, value.to_bits())).collect()
     }
 }
 
@@ -168,63 +199,64 @@ impl Table {
         }
     }
 
-    /// The columns of the basis, the heaviest first.
-    pub(super) fn columns(&self) -> Vec<Column> {
+    /// Whether some unit is not listed by a cell that holds it.
+    pub(super) fn hides(&self) -> bool {
+        self.classes.iter().any(|class| class.hidden > 0)
+    }
+
+    /// The columns of the basis, the heaviest first, about so many.
+    pub(super) fn columns(&self, room: u64) -> Columns {
         let classes = self.classes.iter();
         let classes = classes.filter(|class| class.folded.units + class.hidden > 0);
         let mut columns: Vec<Column> = classes.map(class_column).collect();
-        columns.extend(self.lone_columns());
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let lone = room
+            .saturating_sub(columns.len())
+            .min(self.totals.len() + LONE_COLUMNS)
+            .max(self.totals.len() + LONE_COLUMNS_MIN);
+        let complete = self.lone_columns(lone, &mut columns);
         columns.sort_by(|a, b| {
             let weight = |column: &Column| column.weight;
             let (a_rest, a_all) = weight(a);
             let (b_rest, b_all) = weight(b);
-            let entries = |column: &Column| {
-                column
-                    .entries
-                    .iter()
-                    .map(|(part, _)| *part)
-                    .collect::<Vec<_>>()
-            };
             b_rest
                 .total_cmp(&a_rest)
                 .then(b_all.total_cmp(&a_all))
-                .then_with(|| entries(a).cmp(&entries(b)))
+                .then_with(|| a.bits().cmp(&b.bits()))
         });
-        columns
+        Columns {
+            all: columns,
+            complete,
+        }
     }
 
-    /// Columns of the heaviest of the units that hold different amounts.
-    fn lone_columns(&self) -> Vec<Column> {
-        let mut largest = vec![0.0f64; self.lone_units];
-        for (place, value) in self.lone.iter().flatten() {
-            largest[*place] = largest[*place].max(value.abs());
-        }
-        let mut order: Vec<usize> = (0..self.lone_units)
-            .filter(|&place| largest[place].is_finite())
-            .collect();
-        order.sort_by(|&a, &b| largest[b].total_cmp(&largest[a]).then(a.cmp(&b)));
-        order.truncate(self.lone.len() + LONE_COLUMNS);
-        let mut columns: HashMap<usize, Column> = order
-            .iter()
-            .map(|&place| {
-                let column = Column {
-                    entries: Vec::new(),
-                    weight: (0.0, largest[place]),
-                };
-                (place, column)
-            })
-            .collect();
-        for (part, held) in self.lone.iter().enumerate() {
-            for (place, value) in held {
-                if let Some(column) = columns.get_mut(place) {
-                    column.entries.push((part, value / largest[*place]));
-                }
+    /// Adds columns of the units that hold different amounts, of the heaviest where there are more than may be; units that
+    /// hold the same of the same cells are one. Says whether all are there.
+    fn lone_columns(&self, columns_max: usize, columns: &mut Vec<Column>) -> bool {
+        let mut held: Vec<Vec<(usize, f64)>> = vec![Vec::new(); self.lone_units];
+        for (part, lone) in self.lone.iter().enumerate() {
+            for (place, value) in lone {
+                held[*place].push((part, *value));
             }
         }
-        order
-            .iter()
-            .filter_map(|place| columns.remove(place))
-            .collect()
+        let mut alike: HashMap<Vec<(usize, u64)>, u64> = HashMap::new();
+        for held in held {
+            let bits = held.into_iter().map(|(part, value)| (part, value.to_bits()));
+            *alike.entry(bits.collect()).or_default() += 1;
+        }
+        let found = alike.len();
+        let lone = alike.into_iter().filter_map(|(held, units)| lone_column(&held, units));
+        let mut lone: Vec<Column> = lone.collect();
+        let complete = lone.len() == found && found <= columns_max;
+        if lone.len() > columns_max {
+            lone.sort_by(|a, b| {
+                let largest = b.folded.x1.total_cmp(&a.folded.x1);
+                largest.then_with(|| a.bits().cmp(&b.bits()))
+            });
+            lone.truncate(columns_max);
+        }
+        columns.append(&mut lone);
+        complete
     }
 
     /// What looking at a combination takes.
@@ -240,41 +272,72 @@ impl Table {
         to_u64(visits * 2 + combination.len())
     }
 
+    /// Whether what a row leaves of each column says too much of a few. Everybody is in some column.
+    pub(super) fn leaves(&self, columns: &[Column], left: &[f64], rules: &OutputRules) -> bool {
+        let mut folded = Folded::default();
+        for (column, factor) in columns.iter().zip(left) {
+            if *factor != 0.0 {
+                folded.merge(&column.folded.times(factor.abs()));
+            }
+        }
+        folded.units > 0 && !rules::spread(&folded.holdings(folded.total), rules)
+    }
+
     /// Whether a combination says too much of a few.
     pub(super) fn exposes(&mut self, combination: &[f64], rules: &OutputRules) -> bool {
         let mut folded = Folded::default();
-        let mut bound = 0.0f64;
+        let (mut bound, mut swapped) = (0.0f64, None::<f64>);
         let mut unsure = false;
+        // What is known of the whole with its sign, and how far off that may be.
+        let (mut net, mut doubt) = (0.0, 0.0);
         for class in self.touched(combination) {
             let (factor, most) = std::mem::take(&mut self.factors[class]);
-            let (class, factor) = (&self.classes[class], settled(factor).abs());
+            let (class, factor) = (&self.classes[class], settled(factor));
             if factor != 0.0 {
-                folded.merge(&class.folded.times(factor));
+                folded.merge(&class.folded.times(factor.abs()));
+                net += factor * class.net;
+                doubt += PRECISION * factor.abs() * class.folded.total;
             }
-            if class.hidden > 0 && !class.same {
+            if class.hidden == 0 {
+                continue;
+            }
+            if !class.same {
                 unsure = true;
                 bound = bound.max(most);
-            } else if class.hidden > 0 && factor != 0.0 {
+                continue;
+            }
+            swapped = Some(swapped.unwrap_or_default().max(most));
+            if factor != 0.0 {
                 folded.units += class.hidden;
-                bound = bound.max(factor * class.bound);
+                bound = bound.max(factor.abs() * class.bound);
+                #[allow(clippy::cast_precision_loss, reason = "units are numbered by 32 bits")]
+                let hidden = class.hidden as f64;
+                doubt += hidden * factor.abs() * class.bound;
             }
         }
-        self.add_lone(combination, &mut folded);
+        let (lone, lone_size) = self.add_lone(combination, &mut folded);
         let parts = combination.iter().zip(&self.totals);
         let (whole, size) = parts.fold((0.0, 0.0), |(whole, size), (factor, total)| {
             (whole + factor * total, size + (factor * total).abs())
         });
         let told = f64::abs(whole) > ROUNDING * size;
+        // Who is not listed was taken to hold the same of each cell: the numbers say otherwise.
+        let off = f64::abs(whole - net - lone);
+        let explained = off <= doubt + PRECISION * lone_size + ROUNDING * size;
+        if let Some(swapped) = swapped
+            && !explained
+        {
+            unsure = true;
+            bound = bound.max(swapped);
+        }
         if folded.units == 0 {
             return unsure && told;
         }
+        let total = folded.total.max(if told { whole.abs() } else { 0.0 });
         let holdings = Holdings {
-            units: folded.units,
             x1: folded.x1.max(bound),
             x2: folded.x2.max(folded.x1.min(bound)),
-            total: folded.total.max(if told { whole.abs() } else { 0.0 }),
-            distinct: 0,
-            negative: 0.0,
+            ..folded.holdings(total)
         };
         !rules::spread(&holdings, rules)
     }
@@ -297,7 +360,9 @@ impl Table {
         touched
     }
 
-    fn add_lone(&mut self, combination: &[f64], folded: &mut Folded) {
+    /// Adds what is left of units that hold different amounts; gives their sum with its sign, and its size.
+    fn add_lone(&mut self, combination: &[f64], folded: &mut Folded) -> (f64, f64) {
+        let (mut net, mut sizes) = (0.0, 0.0);
         let mut touched = Vec::new();
         for (factor, held) in combination.iter().zip(&self.lone) {
             if *factor != 0.0 {
@@ -317,7 +382,10 @@ impl Table {
             if !sum.is_finite() || sum.abs() > ROUNDING * size {
                 folded.add(sum.abs());
             }
+            net += sum;
+            sizes += size;
         }
+        (net, sizes)
     }
 }
 
@@ -358,6 +426,39 @@ impl SameRows {
     }
 }
 
+/// The column of some units that hold this of these cells; none where that is no number.
+fn lone_column(held: &[(usize, u64)], units: u64) -> Option<Column> {
+    let held: Vec<(usize, f64)> = held
+        .iter()
+        .map(|(part, bits)| (*part, f64::from_bits(*bits)))
+        .collect();
+    let sizes = held.iter().map(|(_, value)| value.abs());
+    let largest = sizes.fold(0.0f64, |most, size| if size > most || size.is_nan() { size } else { most });
+    if !largest.is_finite() || largest == 0.0 {
+        return None;
+    }
+    // By a power of two, so that whole numbers stay exact.
+    let scale = largest.log2().ceil().exp2();
+    let mut folded = Folded::default();
+    folded.add(scale);
+    #[allow(clippy::cast_precision_loss, reason = "units are numbered by 32 bits")]
+    let many = units as f64;
+    if units > 1 {
+        folded = Folded {
+            units,
+            x2: scale,
+            total: scale * many,
+            ..folded
+        };
+    }
+    let entries = held.into_iter().map(|(part, value)| (part, value / scale));
+    Some(Column {
+        entries: entries.collect(),
+        weight: (largest * (many - 1.0), largest * many),
+        folded,
+    })
+}
+
 fn class_column(class: &Class) -> Column {
     #[allow(clippy::cast_precision_loss, reason = "an order, not a figure")]
     let hidden = if class.hidden > 0 {
@@ -368,6 +469,7 @@ fn class_column(class: &Class) -> Column {
     let total = class.folded.total + hidden;
     Column {
         entries: class.parts.iter().map(|&part| (part, 1.0)).collect(),
+        folded: class.folded,
         weight: (total - class.folded.x1, total),
     }
 }

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::*;
+use crate::egress::audit::WORK_MAX;
 use crate::egress::shares::tests::shares;
 
 /// A cell of its own: what the units of a range hold.
@@ -73,6 +74,7 @@ fn check(earlier: &[&Cell], new: &[&Cell], expect: &[bool]) {
     let new: Vec<Part<'_>> = new.iter().map(|cell| cell.part()).collect();
     let ask = Ask {
         rules: &OutputRules::default(),
+        whole: false,
         new_alone_is_safe: false,
     };
     assert_eq!(
@@ -205,6 +207,7 @@ fn what_is_too_large_is_said() {
     let parts: Vec<Part<'_>> = cells.iter().map(Cell::part).collect();
     let ask = Ask {
         rules: &OutputRules::default(),
+        whole: false,
         new_alone_is_safe: false,
     };
     assert_eq!(withheld(&parts, &parts[..1], ask, &mut 10), Err(TooLarge));
