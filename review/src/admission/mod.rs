@@ -20,6 +20,7 @@
 
 mod argument;
 mod govern;
+mod growth;
 mod join;
 mod layout;
 mod pin;
@@ -87,11 +88,12 @@ fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<F
     if !survey.findings.is_empty() {
         return Err(survey.findings);
     }
+    growth::check(&statement, limits).map_err(boxed)?;
     let plan = SqlToRel::new(&names)
         .sql_statement_to_plan(statement)
         .map_err(|error| one(planning(&error, scope, &survey)))?;
     let (above, aggregate) = post::above_aggregate(&plan).map_err(boxed)?;
-    let source = source::reduce(&aggregate.input, scope, &survey, limits.tables).map_err(boxed)?;
+    let source = source::reduce(&aggregate.input, scope, &survey, limits).map_err(boxed)?;
     let query = prove::prove(aggregate, source, scope, &survey)?;
     // The steps above name columns by position; a position that is off would name another column.
     if aggregate.schema.fields().len() != query.groups.len() + query.aggregates.len() {

@@ -132,7 +132,7 @@ impl Survey {
         let mut seen = BTreeSet::new();
         for (name, place) in &self.relations {
             let known = self.ctes.contains(name) || scope.table(name).is_some();
-            if !known && seen.insert(name.clone()) {
+            if !known && seen.insert(name.clone()) && seen.len() <= FINDINGS_MAX {
                 self.findings
                     .push(refusal::table_outside(name, scope, *place));
             }
@@ -169,6 +169,10 @@ impl Survey {
                 candidates.into_iter(),
                 *place,
             ));
+            // Each looks for names that are near: thousands of them would take a minute.
+            if found.len() >= FINDINGS_MAX {
+                break;
+            }
         }
         self.findings.extend(found);
     }
@@ -407,7 +411,7 @@ impl Visitor for Look<'_> {
 }
 
 /// A name as SQL compares it.
-fn normal(ident: &Ident) -> String {
+pub(super) fn normal(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),
