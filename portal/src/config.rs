@@ -7,7 +7,7 @@
 use crate::http::Bounds;
 use crate::start::StartFailure;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The whole configuration; every part has defaults, so an empty file is one.
@@ -51,15 +51,20 @@ impl Default for Config {
 }
 
 /// `[http]`: bounds of the HTTP http.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Connections open at once; more wait in the host's queue.
+    /// IP addresses of the proxies in front of the server: the address that they name in `X-Forwarded-For` is the
+    /// client's. Without them every request comes from whoever is connected.
+    pub proxies: Vec<IpAddr>,
+    /// Connections open at once, of which one address that is no proxy has half at most; more wait in the host's queue.
     pub connections_max: usize,
-    /// Requests at work at once; more are answered 503.
+    /// Requests at work at once, of which one address has half at most; more are answered 503.
     pub requests_max: usize,
     /// Time for a client to send the headers of a request.
     pub header_timeout_ms: u64,
+    /// Time for a client to send a JSON body; a sign-in has three seconds.
+    pub body_timeout_ms: u64,
     /// Time for an answer; at least the longest wait for a run, 30,000.
     pub request_timeout_ms: u64,
     /// Time for an upload as a whole.
@@ -80,9 +85,11 @@ impl Default for Http {
     fn default() -> Self {
         let bounds = Bounds::default();
         Self {
+            proxies: bounds.proxies,
             connections_max: 4_096,
             requests_max: bounds.requests_max,
-            header_timeout_ms: 10_000,
+            header_timeout_ms: 5_000,
+            body_timeout_ms: bounds.body_timeout_ms,
             request_timeout_ms: bounds.request_timeout_ms,
             upload_timeout_ms: bounds.upload_timeout_ms,
             upload_idle_timeout_ms: bounds.upload_idle_timeout_ms,
@@ -274,6 +281,7 @@ impl Config {
                 u64::try_from(http.requests_max).unwrap_or(u64::MAX),
             ),
             ("http.header_timeout_ms", http.header_timeout_ms),
+            ("http.body_timeout_ms", http.body_timeout_ms),
             ("http.upload_timeout_ms", http.upload_timeout_ms),
             ("http.upload_idle_timeout_ms", http.upload_idle_timeout_ms),
             ("http.body_bytes_max", http.body_bytes_max),
@@ -319,6 +327,9 @@ impl Config {
             upload_idle_timeout_ms: http.upload_idle_timeout_ms,
             upload_timeout_ms: http.upload_timeout_ms,
             requests_max: http.requests_max,
+            body_timeout_ms: http.body_timeout_ms,
+            proxies: http.proxies.clone(),
+            ..Bounds::default()
         }
     }
 }

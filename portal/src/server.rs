@@ -1,8 +1,10 @@
 //! Listening, connections and stopping: from a configuration to a server that answers.
 
 use crate::config::{Config, DatabaseKind, ObjectStoreKind};
-use crate::http;
+use crate::http::{self, Client, Peer, Share, Shares};
 use crate::start::StartFailure;
+use axum::http::HeaderMap;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sandbox::{
@@ -11,7 +13,7 @@ use sandbox::{
 };
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +73,9 @@ impl Server {
         let connections = Connections {
             app,
             permits: Arc::new(Semaphore::new(config.http.connections_max)),
+            per_address_max: config.http.connections_max.div_ceil(2),
+            proxies: config.http.proxies.clone(),
+            open: Shares::default(),
             header_timeout: Duration::from_millis(config.http.header_timeout_ms),
             stopping,
         };
@@ -255,6 +260,10 @@ fn secret(path: &Path) -> Result<String, StartFailure> {
 struct Connections {
     app: axum::Router,
     permits: Arc<Semaphore>,
+    /// Connections by address, and how many one address may have that is no proxy.
+    open: Shares,
+    per_address_max: usize,
+    proxies: Vec<IpAddr>,
     header_timeout: Duration,
     stopping: watch::Receiver<bool>,
 }
@@ -271,11 +280,15 @@ impl Connections {
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok((stream, _peer)) => {
-                    let serving = self.serve(stream);
+                Ok((stream, peer)) => {
+                    // Closed at once: it would take the place of somebody else.
+                    let Some(share) = self.share(peer.ip()) else {
+                        continue;
+                    };
+                    let serving = self.serve(stream, peer.ip());
                     tokio::spawn(async move {
                         serving.await;
-                        drop(permit);
+                        drop((share, permit));
                     });
                 }
                 // Out of descriptors, or the peer is gone already: neither ends the server, neither may spin.
@@ -287,8 +300,27 @@ impl Connections {
         }
     }
 
-    fn serve(&mut self, stream: TcpStream) -> impl Future<Output = ()> + Send + 'static {
-        let service = TowerToHyperService::new(self.app.clone());
+    fn share(&self, peer: IpAddr) -> Option<Share> {
+        let peer = peer.to_canonical();
+        let max = if self.proxies.contains(&peer) {
+            usize::MAX
+        } else {
+            self.per_address_max
+        };
+        self.open
+            .take(Client::of(Some(Peer(peer)), &HeaderMap::new(), &[]), max)
+    }
+
+    fn serve(
+        &mut self,
+        stream: TcpStream,
+        peer: IpAddr,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let app = TowerToHyperService::new(self.app.clone());
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            app.call(request)
+        });
         let mut stopping = self.stopping.clone();
         let header_timeout = self.header_timeout;
         async move {

@@ -103,6 +103,6 @@ pub use review::{
     ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse,
 };
 pub use runtime::{
-    Layer, LayerReport, LayerState, ModuleFacts, ModuleFault, inspect_module, module_from_text,
-    probe,
+    GuestInterface, Layer, LayerReport, LayerState, ModuleFacts, ModuleFault, inspect_module,
+    module_from_text, probe,
 };

@@ -292,6 +292,22 @@ impl Failure {
         )
     }
 
+    /// The body takes too long.
+    pub(crate) fn slow_body(time: std::time::Duration) -> Self {
+        let seconds = time.as_secs();
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            text("请求体传送过慢", "the body comes too slowly"),
+            text(
+                &format!("{seconds} 秒内没有收完请求体。"),
+                &format!("the body was not complete within {seconds} seconds."),
+            ),
+        )
+        .remedied("重新发送整个请求。", "send the whole request again.")
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     /// The client sends nothing any more.
     pub(crate) fn stalled(idle_ms: u64) -> Self {
         Self::new(
