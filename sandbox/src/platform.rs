@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     folder::DataFolder,
     id::OrganisationId,
-    identity::{LastUses, Passwords, bootstrap},
+    identity::{Attempts, LastUses, Passwords, bootstrap},
     intake::Intake,
     keys::Keys,
     ledger::{Log, Pseudonyms, Signer},
@@ -42,6 +42,7 @@ struct Parts {
     intake: Intake,
     node: Node,
     passwords: Passwords,
+    attempts: Attempts,
     last_uses: LastUses,
     anchoring: OnceLock<AbortHandle>,
     // Given up last.
@@ -105,6 +106,7 @@ impl Platform {
             intake: Intake::default(),
             node,
             passwords,
+            attempts: Attempts::default(),
             last_uses,
             anchoring: OnceLock::new(),
             _folder: folder,
@@ -202,6 +204,15 @@ impl Platform {
 
     pub(crate) fn last_uses(&self) -> &LastUses {
         &self.0.last_uses
+    }
+
+    /// Whether the database answers; nobody has to be signed in to ask.
+    pub async fn database_answers(&self) -> bool {
+        self.store().answers().await
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

@@ -130,7 +130,7 @@ async fn another_tenant_sees_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn five_wrong_passwords_lock_the_account_and_say_the_same_as_for_nobody() {
+async fn five_wrong_passwords_shut_the_name_to_the_address_and_say_the_same_as_for_nobody() {
     let world = World::new().await;
     let api = world.server.api();
     let attempt = |account: &'static str, password: &'static str| {
@@ -149,6 +149,10 @@ async fn five_wrong_passwords_lock_the_account_and_say_the_same_as_for_nobody() 
         let wrong = attempt("dev", "a-wrong-password").await;
         assert_eq!(wrong.problem(401, "unauthenticated")["detail"], nobody);
     }
+    for _ in 0..4 {
+        attempt("nobody-here", "a-wrong-password").await;
+    }
+    let shut = attempt("nobody-here", "a-wrong-password").await;
     let locked = attempt("dev", "egret-tests-9f2c41").await;
     assert_eq!(
         locked.status, 401,

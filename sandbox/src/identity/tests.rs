@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
+    net::IpAddr,
     path::Path,
     sync::{
         Arc,
@@ -195,7 +196,7 @@ async fn an_administrators_session_ends_when_nobody_uses_it() {
 }
 
 #[tokio::test]
-async fn five_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour() {
+async fn five_wrong_passwords_shut_a_name_to_an_address_and_to_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, clock) = open(folder.path()).await;
     developer(&platform, folder.path()).await;
@@ -216,6 +217,24 @@ async fn five_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour() {
             "an account can be told from none"
         );
     }
+    platform.sign_in("dev", PASSWORD).await.unwrap();
+    // Known or unknown, from the same address: the same answers to the last.
+    let stranger = IpAddr::from([203, 0, 113, 7]);
+    for _ in 0..7 {
+        let [known, unknown] = ["dev", "nobody-at-all"].map(|name| {
+            let platform = platform.clone();
+            async move {
+                let refused = platform.sign_in_from(name, "wrong password", stranger);
+                refused.await.err().unwrap()
+            }
+        });
+        let (known, unknown) = (known.await, unknown.await);
+        assert_eq!(known.message(), unknown.message());
+        assert_eq!(known.code(), unknown.code());
+    }
+    let shut = platform.sign_in_from("dev", PASSWORD, stranger).await;
+    assert_eq!(kind(shut), ErrorKind::Unauthenticated);
+    // Whoever has the account is not shut out by a stranger.
     platform.sign_in("dev", PASSWORD).await.unwrap();
     for _ in 0..5 {
         assert_eq!(
