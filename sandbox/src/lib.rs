@@ -97,7 +97,8 @@ pub use module_run::{ModuleRan, ModuleRun, ModuleRunError, run_module};
 pub use node::{NodeStatus, worker_main};
 pub use release::{
     Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED,
-    ReleaseEvidence, ReleaseView, ReleaseVote, VerifiedCertificate, verify_certificate,
+    ReleaseEvidence, ReleaseRows, ReleaseView, ReleaseVote, VerifiedCertificate,
+    verify_certificate,
 };
 pub use review::{
     ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse,

@@ -429,6 +429,12 @@ impl Client {
             .await
     }
 
+    /// Rows of a held release.
+    pub async fn release_rows(&self, id: &str, page: &PageQuery) -> Answer<ReleaseRows> {
+        self.read_with(&format!("/releases/{}/rows", segment(id)), page)
+            .await
+    }
+
     /// Votes on a held release.
     pub async fn vote_release(&self, id: &str, vote: &VoteCast) -> Answer<ReleaseView> {
         self.post(&format!("/releases/{}/votes", segment(id)), vote)

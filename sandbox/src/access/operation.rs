@@ -87,6 +87,7 @@ operations! {
     Releases = "releases",
     Release = "release",
     ReleaseEvidence = "release_evidence",
+    ReleaseRows = "release_rows",
     VoteRelease = "vote_release",
     DownloadRelease = "download_release",
     ReleaseCertificate = "release_certificate",

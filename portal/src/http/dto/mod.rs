@@ -52,7 +52,8 @@ pub use pushes::{
     RuleCount, RuleNote, SpecialUniquesView,
 };
 pub use releases::{
-    ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,
+    ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseRows, ReleaseState, ReleaseView,
+    ReleasedTable,
 };
 pub use scenarios::{
     ColumnRole, ColumnScope, Contract, Operations, OutputRules, Reason, ScenarioCreate,
