@@ -32,6 +32,8 @@ pub struct Config {
     pub objects: Objects,
     /// The jailed worker processes.
     pub workers: Workers,
+    /// Who has to approve.
+    pub review: Review,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             database: Database::default(),
             objects: Objects::default(),
             workers: Workers::default(),
+            review: Review::default(),
         }
     }
 }
@@ -220,6 +223,14 @@ impl Default for Workers {
             allow_degraded_jail: false,
         }
     }
+}
+
+/// `[review]`: who has to approve scenarios and held results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Review {
+    /// There is one review body: two people of it suffice. Otherwise the two are of different bodies.
+    pub single_body: bool,
 }
 
 impl Config {

@@ -177,6 +177,7 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
         spill_dir: config.workers.spill_dir.clone(),
         allow_degraded_jail: config.workers.allow_degraded_jail,
         origin: config.origin.clone(),
+        single_review_body: config.review.single_body,
         ..Settings::new(config.data_dir.clone(), worker, arguments)
     })
 }

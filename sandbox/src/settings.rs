@@ -47,6 +47,8 @@ pub struct Settings {
     pub allow_degraded_jail: bool,
     /// Minutes after which an unused session of the operator's administrators ends.
     pub operator_idle_minutes: u32,
+    /// There is one review body: two people of it suffice where otherwise two bodies have to approve.
+    pub single_review_body: bool,
     /// The name of the log, by which checkpoints are known: a name of one's own, such as a domain with a path.
     pub origin: String,
 }
@@ -65,7 +67,13 @@ impl Settings {
             spill_dir: None,
             allow_degraded_jail: false,
             operator_idle_minutes: 30,
+            single_review_body: false,
             origin: "egret.local/ledger".to_owned(),
         }
+    }
+
+    /// From how many review bodies the two approvals of a scenario or of a held result have to come.
+    pub(crate) fn review_bodies(&self) -> usize {
+        if self.single_review_body { 1 } else { 2 }
     }
 }

@@ -33,7 +33,8 @@ impl Platform {
             return Ok(());
         }
         let epoch = self.scenario_epoch(&row.scenario).await?;
-        let permit = match permit(&row, &votes, epoch) {
+        let bodies = self.settings().review_bodies();
+        let permit = match permit(&row, &votes, epoch, bodies) {
             Ok(permit) => permit,
             Err(error) => {
                 self.void(&row, &error).await?;
@@ -54,7 +55,7 @@ impl Platform {
                 "publish_release",
                 move |tx| {
                     let name = name.clone();
-                    Box::pin(async move { publish(tx, &name).await })
+                    Box::pin(async move { publish(tx, &name, bodies).await })
                 },
             )
             .await?;
@@ -124,7 +125,12 @@ impl Platform {
 }
 
 /// The permit of what is stored, or why there is none.
-fn permit(row: &ReleaseRow, votes: &[VoteRow], epoch: u64) -> Result<Permit, review::NoPermit> {
+fn permit(
+    row: &ReleaseRow,
+    votes: &[VoteRow],
+    epoch: u64,
+    bodies_min: usize,
+) -> Result<Permit, review::NoPermit> {
     let bytes = |text: &str| {
         let mut digest = [0; 32];
         // What is no digest becomes one that nothing has.
@@ -153,13 +159,14 @@ fn permit(row: &ReleaseRow, votes: &[VoteRow], epoch: u64) -> Result<Permit, rev
         epoch_decided: u64::try_from(row.epoch_decided).unwrap_or(u64::MAX),
         epoch_now: epoch,
         basis,
+        bodies_min,
         applicant_organisation: row.organisation.clone(),
         evidence_digest: bytes(&row.evidence_digest),
     })
 }
 
 /// The one transaction by which a result is out. The permit is derived once more from what it sees.
-async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
+async fn publish(tx: &mut Tx, name: &str, bodies_min: usize) -> Result<((), LeafDraft), Error> {
     let row = rows::release(tx.conn(), name)
         .await?
         .ok_or_else(|| Error::internal("publish a release", "no such release"))?;
@@ -172,7 +179,7 @@ async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
             "the result is in another state by now.",
         ));
     }
-    permit(&row, &votes, found.epoch).map_err(|reason| {
+    permit(&row, &votes, found.epoch, bodies_min).map_err(|reason| {
         Error::conflict(
             "release_without_permit",
             "该结果不再可放行。",

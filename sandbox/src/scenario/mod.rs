@@ -22,6 +22,7 @@ pub use self::row::ScenarioVote;
 pub(crate) use self::row::{ScenarioVersion, version, votes};
 pub use self::state::ScenarioState;
 pub use self::vote::Vote;
+pub(crate) use self::vote::another_body;
 
 use self::state::ScenarioEvent;
 use crate::access::{Actor, Object, Operation, OrganisationKind, Role};
@@ -34,7 +35,7 @@ use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
 use crate::storage::{Tx, storage_error};
 
-/// Approving votes that a scenario version needs, of different people.
+/// Approving votes that a scenario version needs, of different people and different review bodies.
 pub const APPROVALS_NEEDED: u32 = 2;
 
 /// A scenario, by its newest version.
