@@ -34,6 +34,8 @@ pub struct Config {
     pub workers: Workers,
     /// Who has to approve.
     pub review: Review,
+    /// What one organisation may keep.
+    pub quotas: Quotas,
 }
 
 impl Default for Config {
@@ -49,6 +51,7 @@ impl Default for Config {
             objects: Objects::default(),
             workers: Workers::default(),
             review: Review::default(),
+            quotas: Quotas::default(),
         }
     }
 }
@@ -231,6 +234,35 @@ impl Default for Workers {
 pub struct Review {
     /// There is one review body: two people of it suffice. Otherwise the two are of different bodies.
     pub single_body: bool,
+}
+
+/// `[quotas]`: what one organisation may keep at once; more is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// WASM modules.
+    pub modules_max: u64,
+    /// Bytes of WASM modules together.
+    pub module_bytes_max: u64,
+    /// Bytes of private data sets together, as they are stored.
+    pub private_bytes_max: u64,
+    /// Personal tokens that are good.
+    pub tokens_max: u64,
+    /// Scenarios that it proposed and nobody has approved yet.
+    pub proposals_max: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        let quotas = sandbox::Quotas::default();
+        Self {
+            modules_max: quotas.modules_max,
+            module_bytes_max: quotas.module_bytes_max,
+            private_bytes_max: quotas.private_bytes_max,
+            tokens_max: quotas.tokens_max,
+            proposals_max: quotas.proposals_max,
+        }
+    }
 }
 
 impl Config {

@@ -178,6 +178,13 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
         allow_degraded_jail: config.workers.allow_degraded_jail,
         origin: config.origin.clone(),
         single_review_body: config.review.single_body,
+        quotas: sandbox::Quotas {
+            modules_max: config.quotas.modules_max,
+            module_bytes_max: config.quotas.module_bytes_max,
+            private_bytes_max: config.quotas.private_bytes_max,
+            tokens_max: config.quotas.tokens_max,
+            proposals_max: config.quotas.proposals_max,
+        },
         ..Settings::new(config.data_dir.clone(), worker, arguments)
     })
 }

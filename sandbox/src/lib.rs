@@ -30,6 +30,7 @@ mod objects;
 mod page;
 mod platform;
 mod private;
+mod quota;
 mod release;
 mod scenario;
 mod settings;
@@ -79,7 +80,7 @@ pub use review::{
     ColumnRole, ColumnScope, Contract, Finding, Operations, OutputRules, Severity, Span, TableScope,
 };
 pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
-pub use settings::{Database, Objects, Settings};
+pub use settings::{Database, Objects, Quotas, Settings};
 pub use table_file::{
     MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, plan_file,
     preview_file, risk_file, scan_file, search_file, shown_cells,
@@ -92,7 +93,7 @@ pub use job::{
     RunView, Waiting, WasmInput,
 };
 pub use meter::{Meter, Usage};
-pub use module::{MODULE_BYTES_MAX, ModuleView};
+pub use module::{MODULE_BYTES_MAX, ModuleView, module_fault};
 pub use module_run::{ModuleRan, ModuleRun, ModuleRunError, run_module};
 pub use node::{NodeStatus, worker_main};
 pub use release::{

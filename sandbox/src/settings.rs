@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 pub use crate::objects::ObjectBackend as Objects;
+pub use crate::quota::Quotas;
 
 /// Which database keeps the state.
 #[derive(Clone)]
@@ -49,6 +50,8 @@ pub struct Settings {
     pub operator_idle_minutes: u32,
     /// There is one review body: two people of it suffice where otherwise two bodies have to approve.
     pub single_review_body: bool,
+    /// What one organisation may keep.
+    pub quotas: Quotas,
     /// The name of the log, by which checkpoints are known: a name of one's own, such as a domain with a path.
     pub origin: String,
 }
@@ -68,6 +71,7 @@ impl Settings {
             allow_degraded_jail: false,
             operator_idle_minutes: 30,
             single_review_body: false,
+            quotas: Quotas::default(),
             origin: "egret.local/ledger".to_owned(),
         }
     }

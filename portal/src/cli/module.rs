@@ -5,7 +5,8 @@ mod local;
 use super::failure::Failure;
 use super::output::{Column, column};
 use super::remote::{Paging, Remote};
-use sandbox::Lang;
+use crate::http::imports;
+use sandbox::{Lang, ModuleFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -74,12 +75,12 @@ impl Module {
                 }
                 Verb::Run(run) => run.perform(printer).await,
                 Verb::Inspect { file } => {
-                    let facts = sandbox::inspect_module(&binary(&file)?).map_err(|fault| {
-                        let shown = file.display();
-                        Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
-                    })?;
+                    let facts = sandbox::inspect_module(&binary(&file)?)
+                        .map_err(|fault| refused(&file, &fault))?;
+                    let mut shown = serde_json::to_value(&facts).map_err(std::io::Error::from)?;
+                    shown["imports"] = imports(&facts).into();
                     printer.one(
-                        &facts,
+                        &shown,
                         &[
                             column("字节", "bytes", "/bytes"),
                             column("导入", "imports", "/imports"),
@@ -106,6 +107,14 @@ pub(super) fn binary(file: &Path) -> Result<Vec<u8>, Failure> {
             format!("{shown} is neither a WASM module nor the text of one"),
         )
     })?;
-    sandbox::module_from_text(&text)
-        .map_err(|error| Failure::new(format!("{shown}：{error}"), format!("{shown}: {error}")))
+    sandbox::module_from_text(&text).map_err(|fault| refused(file, &fault))
+}
+
+fn refused(file: &Path, fault: &ModuleFault) -> Failure {
+    let shown = file.display();
+    let said = sandbox::module_fault(fault);
+    Failure::refused(
+        format!("{shown}：{}", said.zh),
+        format!("{shown}: {}", said.en),
+    )
 }
