@@ -36,6 +36,9 @@ pub struct Config {
     pub review: Review,
     /// What one organisation may keep.
     pub quotas: Quotas,
+    /// Take a ledger without its anchor as it is; of the command line alone, for one start.
+    #[serde(skip)]
+    pub recover_anchor: bool,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             workers: Workers::default(),
             review: Review::default(),
             quotas: Quotas::default(),
+            recover_anchor: false,
         }
     }
 }

@@ -158,8 +158,11 @@ fn refused(address: SocketAddr, error: &io::Error) -> StartFailure {
         )
         .remedied("使用 1024 以上的端口。", "use a port above 1024."),
         _ => StartFailure::new(
-            format!("无法监听 {address}：{error}"),
-            format!("cannot listen on {address}: {error}"),
+            format!("无法监听 {address}：{}", sandbox::os_error(error).zh),
+            format!(
+                "cannot listen on {address}: {}",
+                sandbox::os_error(error).en
+            ),
         ),
     }
 }
@@ -178,6 +181,7 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
         allow_degraded_jail: config.workers.allow_degraded_jail,
         origin: config.origin.clone(),
         single_review_body: config.review.single_body,
+        recover_anchor: config.recover_anchor,
         quotas: sandbox::Quotas {
             modules_max: config.quotas.modules_max,
             module_bytes_max: config.quotas.module_bytes_max,

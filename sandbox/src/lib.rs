@@ -38,6 +38,7 @@ mod storage;
 mod table_file;
 mod tables;
 mod tasks;
+mod words;
 
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
 pub use application::{Consent, Grant, GrantState};
@@ -64,7 +65,7 @@ pub use intake::{
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
-    VerifyingKey, leaf_hash, verify_consistency,
+    VerifyingKey, leaf_hash, verify_consistency, verify_detail,
 };
 pub use masking::{
     Action as ProblemAction, Bilingual, Class, ClosenessDistance, ColumnClass, Fault as MaskFault,
@@ -86,6 +87,7 @@ pub use table_file::{
     preview_file, risk_file, scan_file, search_file, shown_cells,
 };
 pub use tables::{TableFolder, worker_tables};
+pub use words::{os_error, parse_error};
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{

@@ -17,7 +17,7 @@ use crate::{
     identity::{Attempts, LastUses, Passwords, bootstrap},
     intake::Intake,
     keys::Keys,
-    ledger::{Log, Pseudonyms, Signer},
+    ledger::{Log, Pseudonyms, Signer, anchored},
     node::Node,
     objects::ObjectVault,
     settings::{Database, Settings},
@@ -61,14 +61,20 @@ impl Platform {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         let folder = DataFolder::hold(&settings.data_dir)?;
-        let keys = Keys::open(&settings.data_dir.join("keys"), &*entropy)?;
-        let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
+        let anchor = settings.data_dir.join("anchor");
         let database = match &settings.database {
             Database::Sqlite => storage::Database::Sqlite {
                 file: settings.data_dir.join("egret.db"),
             },
             Database::Postgres { url } => storage::Database::Postgres { url: url.clone() },
         };
+        // Before a key or a file is made: whoever has no database yet leaves nothing half-made behind.
+        if let Err(error) = database.look(anchored(&anchor)).await {
+            folder.leave();
+            return Err(error);
+        }
+        let keys = Keys::open(&settings.data_dir.join("keys"), &*entropy)?;
+        let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
         let store = Store::open(
             &database,
             Arc::clone(&clock),
@@ -76,13 +82,14 @@ impl Platform {
             pseudonyms,
         )
         .await?;
+        Log::begin(&store, &anchor).await?;
         keys.check(&store).await?;
         let signer = Signer::new(
             &settings.origin,
             keys.checkpoint.bytes(),
             keys.certificate.bytes(),
         )?;
-        let log = Log::open(&store, signer, &settings.data_dir.join("anchor")).await?;
+        let log = Log::open(&store, signer, &anchor, settings.recover_anchor).await?;
         let objects = ObjectVault::open(
             &settings.objects,
             &settings.data_dir,

@@ -50,6 +50,8 @@ pub struct Settings {
     pub operator_idle_minutes: u32,
     /// There is one review body: two people of it suffice where otherwise two bodies have to approve.
     pub single_review_body: bool,
+    /// Take a ledger as it is although its anchor is missing; this is written into it. For a start after the anchor was lost.
+    pub recover_anchor: bool,
     /// What one organisation may keep.
     pub quotas: Quotas,
     /// The name of the log, by which checkpoints are known: a name of one's own, such as a domain with a path.
@@ -71,6 +73,7 @@ impl Settings {
             allow_degraded_jail: false,
             operator_idle_minutes: 30,
             single_review_body: false,
+            recover_anchor: false,
             quotas: Quotas::default(),
             origin: "egret.local/ledger".to_owned(),
         }
