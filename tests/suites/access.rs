@@ -10,7 +10,8 @@ const MATRIX: &str = include_str!("../../sandbox/src/access/matrix.txt");
 /// Operations that need no sign-in.
 const PUBLIC: [&str; 5] = ["sign_in", "health", "openapi", "ledger_keys", "root"];
 /// Operations whose success would take the ground from under the others; the walk tries them.
-const ENDS_THINGS: [&str; 8] = [
+const ENDS_THINGS: [&str; 9] = [
+    "reset_password",
     "sign_out",
     "change_password",
     "disable_account",
@@ -154,6 +155,11 @@ async fn five_wrong_passwords_shut_the_name_to_the_address_and_say_the_same_as_f
     }
     let shut = attempt("nobody-here", "a-wrong-password").await;
     let locked = attempt("dev", "egret-tests-9f2c41").await;
+    assert_eq!(
+        locked.problem(401, "unauthenticated")["detail"],
+        shut.problem(401, "unauthenticated")["detail"],
+        "a shut account can be told from none"
+    );
     assert_eq!(
         locked.status, 401,
         "the right password opened a locked account"
@@ -363,6 +369,7 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
         "create_organisation" => json!({ "name": "o1", "title": "o", "kind": "tenant" }),
         "create_account" => json!({ "name": "a1", "organisation": objects["organisation"],
             "roles": ["developer"], "password": "egret-tests-9f2c41" }),
+        "reset_password" => json!({ "password": "egret-tests-9f2c43" }),
         "set_roles" => json!({ "roles": ["developer"] }),
         "set_weight" => json!({ "weight": 2 }),
         "register_dataset" => {
@@ -391,8 +398,8 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
         "write_push_data" | "write_private_data" => {
             return ("application/octet-stream", b"a\n1\n".to_vec());
         }
-        "suggest_policy" | "commit_push" | "submit_scenario" | "disable_account" | "cancel_run"
-        | "verify_ledger" => json!({}),
+        "suggest_policy" | "commit_push" | "submit_scenario" | "disable_account"
+        | "enable_account" | "cancel_run" | "verify_ledger" => json!({}),
         _ => return ("", Vec::new()),
     };
     ("application/json", value.to_string().into_bytes())

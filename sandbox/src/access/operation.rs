@@ -38,6 +38,8 @@ operations! {
     CreateAccount = "create_account",
     SetRoles = "set_roles",
     DisableAccount = "disable_account",
+    EnableAccount = "enable_account",
+    ResetPassword = "reset_password",
     Datasets = "datasets",
     RegisterDataset = "register_dataset",
     Dataset = "dataset",

@@ -7,6 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use sqlx::Row as _;
 
+use super::bootstrap::forget_sign_in;
 use crate::{
     access::{Actor, Object, Operation, OrganisationKind, RoleSet, SystemOperation, system},
     clock::micros,
@@ -342,7 +343,9 @@ impl Platform {
                     ))
                 })
             })
-            .await
+            .await?;
+        forget_sign_in(&self.settings().data_dir, &actor.name);
+        Ok(())
     }
 
     /// A new secret of 256 bit behind a prefix that scanners for leaked secrets can find.

@@ -19,8 +19,8 @@ mod sessions;
 mod status;
 
 pub use accounts::{
-    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Role,
-    RolesPut, WeightPut,
+    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView,
+    PasswordReset, Role, RolesPut, WeightPut,
 };
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
