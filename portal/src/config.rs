@@ -277,7 +277,7 @@ impl Config {
         let config = Self::parse(&text).map_err(|fault| {
             let path = path.display();
             StartFailure::new(
-                format!("配置文件 {path} 无效：{fault}"),
+                format!("配置文件 {path} 无效：{}", chinese(&fault)),
                 format!("the configuration file {path} is not valid: {fault}"),
             )
             .remedied(
@@ -381,6 +381,23 @@ impl Config {
     }
 }
 
+/// A fault of a configuration in Chinese; keys and values stay as they are.
+fn chinese(fault: &str) -> String {
+    let place = fault.strip_prefix("line ").and_then(|rest| {
+        let (line, rest) = rest.split_once(", column ")?;
+        let (column, message) = rest.split_once(": ")?;
+        Some((line, column, message))
+    });
+    if let Some((line, column, message)) = place {
+        let said = sandbox::parse_error(message).zh;
+        return format!("第 {line} 行第 {column} 列：{said}");
+    }
+    match fault.split_once(", expected at least ") {
+        Some((set, least)) => format!("{set}，至少应为 {least}"),
+        None => fault.replace(" is too many", " 过大"),
+    }
+}
+
 /// The message of a TOML error with its line and column, without quoting the file.
 fn placed(text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
@@ -471,6 +488,22 @@ mod tests {
         );
         assert!(Config::parse("[workers]\ncount = -1").is_err());
         assert!(Config::parse("[http").is_err());
+    }
+
+    #[test]
+    fn faults_are_said_in_chinese_too() {
+        for (fault, expect) in [
+            (
+                "line 3, column 1: unknown field `port`, expected `a` or `b`",
+                "第 3 行第 1 列：没有这个字段：`port`，应为 `a` 或 `b`",
+            ),
+            (
+                "workers.count = 0, expected at least 1",
+                "workers.count = 0，至少应为 1",
+            ),
+        ] {
+            assert_eq!(chinese(fault), expect);
+        }
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
 pub use private::{PrivateDatasetRequest, PrivateDatasetView};
 pub use review::{
-    ColumnRole, ColumnScope, Contract, Finding, Operations, OutputRules, Severity, Span, TableScope,
+    ColumnRole, ColumnScope, Contract, Finding, Operations, OutputRules, Severity, Span, SqlLimits,
+    TableScope,
 };
 pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
 pub use settings::{Database, Objects, Quotas, Settings};

@@ -53,7 +53,7 @@ impl Text {
             (None, Some(file)) => text_of(&file)?,
             (None, None) => return Err(Failure::new("没有 SQL", "there is no SQL")),
         };
-        Ok((self.grant, sql))
+        Ok((self.grant, job::sized(sql)?))
     }
 }
 

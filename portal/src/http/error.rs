@@ -173,15 +173,14 @@ impl Failure {
         let Span { line, column, .. } = span;
         // The parser ends its message with a place of its own, which counts bytes.
         let message = error.to_string();
-        let message = message
-            .rsplit_once(" at line ")
-            .map_or(&*message, |(message, _place)| message);
+        let said = sandbox::parse_error(&message);
+        let message = &said.en;
         Self::new(
             StatusCode::BAD_REQUEST,
             code,
             title,
             text(
-                &format!("第 {line} 行第 {column} 列：{message}。"),
+                &format!("第 {line} 行第 {column} 列：{}。", said.zh),
                 &format!("line {line}, column {column}: {message}."),
             ),
         )
@@ -219,7 +218,7 @@ impl Failure {
             "invalid_query",
             text("查询参数无效", "invalid query parameters"),
             text(
-                &format!("查询参数无效：{reason}。"),
+                &format!("查询参数无效：{}。", sandbox::parse_error(reason).zh),
                 &format!("query parameters: {reason}."),
             ),
         )
