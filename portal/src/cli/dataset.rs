@@ -194,6 +194,9 @@ impl From<FormatName> for DataFormat {
     }
 }
 
+/// An identifier that no organisation has: of the first moment that there was.
+const NO_PROVIDER: &str = "org_00000000000070008000000000000000";
+
 const ENTRIES: &[Column] = &[
     column("名称", "name", "/name"),
     column("标题", "title", "/title"),
@@ -247,11 +250,12 @@ impl Verb {
             ),
             Self::Register { file, rules } => {
                 let mut entry: DatasetCreate = json_of(&file)?;
-                // Registering is refused before its provider is looked for: whoever may not register learns who may.
-                entry.provider = match organisation::identifier(session, entry.provider.clone())
-                    .await
-                {
-                    Err(Failure::Client(error, _)) if error.status() == Some(403) => entry.provider,
+                // Whoever may not look for organisations may not register either, and learns who may: from the
+                // server, whichever provider is named.
+                entry.provider = match organisation::identifier(session, entry.provider).await {
+                    Err(Failure::Client(error, _)) if error.status() == Some(403) => {
+                        NO_PROVIDER.to_owned()
+                    }
                     found => found?,
                 };
                 if let Some(rules) = rules {

@@ -679,6 +679,11 @@ fn accounts(world: &World) {
     world
         .as_(admin, &["account", "enable", "nobody-here"])
         .fails(1, "there is no account nobody-here");
+    let entry = world.as_(DEVELOPER, &["example", "entry"]).ok();
+    let entry = world.file("entry.json", entry.as_bytes());
+    world
+        .as_(DEVELOPER, &["dataset", "register", entry.to_str().unwrap()])
+        .fails(4, "system_admin");
     world
         .as_(DEVELOPER, &["dataset", "risk", "nothing-here"])
         .fails(5, "404");

@@ -573,3 +573,25 @@ async fn nothing_secret_stands_in_the_data_folder() {
     }
     assert!(seen > 10_000);
 }
+
+#[tokio::test]
+async fn a_first_password_is_forgotten_when_it_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, _) = open(folder.path()).await;
+    let file = folder.path().join("data/initial-sign-ins.txt");
+    let names = ["security-admin", "auditor", "system-admin"];
+    for (place, name) in names.iter().enumerate() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), names.len() - place);
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        let (_, password) = line.split_once(' ').unwrap();
+        let actor = platform.sign_in(name, password).await.unwrap().actor;
+        platform
+            .change_password(&actor, password, "another long one")
+            .await
+            .unwrap();
+        let left = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(!left.contains(name), "{name} is still there");
+    }
+    assert!(!file.exists(), "an empty file is left");
+}
