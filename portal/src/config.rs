@@ -7,7 +7,7 @@
 use crate::http::Bounds;
 use crate::start::StartFailure;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The whole configuration; every part has defaults, so an empty file is one.
@@ -34,6 +34,13 @@ pub struct Config {
     pub keys: Keys,
     /// The jailed worker processes.
     pub workers: Workers,
+    /// Who has to approve.
+    pub review: Review,
+    /// What one organisation may keep.
+    pub quotas: Quotas,
+    /// Take a ledger without its anchor as it is; of the command line alone, for one start.
+    #[serde(skip)]
+    pub recover_anchor: bool,
 }
 
 impl Default for Config {
@@ -49,20 +56,28 @@ impl Default for Config {
             objects: Objects::default(),
             keys: Keys::default(),
             workers: Workers::default(),
+            review: Review::default(),
+            quotas: Quotas::default(),
+            recover_anchor: false,
         }
     }
 }
 
 /// `[http]`: bounds of the HTTP http.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Connections open at once; more wait in the host's queue.
+    /// IP addresses of the proxies in front of the server: the address that they name in `X-Forwarded-For` is the
+    /// client's. Without them every request comes from whoever is connected.
+    pub proxies: Vec<IpAddr>,
+    /// Connections open at once, of which one address that is no proxy has half at most; more wait in the host's queue.
     pub connections_max: usize,
-    /// Requests at work at once; more are answered 503.
+    /// Requests at work at once, of which one address has half at most; more are answered 503.
     pub requests_max: usize,
     /// Time for a client to send the headers of a request.
     pub header_timeout_ms: u64,
+    /// Time for a client to send a JSON body; a sign-in has three seconds.
+    pub body_timeout_ms: u64,
     /// Time for an answer; at least the longest wait for a run, 30,000.
     pub request_timeout_ms: u64,
     /// Time for an upload as a whole.
@@ -83,9 +98,11 @@ impl Default for Http {
     fn default() -> Self {
         let bounds = Bounds::default();
         Self {
+            proxies: bounds.proxies,
             connections_max: 4_096,
             requests_max: bounds.requests_max,
-            header_timeout_ms: 10_000,
+            header_timeout_ms: 5_000,
+            body_timeout_ms: bounds.body_timeout_ms,
             request_timeout_ms: bounds.request_timeout_ms,
             upload_timeout_ms: bounds.upload_timeout_ms,
             upload_idle_timeout_ms: bounds.upload_idle_timeout_ms,
@@ -237,6 +254,43 @@ impl Default for Workers {
     }
 }
 
+/// `[review]`: who has to approve scenarios and held results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Review {
+    /// There is one review body: two people of it suffice. Otherwise the two are of different bodies.
+    pub single_body: bool,
+}
+
+/// `[quotas]`: what one organisation may keep at once; more is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// WASM modules.
+    pub modules_max: u64,
+    /// Bytes of WASM modules together.
+    pub module_bytes_max: u64,
+    /// Bytes of private data sets together, as they are stored.
+    pub private_bytes_max: u64,
+    /// Personal tokens that are good.
+    pub tokens_max: u64,
+    /// Scenarios that it proposed and nobody has approved yet.
+    pub proposals_max: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        let quotas = sandbox::Quotas::default();
+        Self {
+            modules_max: quotas.modules_max,
+            module_bytes_max: quotas.module_bytes_max,
+            private_bytes_max: quotas.private_bytes_max,
+            tokens_max: quotas.tokens_max,
+            proposals_max: quotas.proposals_max,
+        }
+    }
+}
+
 impl Config {
     /// Reads a configuration file; `env` looks up environment variables.
     pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self, StartFailure> {
@@ -245,7 +299,7 @@ impl Config {
         let config = Self::parse(&text).map_err(|fault| {
             let path = path.display();
             StartFailure::new(
-                format!("配置文件 {path} 无效：{fault}"),
+                format!("配置文件 {path} 无效：{}", chinese(&fault)),
                 format!("the configuration file {path} is not valid: {fault}"),
             )
             .remedied(
@@ -296,6 +350,7 @@ impl Config {
                 u64::try_from(http.requests_max).unwrap_or(u64::MAX),
             ),
             ("http.header_timeout_ms", http.header_timeout_ms),
+            ("http.body_timeout_ms", http.body_timeout_ms),
             ("http.upload_timeout_ms", http.upload_timeout_ms),
             ("http.upload_idle_timeout_ms", http.upload_idle_timeout_ms),
             ("http.body_bytes_max", http.body_bytes_max),
@@ -341,7 +396,27 @@ impl Config {
             upload_idle_timeout_ms: http.upload_idle_timeout_ms,
             upload_timeout_ms: http.upload_timeout_ms,
             requests_max: http.requests_max,
+            body_timeout_ms: http.body_timeout_ms,
+            proxies: http.proxies.clone(),
+            ..Bounds::default()
         }
+    }
+}
+
+/// A fault of a configuration in Chinese; keys and values stay as they are.
+fn chinese(fault: &str) -> String {
+    let place = fault.strip_prefix("line ").and_then(|rest| {
+        let (line, rest) = rest.split_once(", column ")?;
+        let (column, message) = rest.split_once(": ")?;
+        Some((line, column, message))
+    });
+    if let Some((line, column, message)) = place {
+        let said = sandbox::parse_error(message).zh;
+        return format!("第 {line} 行第 {column} 列：{said}");
+    }
+    match fault.split_once(", expected at least ") {
+        Some((set, least)) => format!("{set}，至少应为 {least}"),
+        None => fault.replace(" is too many", " 过大"),
     }
 }
 
@@ -435,6 +510,22 @@ mod tests {
         );
         assert!(Config::parse("[workers]\ncount = -1").is_err());
         assert!(Config::parse("[http").is_err());
+    }
+
+    #[test]
+    fn faults_are_said_in_chinese_too() {
+        for (fault, expect) in [
+            (
+                "line 3, column 1: unknown field `port`, expected `a` or `b`",
+                "第 3 行第 1 列：没有这个字段：`port`，应为 `a` 或 `b`",
+            ),
+            (
+                "workers.count = 0, expected at least 1",
+                "workers.count = 0，至少应为 1",
+            ),
+        ] {
+            assert_eq!(chinese(fault), expect);
+        }
     }
 
     #[test]

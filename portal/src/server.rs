@@ -1,8 +1,10 @@
 //! Listening, connections and stopping: from a configuration to a server that answers.
 
 use crate::config::{Config, DatabaseKind, ObjectStoreKind, Suite};
-use crate::http;
+use crate::http::{self, Client, Peer, Share, Shares};
 use crate::start::StartFailure;
+use axum::http::HeaderMap;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sandbox::{
@@ -11,7 +13,7 @@ use sandbox::{
 };
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +73,9 @@ impl Server {
         let connections = Connections {
             app,
             permits: Arc::new(Semaphore::new(config.http.connections_max)),
+            per_address_max: config.http.connections_max.div_ceil(2),
+            proxies: config.http.proxies.clone(),
+            open: Shares::default(),
             header_timeout: Duration::from_millis(config.http.header_timeout_ms),
             stopping,
         };
@@ -153,8 +158,11 @@ fn refused(address: SocketAddr, error: &io::Error) -> StartFailure {
         )
         .remedied("使用 1024 以上的端口。", "use a port above 1024."),
         _ => StartFailure::new(
-            format!("无法监听 {address}：{error}"),
-            format!("cannot listen on {address}: {error}"),
+            format!("无法监听 {address}：{}", sandbox::os_error(error).zh),
+            format!(
+                "cannot listen on {address}: {}",
+                sandbox::os_error(error).en
+            ),
         ),
     }
 }
@@ -176,6 +184,15 @@ fn settings(config: &Config, worker: PathBuf) -> Result<Settings, StartFailure> 
         spill_dir: config.workers.spill_dir.clone(),
         allow_degraded_jail: config.workers.allow_degraded_jail,
         origin: config.origin.clone(),
+        single_review_body: config.review.single_body,
+        recover_anchor: config.recover_anchor,
+        quotas: sandbox::Quotas {
+            modules_max: config.quotas.modules_max,
+            module_bytes_max: config.quotas.module_bytes_max,
+            private_bytes_max: config.quotas.private_bytes_max,
+            tokens_max: config.quotas.tokens_max,
+            proposals_max: config.quotas.proposals_max,
+        },
         ..Settings::new(config.data_dir.clone(), worker, arguments)
     })
 }
@@ -259,6 +276,10 @@ fn secret(path: &Path) -> Result<String, StartFailure> {
 struct Connections {
     app: axum::Router,
     permits: Arc<Semaphore>,
+    /// Connections by address, and how many one address may have that is no proxy.
+    open: Shares,
+    per_address_max: usize,
+    proxies: Vec<IpAddr>,
     header_timeout: Duration,
     stopping: watch::Receiver<bool>,
 }
@@ -275,11 +296,15 @@ impl Connections {
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok((stream, _peer)) => {
-                    let serving = self.serve(stream);
+                Ok((stream, peer)) => {
+                    // Closed at once: it would take the place of somebody else.
+                    let Some(share) = self.share(peer.ip()) else {
+                        continue;
+                    };
+                    let serving = self.serve(stream, peer.ip());
                     tokio::spawn(async move {
                         serving.await;
-                        drop(permit);
+                        drop((share, permit));
                     });
                 }
                 // Out of descriptors, or the peer is gone already: neither ends the server, neither may spin.
@@ -291,8 +316,27 @@ impl Connections {
         }
     }
 
-    fn serve(&mut self, stream: TcpStream) -> impl Future<Output = ()> + Send + 'static {
-        let service = TowerToHyperService::new(self.app.clone());
+    fn share(&self, peer: IpAddr) -> Option<Share> {
+        let peer = peer.to_canonical();
+        let max = if self.proxies.contains(&peer) {
+            usize::MAX
+        } else {
+            self.per_address_max
+        };
+        self.open
+            .take(Client::of(Some(Peer(peer)), &HeaderMap::new(), &[]), max)
+    }
+
+    fn serve(
+        &mut self,
+        stream: TcpStream,
+        peer: IpAddr,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let app = TowerToHyperService::new(self.app.clone());
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            app.call(request)
+        });
         let mut stopping = self.stopping.clone();
         let header_timeout = self.header_timeout;
         async move {

@@ -30,8 +30,8 @@ impl StartFailure {
     pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
         let path = path.display();
         Self::new(
-            format!("无法读取 {path}：{error}"),
-            format!("cannot read {path}: {error}"),
+            format!("无法读取 {path}：{}", sandbox::os_error(error).zh),
+            format!("cannot read {path}: {}", sandbox::os_error(error).en),
         )
     }
 

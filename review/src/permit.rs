@@ -50,6 +50,9 @@ pub struct StoredDecision {
     pub epoch_now: u64,
     /// What the decision rests on.
     pub basis: Basis,
+    /// Organisations that the votes have to come from at least: 2 unless the operator's settings say that
+    /// there is one review body alone.
+    pub bodies_min: usize,
     /// Organisation of the applicant, whose members may not vote.
     pub applicant_organisation: String,
     /// Digest of the evidence as it is now.
@@ -77,6 +80,9 @@ pub enum NoPermit {
     /// The same person voted twice.
     #[error("one person voted more than once")]
     VotedTwice,
+    /// All approvals come from fewer review bodies than are asked for.
+    #[error("the approvals come from too few review bodies")]
+    OneBody,
     /// Too few approvals.
     #[error("too few approvals")]
     TooFewVotes,
@@ -125,11 +131,12 @@ impl Permit {
     }
 }
 
-/// Two different people outside the applicant's organisation approved the current evidence, and
-/// nobody rejected. A stale, foreign or doubled vote voids the whole: it must not be silently
+/// Two different people of two review bodies outside the applicant's organisation approved the current
+/// evidence, and nobody rejected. A stale, foreign or doubled vote voids the whole: it must not be silently
 /// skipped, because whoever counted it believed in it.
 fn four_eyes(stored: &StoredDecision, votes: &[Vote]) -> Result<(), NoPermit> {
     let mut voters = BTreeSet::new();
+    let mut bodies = BTreeSet::new();
     for vote in votes {
         if vote.voter.is_empty() || vote.organisation.is_empty() {
             return Err(NoPermit::Unnamed);
@@ -146,9 +153,13 @@ fn four_eyes(stored: &StoredDecision, votes: &[Vote]) -> Result<(), NoPermit> {
         if !voters.insert(vote.voter.as_str()) {
             return Err(NoPermit::VotedTwice);
         }
+        bodies.insert(vote.organisation.as_str());
     }
     if voters.len() < VOTES_MIN {
         return Err(NoPermit::TooFewVotes);
+    }
+    if bodies.len() < stored.bodies_min {
+        return Err(NoPermit::OneBody);
     }
     Ok(())
 }
@@ -179,6 +190,7 @@ mod tests {
             epoch_decided: 3,
             epoch_now: 3,
             basis,
+            bodies_min: 2,
             applicant_organisation: "tenant".to_owned(),
             evidence_digest: [7; 32],
         }
@@ -193,6 +205,17 @@ mod tests {
         let permit = votes(vec![vote("a", "bureau"), vote("b", "operator")]).unwrap();
         assert_eq!(permit.digest(), [9; 32]);
         assert_eq!(permit.release(), "release_1");
+    }
+
+    #[test]
+    fn two_people_of_one_body_are_one_body() {
+        let of_one = || vec![vote("a", "bureau"), vote("b", "bureau")];
+        assert_eq!(votes(of_one()), Err(NoPermit::OneBody));
+        let mut single = stored(Basis::Votes(of_one()));
+        single.bodies_min = 1;
+        assert!(Permit::derive(&single).is_ok());
+        single.basis = Basis::Votes(vec![vote("a", "bureau")]);
+        assert_eq!(Permit::derive(&single), Err(NoPermit::TooFewVotes));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -15,6 +15,9 @@ use crate::error::Error;
 pub(crate) struct DataFolder {
     // The kernel drops the lock with the last descriptor, however the process ends.
     _lock: File,
+    folder: PathBuf,
+    /// Whether there was nothing in it.
+    was_empty: bool,
 }
 
 /// Makes a folder for the platform alone, where it is missing.
@@ -30,11 +33,11 @@ pub(crate) fn make_private(folder: &Path) -> Result<(), Error> {
 }
 
 fn unusable(folder: &Path, source: &std::io::Error) -> Error {
-    let shown = folder.display();
+    let (shown, said) = (folder.display(), crate::words::os_error(source));
     Error::unavailable(
         "data_folder",
-        format!("数据目录 {shown} 无法使用：{source}。"),
-        format!("the data folder {shown} cannot be used: {source}."),
+        format!("数据目录 {shown} 无法使用：{}。", said.zh),
+        format!("the data folder {shown} cannot be used: {}.", said.en),
     )
     .with_remedy(
         "检查目录权限与磁盘空间，或在配置中换一个目录。",
@@ -51,6 +54,7 @@ impl DataFolder {
         let shown = folder.display();
         let failed = |source| unusable(folder, &source);
         make_private(folder)?;
+        let was_empty = std::fs::read_dir(folder).map_err(failed)?.next().is_none();
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -83,7 +87,20 @@ impl DataFolder {
             writeln!(lock, "{}", std::process::id())
         };
         write().map_err(failed)?;
-        Ok(Self { _lock: lock })
+        Ok(Self {
+            _lock: lock,
+            folder: folder.to_owned(),
+            was_empty,
+        })
+    }
+
+    /// Gives the folder up before anything was put into it: a folder that was empty is empty again.
+    pub(crate) fn leave(self) {
+        if self.was_empty {
+            // What cannot be removed does no harm.
+            let _ = std::fs::remove_file(self.folder.join("lock"));
+            let _ = std::fs::remove_dir(&self.folder);
+        }
     }
 }
 
@@ -102,5 +119,17 @@ mod tests {
         assert!(error.message().en.contains(&std::process::id().to_string()));
         drop(first);
         assert!(DataFolder::hold(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn an_empty_folder_that_is_left_leaves_nothing_and_a_used_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = folder.path().join("data");
+        DataFolder::hold(&new).unwrap().leave();
+        assert!(!new.exists());
+        drop(DataFolder::hold(&new).unwrap());
+        std::fs::write(new.join("anchor"), "0").unwrap();
+        DataFolder::hold(&new).unwrap().leave();
+        assert!(new.join("lock").exists() && new.join("anchor").exists());
     }
 }

@@ -31,6 +31,7 @@ mod objects;
 mod page;
 mod platform;
 mod private;
+mod quota;
 mod release;
 mod scenario;
 mod settings;
@@ -38,6 +39,7 @@ mod storage;
 mod table_file;
 mod tables;
 mod tasks;
+mod words;
 
 pub use access::{Actor, MATRIX_TEXT, Operation, OrganisationKind, Role, RoleSet};
 pub use application::{Consent, Grant, GrantState};
@@ -65,7 +67,7 @@ pub use intake::{
 };
 pub use ledger::{
     Checkpoint, ConsistencyProof, InclusionProof, LeafRecord, LedgerKeys, NoteError, ProofError,
-    VerifyingKey, leaf_hash, verify_consistency,
+    VerifyingKey, leaf_hash, verify_consistency, verify_detail,
 };
 pub use mask_key::{
     KeyAct, KeyOwner, KeyRequest, KeyRequestState, KeyRequestView, KeyState, KeyUsed, MaskKeyView,
@@ -81,15 +83,17 @@ pub use page::{PAGE_LIMIT_MAX, Page, PageRequest};
 pub use platform::Platform;
 pub use private::{PrivateDatasetRequest, PrivateDatasetView};
 pub use review::{
-    ColumnRole, ColumnScope, Contract, Finding, Operations, OutputRules, Severity, Span, TableScope,
+    ColumnRole, ColumnScope, Contract, Finding, Operations, OutputRules, Severity, Span, SqlLimits,
+    TableScope,
 };
 pub use scenario::{APPROVALS_NEEDED, Evidence, ScenarioState, ScenarioView, ScenarioVote, Vote};
-pub use settings::{Database, Objects, Settings};
+pub use settings::{Database, Objects, Quotas, Settings};
 pub use table_file::{
     MaskKey, MaskOutcome, PlannedColumn, Reading, TableError, TableFile, mask_file, mask_passes,
     plan_file, preview_file, risk_file, scan_file, search_file, shown_cells,
 };
 pub use tables::{TableFolder, worker_tables};
+pub use words::{os_error, parse_error};
 
 pub use idempotency::{Idempotency, IdempotencyClaim, KeptAnswer};
 pub use job::{
@@ -97,17 +101,19 @@ pub use job::{
     ReleaseState, RunState, RunView, Waiting, WasmInput,
 };
 pub use meter::{Meter, Usage};
-pub use module::{MODULE_BYTES_MAX, ModuleView};
+pub use module::{MODULE_BYTES_MAX, ModuleView, module_fault};
 pub use module_run::{LocalProgram, ModuleRan, ModuleRun, ModuleRunError, run_module};
 pub use node::{NodeStatus, worker_main};
 pub use release::{
     Certificate, CertificateError, Envelope, EnvelopeSignature, RELEASE_APPROVALS_NEEDED,
-    ReleaseEvidence, ReleaseView, ReleaseVote, VerifiedCertificate, verify_certificate,
+    ReleaseEvidence, ReleaseRows, ReleaseView, ReleaseVote, VerifiedCertificate,
+    verify_certificate,
 };
 pub use review::{
     ColumnLineage, ColumnType as ResultType, Decision, OutputColumn, Preview, TableUse,
 };
 pub use runtime::{
-    Layer, LayerReport, LayerState, MANIFEST_SECTION, ManifestFault, ModuleFacts, ModuleFault,
-    ModuleFunction, ModuleManifest, inspect_module, module_from_text, probe, with_manifest,
+    GuestInterface, Layer, LayerReport, LayerState, MANIFEST_SECTION, ManifestFault, ModuleFacts,
+    ModuleFault, ModuleFunction, ModuleManifest, inspect_module, module_from_text, probe,
+    with_manifest,
 };

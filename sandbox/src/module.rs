@@ -1,7 +1,8 @@
 //! WASM modules of a tenant: looked at in a jail, kept encrypted, named by digest.
 
 use jiff::Timestamp;
-use runtime::{Input, InputFormat, Limits, ModuleFacts, Order, Outcome};
+use masking::Bilingual;
+use runtime::{Input, InputFormat, Limits, ModuleFacts, ModuleFault, Order, Outcome};
 use serde_json::json;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 use tokio::sync::watch;
@@ -17,11 +18,12 @@ use crate::ledger::LeafDraft;
 use crate::objects::ObjectArea;
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
+use crate::quota::{self, Kept, Quotas};
 use crate::storage::{Tx, is_unique_violation, storage_error};
 use crate::tasks::{self, ModuleAnswer};
 
 /// Bytes of a module: one with an allocator and a maths library is far below.
-pub const MODULE_BYTES_MAX: usize = 8 << 20;
+pub const MODULE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a module's name.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -70,6 +72,14 @@ impl Platform {
         if let Some(kept) = self.kept_module(actor.organisation, name, &sha256).await? {
             return Ok(kept);
         }
+        let quotas = self.settings().quotas;
+        let (organisation, size) = (actor.organisation, bytes.len());
+        // Asked here so that nothing is written for nothing; what counts is asked again below.
+        self.store()
+            .read("module quota", move |conn| {
+                Box::pin(async move { has_room(conn, &quotas, organisation, size, 0).await })
+            })
+            .await?;
         let id = ModuleId::new(self.clock(), self.entropy());
         // The bytes first: a row whose module is missing could not run.
         self.objects()
@@ -88,7 +98,11 @@ impl Platform {
         self.store()
             .act(authorisation, "push_module", move |tx| {
                 let view = view.clone();
-                Box::pin(async move { insert(tx, account, view).await })
+                Box::pin(async move {
+                    let now = tx.now_micros();
+                    has_room(tx.conn(), &quotas, organisation, size, now).await?;
+                    insert(tx, account, view).await
+                })
             })
             .await
     }
@@ -188,22 +202,86 @@ impl Platform {
         let answer = match (completed.outcome, completed.output) {
             (Outcome::Finished, Some(answer)) => serde_json::from_slice(&answer)
                 .map_err(|source| Error::internal("look at a module", source))?,
-            _ => ModuleAnswer::Fault("the module cannot be read".to_owned()),
+            _ => ModuleAnswer::Fault(Bilingual::new("模块无法读取", "the module cannot be read")),
         };
         match answer {
             ModuleAnswer::Facts(facts) => Ok(facts),
             ModuleAnswer::Fault(reason) => Err(Error::invalid(
                 "invalid_module",
-                format!("模块不能运行：{reason}。"),
-                format!("the module may not run: {reason}."),
+                format!("模块不能运行：{}。", reason.zh),
+                format!("the module may not run: {}.", reason.en),
             )
             .with_remedy(
-                "模块须为二进制 WASM：只导入 egret 的 next_batch、emit、log，并导出 memory、egret_abi_version、alloc，以及 run 或清单中声明的函数；\
-                 或为 WASI 命令。",
-                "a module is binary WASM that imports only next_batch, emit and log of egret, and exports memory, \
-                 egret_abi_version, alloc, and run or the functions of its manifest; or it is a WASI command.",
+                "模块须为二进制 WASM：或只导入 egret 的 next_batch、emit、log 并导出 memory、egret_abi_version、alloc，以及 run 或清单中声明的函数；\
+                 或为导出 memory 与 _start 的 WASI（preview 1）命令。规则见 egret module inspect 与 runtime/sdk/README.md。",
+                "a module is binary WASM: either it imports only next_batch, emit and log of egret and exports memory, \
+                 egret_abi_version, alloc, and run or the functions of its manifest, or it is a WASI (preview 1) command that \
+                 exports memory and _start. egret module inspect and runtime/sdk/README.md say the rest.",
             )),
         }
+    }
+}
+
+async fn has_room(
+    conn: &mut AnyConnection,
+    quotas: &Quotas,
+    organisation: OrganisationId,
+    bytes: usize,
+    now: i64,
+) -> Result<(), Error> {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    for asked in [(Kept::Modules, 1), (Kept::ModuleBytes, bytes)] {
+        quota::room(&mut *conn, quotas, organisation, asked, now).await?;
+    }
+    Ok(())
+}
+
+/// Why a module may not run. Names and numbers are those of the module; what a validator says of its bytes stays in the
+/// validator's words.
+#[must_use]
+pub fn module_fault(fault: &ModuleFault) -> Bilingual {
+    let zh = match fault {
+        ModuleFault::TooLarge { bytes, max } => format!("模块有 {bytes} 字节，上限为 {max}"),
+        ModuleFault::NotAModule => "不是二进制 WASM 模块".to_owned(),
+        ModuleFault::Invalid { offset, detail } => {
+            format!("第 {offset:#x} 字节处不合法（校验器原文：{detail}）")
+        }
+        ModuleFault::ImportRefused { name } => format!("导入了 {name}，模块得不到它"),
+        ModuleFault::InterfacesMixed => {
+            "同时导出了 egret_abi_version 与 _start，二者只许其一".to_owned()
+        }
+        ModuleFault::ExportMissing { name } => format!("没有按接口要求导出 {name}"),
+        ModuleFault::SegmentOutside { what, index } => {
+            let what = if *what == "data" {
+                "数据段"
+            } else {
+                "元素段"
+            };
+            format!("第 {index} 个{what}超出其所初始化的范围")
+        }
+        ModuleFault::TooMany { what } => format!("{}过多或过大", crowd(what)),
+        ModuleFault::Manifest(fault) => format!("egret.manifest 段不合法（原文：{fault}）"),
+        ModuleFault::ManifestTwice => "有不止一个 egret.manifest 段".to_owned(),
+        ModuleFault::FunctionsOfCommand => {
+            "WASI 命令不能为 SQL 提供函数，只有导出 egret_abi_version 的模块可以".to_owned()
+        }
+    };
+    Bilingual::new(zh, fault.to_string())
+}
+
+fn crowd(what: &str) -> &str {
+    match what {
+        "types" => "类型",
+        "imports" => "导入",
+        "functions" => "函数",
+        "tables" => "表",
+        "globals" => "全局变量",
+        "exports" => "导出",
+        "elements" => "元素段",
+        "data segments" => "数据段",
+        "function bodies" => "函数体",
+        "pages of memory at the start" => "初始内存页",
+        other => other,
     }
 }
 

@@ -14,10 +14,10 @@ use crate::{
     error::Error,
     folder::DataFolder,
     id::OrganisationId,
-    identity::{LastUses, Passwords, bootstrap},
+    identity::{Attempts, LastUses, Passwords, bootstrap},
     intake::Intake,
     keys::{KeyFolder, Keys},
-    ledger::{Log, Pseudonyms, Signer},
+    ledger::{Log, Pseudonyms, Signer, anchored},
     mask_key,
     node::Node,
     objects::ObjectVault,
@@ -43,6 +43,7 @@ struct Parts {
     intake: Intake,
     node: Node,
     passwords: Passwords,
+    attempts: Attempts,
     last_uses: LastUses,
     anchoring: OnceLock<AbortHandle>,
     // Given up last.
@@ -61,15 +62,21 @@ impl Platform {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         let folder = DataFolder::hold(&settings.data_dir)?;
-        let keeper = KeyFolder::open(&settings.data_dir.join("keys"))?;
-        let keys = Keys::open(Box::new(keeper), settings.suite, &*entropy)?;
-        let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
+        let anchor = settings.data_dir.join("anchor");
         let database = match &settings.database {
             Database::Sqlite => storage::Database::Sqlite {
                 file: settings.data_dir.join("egret.db"),
             },
             Database::Postgres { url } => storage::Database::Postgres { url: url.clone() },
         };
+        // Before a key or a file is made: whoever has no database yet leaves nothing half-made behind.
+        if let Err(error) = database.look(anchored(&anchor)).await {
+            folder.leave();
+            return Err(error);
+        }
+        let keeper = KeyFolder::open(&settings.data_dir.join("keys"))?;
+        let keys = Keys::open(Box::new(keeper), settings.suite, &*entropy)?;
+        let pseudonyms = Pseudonyms::new(keys.pseudonyms.bytes());
         let store = Store::open(
             &database,
             Arc::clone(&clock),
@@ -77,13 +84,14 @@ impl Platform {
             pseudonyms,
         )
         .await?;
+        Log::begin(&store, &anchor).await?;
         keys.check(&store).await?;
         let signer = Signer::new(
             &settings.origin,
             keys.checkpoint.bytes(),
             keys.certificate.bytes(),
         )?;
-        let log = Log::open(&store, signer, &settings.data_dir.join("anchor")).await?;
+        let log = Log::open(&store, signer, &anchor, settings.recover_anchor).await?;
         let objects = ObjectVault::open(
             &settings.objects,
             &settings.data_dir,
@@ -107,6 +115,7 @@ impl Platform {
             intake: Intake::default(),
             node,
             passwords,
+            attempts: Attempts::default(),
             last_uses,
             anchoring: OnceLock::new(),
             _folder: folder,
@@ -210,6 +219,15 @@ impl Platform {
 
     pub(crate) fn last_uses(&self) -> &LastUses {
         &self.0.last_uses
+    }
+
+    /// Whether the database answers; nobody has to be signed in to ask.
+    pub async fn database_answers(&self) -> bool {
+        self.store().answers().await
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use masking::CipherSuite;
 
 pub use crate::objects::ObjectBackend as Objects;
+pub use crate::quota::Quotas;
 
 /// Which database keeps the state.
 #[derive(Clone)]
@@ -51,6 +52,12 @@ pub struct Settings {
     pub allow_degraded_jail: bool,
     /// Minutes after which an unused session of the operator's administrators ends.
     pub operator_idle_minutes: u32,
+    /// There is one review body: two people of it suffice where otherwise two bodies have to approve.
+    pub single_review_body: bool,
+    /// Take a ledger as it is although its anchor is missing; this is written into it. For a start after the anchor was lost.
+    pub recover_anchor: bool,
+    /// What one organisation may keep.
+    pub quotas: Quotas,
     /// The name of the log, by which checkpoints are known: a name of one's own, such as a domain with a path.
     pub origin: String,
 }
@@ -70,7 +77,15 @@ impl Settings {
             spill_dir: None,
             allow_degraded_jail: false,
             operator_idle_minutes: 30,
+            single_review_body: false,
+            recover_anchor: false,
+            quotas: Quotas::default(),
             origin: "egret.local/ledger".to_owned(),
         }
+    }
+
+    /// From how many review bodies the two approvals of a scenario or of a held result have to come.
+    pub(crate) fn review_bodies(&self) -> usize {
+        if self.single_review_body { 1 } else { 2 }
     }
 }

@@ -25,8 +25,8 @@ pub(crate) const TASKS: &[(&str, TaskFn)] = &[
 pub(crate) enum ModuleAnswer {
     /// It may run.
     Facts(runtime::ModuleFacts),
-    /// It may not.
-    Fault(String),
+    /// It may not: why, in both languages.
+    Fault(masking::Bilingual),
 }
 
 /// Request: an [`InspectRequest`] in JSON. Input 0: the output. Answer: an `Inspection` in JSON.
@@ -42,7 +42,7 @@ fn inspect_module(_request: &[u8], inputs: Vec<File>) -> Result<Vec<u8>, ()> {
     let module = whole(inputs.first().ok_or(())?)?;
     let answer = match runtime::inspect_module(&module) {
         Ok(facts) => ModuleAnswer::Facts(facts),
-        Err(fault) => ModuleAnswer::Fault(fault.to_string()),
+        Err(fault) => ModuleAnswer::Fault(crate::module::module_fault(&fault)),
     };
     serde_json::to_vec(&answer).map_err(|_| ())
 }

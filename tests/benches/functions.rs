@@ -73,7 +73,10 @@ async fn timed(pool: &Supervisor, order: &Order) -> f64 {
     }
     let (_keep, cancel) = watch::channel(false);
     let start = Instant::now();
-    let completed = pool.run(order.clone(), cancel).await.expect("the pool runs");
+    let completed = pool
+        .run(order.clone(), cancel)
+        .await
+        .expect("the pool runs");
     assert!(completed.output.is_some(), "{}", completed.outcome);
     start.elapsed().as_secs_f64()
 }
@@ -81,8 +84,11 @@ async fn timed(pool: &Supervisor, order: &Order) -> f64 {
 fn rows() -> File {
     let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
     let mut file = tempfile::tempfile().expect("a temporary file");
-    let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
-    let mut writer = ArrowWriter::try_new(&mut file, Arc::clone(&schema), Some(properties)).expect("a writer");
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .build();
+    let mut writer =
+        ArrowWriter::try_new(&mut file, Arc::clone(&schema), Some(properties)).expect("a writer");
     for start in (0..ROWS).step_by(1 << 20) {
         let end = (start + (1 << 20)).min(ROWS);
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(start..end));

@@ -10,7 +10,8 @@ const MATRIX: &str = include_str!("../../sandbox/src/access/matrix.txt");
 /// Operations that need no sign-in.
 const PUBLIC: [&str; 5] = ["sign_in", "health", "openapi", "ledger_keys", "root"];
 /// Operations whose success would take the ground from under the others; the walk tries them.
-const ENDS_THINGS: [&str; 9] = [
+const ENDS_THINGS: [&str; 10] = [
+    "reset_password",
     "sign_out",
     "change_password",
     "disable_account",
@@ -131,7 +132,7 @@ async fn another_tenant_sees_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn five_wrong_passwords_lock_the_account_and_say_the_same_as_for_nobody() {
+async fn five_wrong_passwords_shut_the_name_to_the_address_and_say_the_same_as_for_nobody() {
     let world = World::new().await;
     let api = world.server.api();
     let attempt = |account: &'static str, password: &'static str| {
@@ -150,7 +151,16 @@ async fn five_wrong_passwords_lock_the_account_and_say_the_same_as_for_nobody() 
         let wrong = attempt("dev", "a-wrong-password").await;
         assert_eq!(wrong.problem(401, "unauthenticated")["detail"], nobody);
     }
+    for _ in 0..4 {
+        attempt("nobody-here", "a-wrong-password").await;
+    }
+    let shut = attempt("nobody-here", "a-wrong-password").await;
     let locked = attempt("dev", "egret-tests-9f2c41").await;
+    assert_eq!(
+        locked.problem(401, "unauthenticated")["detail"],
+        shut.problem(401, "unauthenticated")["detail"],
+        "a shut account can be told from none"
+    );
     assert_eq!(
         locked.status, 401,
         "the right password opened a locked account"
@@ -367,6 +377,7 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
         "create_organisation" => json!({ "name": "o1", "title": "o", "kind": "tenant" }),
         "create_account" => json!({ "name": "a1", "organisation": objects["organisation"],
             "roles": ["developer"], "password": "egret-tests-9f2c41" }),
+        "reset_password" => json!({ "password": "egret-tests-9f2c43" }),
         "set_roles" => json!({ "roles": ["developer"] }),
         "set_weight" => json!({ "weight": 2 }),
         "register_dataset" => {
@@ -402,6 +413,7 @@ fn body(operation: &str, objects: &BTreeMap<&str, String>) -> (&'static str, Vec
         | "commit_push"
         | "submit_scenario"
         | "disable_account"
+        | "enable_account"
         | "cancel_run"
         | "verify_ledger" => json!({}),
         _ => return ("", Vec::new()),

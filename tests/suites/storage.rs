@@ -15,6 +15,45 @@ async fn both_databases_tell_the_same_story() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_gone_is_told_at_once() {
+    let postgres = Postgres::start();
+    let world = World::with(Setup {
+        database: Database::Postgres(postgres.database("gone")),
+        ..Setup::default()
+    })
+    .await;
+    let health = || async {
+        let nobody = world.server.api();
+        let answer = nobody.get("/healthz").await;
+        (answer.status, answer.json()["status"].clone())
+    };
+    assert_eq!(health().await, (200, "ok".into()));
+    drop(postgres);
+    let begun = std::time::Instant::now();
+    let told = loop {
+        let told = health().await;
+        if told.0 != 200 || begun.elapsed().as_secs() > 30 {
+            break told;
+        }
+    };
+    assert_eq!(told, (503, "database_unavailable".into()));
+    // Once that is known nobody waits for it: a hundred requests take less than one did.
+    let begun = std::time::Instant::now();
+    for _ in 0..100 {
+        world
+            .developer
+            .get("/me")
+            .await
+            .problem(503, "database_unavailable");
+    }
+    assert!(
+        begun.elapsed().as_secs() < 100,
+        "each request waited: {:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn an_s3_store_tells_the_same_story_and_sees_no_plain_text() {
     let s3 = S3::start();
     let in_a_folder = story(Database::Sqlite, Objects::Folder).await;

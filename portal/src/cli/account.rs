@@ -1,9 +1,11 @@
 //! `egret account`: who may sign in, and as what.
 
+use super::failure::Failure;
 use super::output::{Column, column};
+use super::remote::Session;
 use super::remote::{Paging, Remote};
 use super::{organisation, session};
-use crate::http::dto::{AccountCreate, PasswordPut, Role};
+use crate::http::dto::{AccountCreate, PageQuery, PasswordPut, PasswordReset, Role};
 use sandbox::Lang;
 use std::process::ExitCode;
 
@@ -33,7 +35,7 @@ enum Verb {
     },
     /// 设置账号的全部角色 · set all roles of an account
     SetRoles {
-        /// 账号标识 · identifier of the account
+        /// 账号标识或登录名 · identifier of the account, or its name
         id: String,
         /// 角色，可重复 · role, may be repeated
         #[arg(long = "role", required = true, value_enum)]
@@ -41,7 +43,17 @@ enum Verb {
     },
     /// 停用账号 · shut an account
     Disable {
-        /// 账号标识 · identifier of the account
+        /// 账号标识或登录名 · identifier of the account, or its name
+        id: String,
+    },
+    /// 重新启用账号 · open a shut account again
+    Enable {
+        /// 账号标识或登录名 · identifier of the account, or its name
+        id: String,
+    },
+    /// 重设他人的口令，从标准输入读取；其会话与令牌随即失效 · set somebody's password anew, read from standard input; their sessions and tokens end
+    ResetPassword {
+        /// 账号标识或登录名 · identifier of the account, or its name
         id: String,
     },
     /// 修改自己的口令；先后从标准输入读取旧、新口令 · change one's own password: the old, then the new
@@ -90,6 +102,30 @@ const COLUMNS: &[Column] = &[
     column("建立时间", "created", "/created_at"),
 ];
 
+/// The identifier of an account that was given by it or by its name.
+async fn identifier(session: &Session, named: String) -> Result<String, Failure> {
+    if named.starts_with("acc_") {
+        return Ok(named);
+    }
+    let mut page = PageQuery {
+        limit: Some(sandbox::PAGE_LIMIT_MAX),
+        cursor: None,
+    };
+    loop {
+        let found = session.client.accounts(&page).await?;
+        if let Some(account) = found.items.into_iter().find(|each| each.name == named) {
+            return Ok(account.id);
+        }
+        if found.next_cursor.is_none() {
+            return Err(Failure::new(
+                format!("没有登录名为 {named} 的账号；见 egret account list"),
+                format!("there is no account {named}; see egret account list"),
+            ));
+        }
+        page.cursor = found.next_cursor;
+    }
+}
+
 impl Account {
     pub(crate) fn run(self, lang: Lang) -> ExitCode {
         let verb = self.verb;
@@ -124,12 +160,30 @@ impl Account {
                     Ok(())
                 }
                 Verb::SetRoles { id, roles } => {
+                    let id = identifier(&session, id).await?;
                     let roles = roles.into_iter().map(Role::from).collect();
                     printer.one(&client.set_roles(&id, roles).await?, COLUMNS)
                 }
                 Verb::Disable { id } => {
-                    client.disable_account(&id).await?;
+                    let account = identifier(&session, id.clone()).await?;
+                    client.disable_account(&account).await?;
                     printer.say(&format!("{id} 已停用"), &format!("{id} is shut"))
+                }
+                Verb::Enable { id } => {
+                    let account = identifier(&session, id.clone()).await?;
+                    client.enable_account(&account).await?;
+                    printer.say(&format!("{id} 已启用"), &format!("{id} is open again"))
+                }
+                Verb::ResetPassword { id } => {
+                    let account = identifier(&session, id.clone()).await?;
+                    let password = session::password(lang, "新口令：", "new password: ")?;
+                    client
+                        .reset_password(&account, &PasswordReset { password })
+                        .await?;
+                    printer.say(
+                        &format!("{id} 的口令已重设，其会话与令牌已失效"),
+                        &format!("the password of {id} is set, and its sessions and tokens have ended"),
+                    )
                 }
                 Verb::Password => {
                     let current = session::password(lang, "当前口令：", "current password: ")?;

@@ -3,6 +3,7 @@
 use super::failure::{Failure, label};
 use super::output::{Format, Printer, column};
 use crate::http::dto::LedgerKeysView;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sandbox::{Bilingual, CertificateError, Lang, LedgerKeys, VerifiedCertificate, VerifyingKey};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -57,31 +58,48 @@ impl Certificate {
 
 fn verify(file: &Path, result: Option<&Path>, key: &Path) -> Result<VerifiedCertificate, Failure> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| Failure::unreadable(path, &error));
-    let keys = read(key)?;
-    let keys = parse_keys(&keys).ok_or_else(|| {
-        let shown = key.display();
-        Failure::new(
-            format!("{shown} 不是公钥文件；公钥由 egret ledger keys 给出"),
-            format!("{shown} holds no public keys; egret ledger keys prints them"),
-        )
-    })?;
+    let keys = parse_keys(&key.display().to_string(), &read(key)?)?;
     let result = result.map(read).transpose()?;
     sandbox::verify_certificate(&read(file)?, &keys, result.as_deref())
         .map_err(|error| Failure::Message(1, explanation(error)))
 }
 
-/// The public keys of a document as the API answers it.
-pub(crate) fn parse_keys(document: &[u8]) -> Option<LedgerKeys> {
-    let view: LedgerKeysView = serde_json::from_slice(document).ok()?;
-    let key = |purpose: &str| {
-        view.keys
-            .iter()
-            .find(|key| key.purpose == purpose)
-            .and_then(|key| VerifyingKey::parse(&key.verifier).ok())
+/// The public keys of a document as the API answers it; `shown` is what it is called.
+pub(crate) fn parse_keys(shown: &str, document: &[u8]) -> Result<LedgerKeys, Failure> {
+    let view: LedgerKeysView = serde_json::from_slice(document).map_err(|_error| {
+        Failure::new(
+            format!("{shown} 不是公钥文件；公钥由 egret ledger keys 给出"),
+            format!("{shown} holds no public keys; egret ledger keys prints them"),
+        )
+    })?;
+    let key = |purpose: &str, zh: &str| {
+        let found = view.keys.iter().find(|key| key.purpose == purpose);
+        let found = found.ok_or_else(|| {
+            Failure::new(
+                format!("{shown} 中没有{zh}公钥；完整的公钥文件由 egret ledger keys 给出"),
+                format!("{shown} lacks the {purpose} key; egret ledger keys prints a whole file"),
+            )
+        })?;
+        // The parts of an entry say the same thing; one that was changed alone would be shown, and another used.
+        VerifyingKey::parse(&found.verifier)
+            .ok()
+            .filter(|key| {
+                found.public_key == STANDARD.encode(key.bytes())
+                    && found.key_id == hex::encode(key.id())
+                    && found.name == key.name()
+            })
+            .ok_or_else(|| {
+                Failure::new(
+                    format!("{shown} 中的{zh}公钥前后不一致：verifier 与 public_key、key_id、name 不符"),
+                    format!(
+                        "the {purpose} key of {shown} contradicts itself: verifier is not of its public_key, key_id and name"
+                    ),
+                )
+            })
     };
-    Some(LedgerKeys {
-        checkpoint: key("checkpoint")?,
-        certificate: key("certificate")?,
+    Ok(LedgerKeys {
+        checkpoint: key("checkpoint", "检查点")?,
+        certificate: key("certificate", "证书")?,
     })
 }
 
@@ -160,4 +178,56 @@ fn print(printer: &Printer, verified: &VerifiedCertificate) -> Result<(), Failur
         "离线验证不能说明此后是否被撤销；现状：egret result show 放行标识",
         "an offline check cannot tell whether it was revoked since; how it stands: egret result show RELEASE",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    /// What a failure says, in English.
+    fn said(document: &Value) -> String {
+        match parse_keys("keys.json", document.to_string().as_bytes()) {
+            Ok(_) => String::new(),
+            Err(Failure::Message(_, message)) => message.en,
+            Err(other) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_that_contradict_themselves_or_lack_one_are_named() {
+        // The key of RFC 8032, 7.1, test 1, under two names.
+        let bytes = hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+            .unwrap();
+        let entry = |purpose: &str, name: &str| {
+            let mut key = vec![1_u8];
+            key.extend_from_slice(&bytes);
+            let hashed: Vec<u8> = [name.as_bytes(), b"\n", &key].concat();
+            let id = &ring::digest::digest(&ring::digest::SHA256, &hashed).as_ref()[..4].to_vec();
+            let id = hex::encode(id);
+            json!({ "purpose": purpose, "name": name, "key_id": id, "public_key": STANDARD.encode(&bytes),
+                "verifier": format!("{name}+{id}+{}", STANDARD.encode(&key)) })
+        };
+        let whole = json!({ "keys": [entry("checkpoint", "log"), entry("certificate", "log/certificates")] });
+        assert_eq!(said(&whole), "");
+        for member in ["public_key", "key_id", "name", "verifier"] {
+            let mut changed = whole.clone();
+            changed["keys"][1][member] = entry("checkpoint", "log")[member].clone();
+            if member == "public_key" {
+                changed["keys"][1][member] = json!(STANDARD.encode([7; 32]));
+            }
+            let said = said(&changed);
+            assert!(
+                said.contains("certificate key of keys.json contradicts"),
+                "{member}: {said}"
+            );
+        }
+        let lacking = json!({ "keys": [entry("checkpoint", "log")] });
+        assert!(
+            said(&lacking).contains("lacks the certificate key"),
+            "{}",
+            said(&lacking)
+        );
+        assert!(said(&json!([])).contains("holds no public keys"));
+    }
 }

@@ -46,7 +46,10 @@ impl Credentials {
         }
         serde_json::from_str(&text).map_err(|error| {
             Failure::new(
-                format!("{shown} 已损坏：{error}"),
+                format!(
+                    "{shown} 已损坏：{}",
+                    sandbox::parse_error(&error.to_string()).zh
+                ),
                 format!("{shown} is damaged: {error}"),
             )
         })

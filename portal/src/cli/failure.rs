@@ -56,19 +56,19 @@ impl Failure {
 
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let path = path.display();
+        let (path, said) = (path.display(), sandbox::os_error(error));
         Self::new(
-            format!("无法读取 {path}：{error}"),
-            format!("cannot read {path}: {error}"),
+            format!("无法读取 {path}：{}", said.zh),
+            format!("cannot read {path}: {}", said.en),
         )
     }
 
     /// A file that cannot be written.
     pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Self {
-        let path = path.display();
+        let (path, said) = (path.display(), sandbox::os_error(error));
         Self::new(
-            format!("无法写入 {path}：{error}"),
-            format!("cannot write {path}: {error}"),
+            format!("无法写入 {path}：{}", said.zh),
+            format!("cannot write {path}: {}", said.en),
         )
     }
 

@@ -35,13 +35,17 @@ enum Verb {
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         days: Option<u32>,
     },
-    /// 数据提供方答复 · answer for a provider
+    /// 数据提供方答复：须写明 --yes 或 --refuse · answer for a provider, with --yes or --refuse
+    #[command(group(clap::ArgGroup::new("answer").required(true)))]
     Consent {
         /// 授权标识 · identifier of the grant
         id: String,
-        /// 不同意 · say no
-        #[arg(long)]
-        decline: bool,
+        /// 同意 · consent
+        #[arg(long, group = "answer")]
+        yes: bool,
+        /// 不同意 · refuse
+        #[arg(long, group = "answer")]
+        refuse: bool,
     },
     /// 撤销授权 · end a grant for cause
     Revoke {
@@ -97,7 +101,7 @@ impl Grant {
                         })
                         .await?
                 }
-                Verb::Consent { id, decline } => client.consent(&id, !decline).await?,
+                Verb::Consent { id, yes, refuse: _ } => client.consent(&id, yes).await?,
                 Verb::Revoke { id, reason } => client.revoke_grant(&id, &reason).await?,
             };
             printer.one(&grant, COLUMNS)?;

@@ -122,7 +122,7 @@ fn program_of(
 ) -> Result<Program, Failure> {
     match (sql, program) {
         (Some(sql), _) => Ok(Program::Sql {
-            sql: text_of(&sql)?,
+            sql: sized(text_of(&sql)?)?,
             modules,
         }),
         (None, Some(program)) => json_of(&program),
@@ -150,4 +150,31 @@ pub(super) async fn submit(
             Program::Sql { sql, .. } => Failure::from(error).about(sql),
             Program::Wasm { .. } => error.into(),
         })
+}
+
+/// The text of a program, if it may be as long: the server would only say that the request is too large.
+pub(super) fn sized(sql: String) -> Result<String, Failure> {
+    let (bytes, max) = (sql.len(), sandbox::SqlLimits::default().sql_bytes);
+    if bytes <= max {
+        return Ok(sql);
+    }
+    Err(Failure::refused(
+        format!("SQL 有 {bytes} 字节，上限为 {max} 字节"),
+        format!("the SQL has {bytes} bytes, and at most {max} are read"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sql_text_that_is_too_long_is_named_with_its_limit() {
+        assert!(sized("x".repeat(65_536)).is_ok());
+        let said = match sized("x".repeat(65_537)) {
+            Err(Failure::Message(6, message)) => message.en,
+            _ => String::new(),
+        };
+        assert_eq!(said, "the SQL has 65537 bytes, and at most 65536 are read");
+    }
 }

@@ -96,12 +96,14 @@ async fn verify(
     key: Option<PathBuf>,
     since: Option<PathBuf>,
 ) -> Result<(), Failure> {
-    let document = match &key {
-        Some(path) => std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?,
-        None => session.client.public_keys().await?,
+    let keys = match &key {
+        Some(path) => {
+            let document =
+                std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+            parse_keys(&path.display().to_string(), &document)?
+        }
+        None => parse_keys("/api/v1/ledger/keys", &session.client.public_keys().await?)?,
     };
-    let keys = parse_keys(&document)
-        .ok_or_else(|| Failure::new("没有可用的公钥", "there are no public keys to verify with"))?;
     let checkpoint = session.client.checkpoint().await?;
     let (size, root) = signed(&keys, &checkpoint.note)?;
     if size != checkpoint.size {
@@ -120,12 +122,24 @@ async fn verify(
     if let Some(path) = since {
         let note =
             std::fs::read_to_string(&path).map_err(|error| Failure::unreadable(&path, &error))?;
-        grown(session, signed(&keys, &note)?, (size, root)).await?;
+        let since = signed(&keys, &note)?;
+        if since.0 > size {
+            let kept = since.0;
+            return Err(Failure::new(
+                format!("保存的检查点有 {kept} 条，账本只有 {size} 条：账本被回退"),
+                format!(
+                    "the checkpoint that was kept covers {kept} leaves and the log has {size}: it was rolled back"
+                ),
+            ));
+        }
+        grown(session, since, (size, root)).await?;
     }
     match session.printer.format {
         Format::Table => session.printer.say(
-            &format!("账本完整：{size} 条，根哈希与签名一致。"),
-            &format!("the ledger holds: {size} leaves, root and signature agree."),
+            &format!("账本完整：{size} 条，各条内容与其承诺一致，根哈希与签名一致。"),
+            &format!(
+                "the ledger holds: {size} leaves, every detail is what its leaf commits to, root and signature agree."
+            ),
         ),
         Format::Json | Format::Csv => session.printer.json(&CheckpointView { ..checkpoint }),
     }
@@ -167,6 +181,14 @@ async fn root_of(session: &Session, size: u64) -> Result<[u8; 32], Failure> {
                 return Err(Failure::new(
                     format!("缺少第 {taken} 条"),
                     format!("leaf {taken} is missing"),
+                ));
+            }
+            let fits =
+                sandbox::verify_detail(&leaf.leaf, leaf.salt.as_deref(), leaf.detail.as_ref());
+            if !fits {
+                return Err(Failure::new(
+                    format!("第 {taken} 条的内容与其承诺不符：内容被改动"),
+                    format!("the detail of leaf {taken} is not what it commits to: it was changed"),
                 ));
             }
             if taken < size {

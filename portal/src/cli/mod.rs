@@ -32,6 +32,7 @@ mod sql;
 mod token;
 mod upload;
 mod usage;
+mod usage_error;
 mod words;
 
 pub(crate) use output::printable;
@@ -40,6 +41,7 @@ pub(crate) use words::chinese;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sandbox::Lang;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// 白鹭：公共数据融合开发平台 · privacy-preserving data development sandbox
@@ -137,8 +139,14 @@ const EXIT_CODES: &str = "\
 /// Reads the arguments and does what they say.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let lang = language(cli.lang, |name| std::env::var(name).ok());
+    let env = |name: &str| std::env::var(name).ok();
+    let arguments = options_last(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        // What language is asked for stands in the line that cannot be read.
+        Err(error) => return usage_error::report(&error, language(asked(&arguments), env)),
+    };
+    let lang = language(cli.lang, env);
     match cli.command {
         Command::Serve(serve) => serve.run(lang),
         Command::Doctor(doctor) => doctor.run(lang),
@@ -168,6 +176,62 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status.run(lang),
         Command::Openapi => openapi(),
         Command::Completions(completions) => completions.run(),
+    }
+}
+
+/// Options of every command may stand before its noun: they are moved behind everything, where the noun takes them.
+fn options_last(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut kept: Vec<OsString> = Vec::with_capacity(arguments.len());
+    let mut moved = Vec::new();
+    let mut arguments = arguments.into_iter();
+    kept.extend(arguments.next());
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("-o" | "--output" | "--server") => {
+                moved.push(argument);
+                moved.extend(arguments.next());
+            }
+            Some(text)
+                if text.starts_with("--output=")
+                    || text.starts_with("--server=")
+                    || (text.starts_with("-o") && text.len() > 2) =>
+            {
+                moved.push(argument);
+            }
+            Some("--lang") => {
+                kept.push(argument);
+                kept.extend(arguments.next());
+            }
+            Some(text) if text.starts_with("--lang=") => kept.push(argument),
+            // The noun, or whatever else is no option of every command.
+            _ => {
+                kept.push(argument);
+                kept.extend(arguments);
+                break;
+            }
+        }
+    }
+    // What stands behind `--` is no option.
+    let end = kept
+        .iter()
+        .position(|argument| argument == "--")
+        .unwrap_or(kept.len());
+    kept.splice(end..end, moved);
+    kept
+}
+
+/// The language that a line asks for, whatever else is wrong with it.
+fn asked(arguments: &[OsString]) -> Option<Language> {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let named = words.iter().find_map(|word| word.strip_prefix("--lang="));
+    let named = named.or_else(|| {
+        let at = words.iter().position(|word| *word == "--lang")?;
+        words.get(at + 1).copied()
+    });
+    match named {
+        Some("zh") => Some(Language::Zh),
+        Some("en") => Some(Language::En),
+        _ => None,
     }
 }
 
@@ -215,6 +279,35 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_every_command_may_stand_before_its_noun() {
+        for (line, expect) in [
+            ("egret -o json run list", "egret run list -o json"),
+            (
+                "egret --output=csv --server http://a run list",
+                "egret run list --output=csv --server http://a",
+            ),
+            (
+                "egret --lang zh -ojson run list --limit 3",
+                "egret --lang zh run list --limit 3 -ojson",
+            ),
+            (
+                "egret -o json mask scan -- -o",
+                "egret mask scan -o json -- -o",
+            ),
+            ("egret run list -o json", "egret run list -o json"),
+            ("egret -o", "egret -o"),
+        ] {
+            let moved = options_last(line.split(' ').map(OsString::from).collect());
+            let moved: Vec<_> = moved.iter().filter_map(|word| word.to_str()).collect();
+            assert_eq!(moved.join(" "), expect);
+        }
+        let line = ["egret", "-o", "json", "run", "list"].map(OsString::from);
+        assert!(Cli::try_parse_from(options_last(line.to_vec())).is_ok());
+        let line = ["egret", "x", "--lang", "zh"].map(OsString::from);
+        assert!(matches!(asked(&line), Some(Language::Zh)));
     }
 
     #[test]

@@ -5,7 +5,8 @@ mod local;
 use super::failure::Failure;
 use super::output::{Column, column};
 use super::remote::{Paging, Remote};
-use sandbox::Lang;
+use crate::http::imports;
+use sandbox::{Lang, ModuleFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -77,11 +78,6 @@ const FACTS: &[Column] = &[
     column("内容摘要", "sha256", "/sha256"),
 ];
 
-fn refused(file: &Path, fault: &sandbox::ModuleFault) -> Failure {
-    let shown = file.display();
-    Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
-}
-
 impl Module {
     pub(crate) fn run(self, lang: Lang) -> ExitCode {
         let verb = self.verb;
@@ -107,12 +103,16 @@ impl Module {
                     let (made, facts) = sandbox::with_manifest(&binary(&file)?, &document)
                         .map_err(|fault| refused(&file, &fault))?;
                     std::fs::write(&to, made).map_err(|error| Failure::unreadable(&to, &error))?;
-                    printer.one(&facts, FACTS)
+                    let mut shown = serde_json::to_value(&facts).map_err(std::io::Error::from)?;
+                    shown["imports"] = imports(&facts).into();
+                    printer.one(&shown, FACTS)
                 }
                 Verb::Inspect { file } => {
                     let facts = sandbox::inspect_module(&binary(&file)?)
                         .map_err(|fault| refused(&file, &fault))?;
-                    printer.one(&facts, FACTS)
+                    let mut shown = serde_json::to_value(&facts).map_err(std::io::Error::from)?;
+                    shown["imports"] = imports(&facts).into();
+                    printer.one(&shown, FACTS)
                 }
             }
         })
@@ -132,6 +132,14 @@ pub(super) fn binary(file: &Path) -> Result<Vec<u8>, Failure> {
             format!("{shown} is neither a WASM module nor the text of one"),
         )
     })?;
-    sandbox::module_from_text(&text)
-        .map_err(|error| Failure::new(format!("{shown}：{error}"), format!("{shown}: {error}")))
+    sandbox::module_from_text(&text).map_err(|fault| refused(file, &fault))
+}
+
+fn refused(file: &Path, fault: &ModuleFault) -> Failure {
+    let shown = file.display();
+    let said = sandbox::module_fault(fault);
+    Failure::refused(
+        format!("{shown}：{}", said.zh),
+        format!("{shown}: {}", said.en),
+    )
 }

@@ -193,6 +193,7 @@ impl Printer {
         match value {
             Value::String(text) => match (shanghai(text), self.lang) {
                 (Some(time), _) => time,
+                (None, lang) if named && words::is_outcome(text) => words::outcome(text, lang),
                 (None, Lang::Zh) if named => words::chinese(text).unwrap_or(text).to_owned(),
                 (None, _) => text.clone(),
             },

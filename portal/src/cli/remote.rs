@@ -120,19 +120,24 @@ pub(crate) fn json_of<T: serde::de::DeserializeOwned>(
     let text = text_of(path)?;
     serde_json::from_str(&text).map_err(|error| {
         let shown = path.display();
+        let said = sandbox::parse_error(&error.to_string());
+        let (line, column) = (error.line(), error.column());
         Failure::Message(
             7,
-            sandbox::Bilingual::new(format!("{shown}：{error}"), format!("{shown}: {error}")),
+            sandbox::Bilingual::new(
+                format!("{shown} 第 {line} 行第 {column} 列：{}", said.zh),
+                format!("{shown}, line {line}, column {column}: {}", said.en),
+            ),
         )
     })
 }
 
 /// What went wrong on this side while sending a file.
 pub(crate) fn unsent(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    let path = path.display();
+    let (path, said) = (path.display(), sandbox::os_error(error));
     ClientError::local(
-        format!("无法读取 {path}：{error}"),
-        format!("cannot read {path}: {error}"),
+        format!("无法读取 {path}：{}", said.zh),
+        format!("cannot read {path}: {}", said.en),
     )
     .into()
 }

@@ -21,7 +21,8 @@ pub(crate) struct ResultArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// 本机构的结果，含待审与被拒 · results of one's own organisation, held and refused ones too
+    /// 可见的结果，含待审与被拒：租户见本机构的，审查与审计人员见全部 · results that one may see, held and refused ones too: a tenant
+    /// those of its own, reviewers and auditors all
     List(Paging),
     /// 结果的现状：是否仍然有效 · how a result stands: whether it is still good
     Show {

@@ -24,6 +24,9 @@ pub struct Serve {
     /// 数据目录，覆盖配置 · data folder, over the configuration
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// 账本锚文件丢失后，按数据库现状启动一次；记入账本 · start once without the ledger's lost anchor; written into the ledger
+    #[arg(long)]
+    recover_anchor: bool,
 }
 
 impl Serve {
@@ -58,6 +61,7 @@ impl Serve {
         if let Some(address) = self.listen {
             config.listen = address;
         }
+        config.recover_anchor = self.recover_anchor;
         if let Some(data_dir) = &self.data_dir {
             config.data_dir.clone_from(data_dir);
         }

@@ -63,8 +63,8 @@ pub(crate) fn password(lang: Lang, zh: &'static str, en: &'static str) -> Result
     };
     read.map_err(|error| {
         Failure::new(
-            format!("无法读取口令：{error}"),
-            format!("cannot read the password: {error}"),
+            format!("无法读取口令：{}", sandbox::os_error(&error).zh),
+            format!("cannot read the password: {}", sandbox::os_error(&error).en),
         )
     })?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();

@@ -59,7 +59,7 @@ impl Text {
         };
         Ok(SqlCheck {
             grant: self.grant,
-            sql,
+            sql: job::sized(sql)?,
             modules: self.modules,
         })
     }

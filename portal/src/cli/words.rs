@@ -1,5 +1,7 @@
 //! The API's names of states, kinds and roles in Chinese, as `domain.md` of the design calls them.
 
+use sandbox::Lang;
+
 /// The Chinese word of a name, where it is one of the API's.
 pub(crate) fn chinese(name: &str) -> Option<&'static str> {
     WORDS
@@ -8,6 +10,92 @@ pub(crate) fn chinese(name: &str) -> Option<&'static str> {
         .map(|(_, chinese)| *chinese)
         .or_else(|| sandbox::Role::parse(name).map(sandbox::Role::title))
 }
+
+/// Whether a name is a class of how a program ended with its kind behind it: `limit_exceeded:fuel`.
+pub(crate) fn is_outcome(name: &str) -> bool {
+    name.starts_with("limit_exceeded:") || name.starts_with("faulted:")
+}
+
+/// How a program ended, in words.
+pub(crate) fn outcome(name: &str, lang: Lang) -> String {
+    let (class, kind) = name.split_once(':').unwrap_or((name, ""));
+    let found = OUTCOMES.iter().find(|(code, _, _)| *code == kind);
+    match lang {
+        Lang::Zh => {
+            let class = chinese(class).unwrap_or(class);
+            let kind = found.map_or(kind, |(_, zh, _)| zh);
+            format!("{class}：{kind}")
+        }
+        Lang::En => {
+            let class = class.replace('_', " ");
+            let kind = found.map_or_else(|| kind.replace('_', " "), |(_, _, en)| (*en).to_owned());
+            format!("{class}: {kind}")
+        }
+    }
+}
+
+/// The kinds of limits and faults, in both languages.
+const OUTCOMES: &[(&str, &str, &str)] = &[
+    ("cpu", "处理器时间", "processor time"),
+    ("memory", "内存", "memory"),
+    ("spill", "临时文件", "temporary files"),
+    ("output_bytes", "结果字节数", "bytes of the result"),
+    ("output_rows", "结果行数", "rows of the result"),
+    ("fuel", "燃料（指令数）", "fuel, the count of instructions"),
+    ("wasm_memory", "模块内存", "memory of the module"),
+    ("compile_wall", "编译时间", "time to compile"),
+    (
+        "compile_cpu",
+        "编译的处理器时间",
+        "processor time to compile",
+    ),
+    ("compile_memory", "编译内存", "memory to compile"),
+    ("code_bytes", "机器码字节数", "bytes of machine code"),
+    ("program_invalid", "程序无效", "the program is not valid"),
+    (
+        "program_refused",
+        "程序不被接受",
+        "the program is not taken",
+    ),
+    ("input_invalid", "输入无效", "an input is not valid"),
+    (
+        "input_unsupported",
+        "输入不受支持",
+        "an input is not supported",
+    ),
+    ("engine_failed", "引擎失败", "the engine failed"),
+    ("arithmetic", "算术错误", "arithmetic"),
+    ("conversion", "类型转换错误", "a conversion of types"),
+    ("guest_trapped", "模块陷入错误", "the module trapped"),
+    (
+        "guest_failed",
+        "模块报告失败",
+        "the module said that it failed",
+    ),
+    (
+        "guest_output_invalid",
+        "模块的输出无效",
+        "the module's output is not valid",
+    ),
+    (
+        "task_failed",
+        "平台任务失败",
+        "a task of the platform failed",
+    ),
+    ("task_unknown", "未知的平台任务", "a task that is not known"),
+    ("panicked", "工作进程出错", "the worker panicked"),
+    (
+        "forbidden_call",
+        "越权的系统调用",
+        "a system call that is forbidden",
+    ),
+    ("crashed", "进程崩溃", "the process crashed"),
+    (
+        "protocol_violated",
+        "违反工作进程协议",
+        "the worker's protocol was broken",
+    ),
+];
 
 /// The members whose values are such names; elsewhere the same letters are a name that a person gave.
 pub(crate) const MEMBERS: &[&str] = &[
@@ -202,6 +290,23 @@ mod tests {
         check(&[KeyAct::Rotate, KeyAct::Destroy]);
         use OrganisationKind as O;
         check(&[O::Operator, O::Tenant, O::Provider, O::ReviewBody]);
+    }
+
+    #[test]
+    fn an_outcome_is_said_in_words() {
+        assert!(is_outcome("limit_exceeded:fuel") && !is_outcome("finished"));
+        assert_eq!(
+            outcome("limit_exceeded:fuel", Lang::Zh),
+            "超出限额：燃料（指令数）"
+        );
+        assert_eq!(
+            outcome("limit_exceeded:fuel", Lang::En),
+            "limit exceeded: fuel, the count of instructions"
+        );
+        assert_eq!(
+            outcome("faulted:guest_trapped", Lang::Zh),
+            "程序出错：模块陷入错误"
+        );
     }
 
     #[test]

@@ -82,6 +82,18 @@ impl Client {
         .await
     }
 
+    /// Opens a shut account again.
+    pub async fn enable_account(&self, id: &str) -> Answer<()> {
+        self.act(&format!("/accounts/{}:enable", segment(id)), &json!({}))
+            .await
+    }
+
+    /// Sets somebody's password anew.
+    pub async fn reset_password(&self, id: &str, body: &PasswordReset) -> Answer<()> {
+        self.act(&format!("/accounts/{}:reset-password", segment(id)), body)
+            .await
+    }
+
     /// Shuts an account.
     pub async fn disable_account(&self, id: &str) -> Answer<()> {
         self.act(&format!("/accounts/{}:disable", segment(id)), &json!({}))
@@ -463,6 +475,12 @@ impl Client {
     /// What a reviewer votes on.
     pub async fn release_evidence(&self, id: &str) -> Answer<ReleaseEvidence> {
         self.read(&format!("/releases/{}/evidence", segment(id)))
+            .await
+    }
+
+    /// Rows of a held release.
+    pub async fn release_rows(&self, id: &str, page: &PageQuery) -> Answer<ReleaseRows> {
+        self.read_with(&format!("/releases/{}/rows", segment(id)), page)
             .await
     }
 

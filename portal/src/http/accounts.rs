@@ -5,7 +5,7 @@ use super::answer::{self, Answer};
 use super::convert::{identifier, time};
 use super::dto::{
     AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Page,
-    PageQuery, Role, RolesPut, WeightPut,
+    PageQuery, PasswordReset, Role, RolesPut, WeightPut,
 };
 use super::extract::{Id, Json, Query};
 use super::paging;
@@ -21,6 +21,8 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
         .add(routes!(list_accounts, create_account))
         .add(routes!(set_roles))
         .add(routes!(disable_account))
+        .add(routes!(enable_account))
+        .add(routes!(reset_password))
 }
 
 /// Organisations.
@@ -138,6 +140,36 @@ async fn disable_account(
     Id(account): Id<AccountId>,
 ) -> Answer {
     portal.platform.disable_account(&actor, account).await?;
+    answer::done()
+}
+
+/// Opens a shut account again.
+#[utoipa::path(post, path = "/accounts/{id}:enable", tag = "accounts",
+    params(("id" = String, Path, description = "the account")),
+    responses((status = 204, description = "the account is open")))]
+async fn enable_account(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(account): Id<AccountId>,
+) -> Answer {
+    portal.platform.enable_account(&actor, account).await?;
+    answer::done()
+}
+
+/// Sets somebody's password anew and ends the account's sessions and tokens.
+#[utoipa::path(post, path = "/accounts/{id}:reset-password", tag = "accounts",
+    params(("id" = String, Path, description = "the account")), request_body = PasswordReset,
+    responses((status = 204, description = "the new password holds")))]
+async fn reset_password(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(account): Id<AccountId>,
+    Json(body): Json<PasswordReset>,
+) -> Answer {
+    portal
+        .platform
+        .reset_password(&actor, account, &body.password)
+        .await?;
     answer::done()
 }
 

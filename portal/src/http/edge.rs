@@ -1,8 +1,10 @@
 //! What happens to every request: trace id, language, bounds, one log line, security headers, problem documents.
 
 use super::error::Failure;
+use super::extract::{is_json, whole_body};
 use super::linger::lingering;
 use super::session::Language;
+use super::share::{Client, Peer, Shares};
 use super::state::Bounds;
 use super::verbs::documented;
 use axum::extract::{MatchedPath, Request, State};
@@ -21,23 +23,34 @@ use tracing::Instrument;
 /// The response header that names the request in the server's log.
 pub(crate) const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
+/// Where one signs in: the one address that reads a body of somebody who is nobody yet.
+const SIGN_IN: &str = "/api/v1/sessions";
 /// Documents of the API load nothing and are framed by nobody.
 const NO_CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Unfinished bodies of one address at once: they cost a connection each, and no permit.
+const READING_MAX: usize = 64;
 
 /// What the edge needs: where trace ids come from, the bounds, one permit per request at work.
 #[derive(Clone)]
 pub(crate) struct Edge {
     entropy: Arc<dyn Entropy>,
-    bounds: Bounds,
+    bounds: Arc<Bounds>,
     permits: Arc<Semaphore>,
+    /// Requests at work, by address.
+    working: Shares,
+    /// Bodies that are being read, by address.
+    reading: Shares,
 }
 
 impl Edge {
     pub(crate) fn new(entropy: Arc<dyn Entropy>, bounds: Bounds) -> Self {
         Self {
             entropy,
-            bounds,
             permits: Arc::new(Semaphore::new(bounds.requests_max)),
+            bounds: Arc::new(bounds),
+            working: Shares::default(),
+            reading: Shares::default(),
         }
     }
 
@@ -58,11 +71,16 @@ pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: 
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "-".to_owned(), |path| documented(path.as_str()));
+    let peer = request.extensions().get::<Peer>().copied();
+    let client = Client::of(peer, request.headers(), &edge.bounds.proxies);
     request.extensions_mut().insert(language);
+    request.extensions_mut().insert(client);
     let request = lingering(request);
 
     let span = tracing::info_span!("request", trace.id = %trace_id);
-    let response = bounded(&edge, request, next, &route).instrument(span).await;
+    let response = bounded(&edge, client, request, next, &route)
+        .instrument(span)
+        .await;
     let response = finished(response, language.0, &trace_id);
 
     let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -78,7 +96,23 @@ pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: 
 }
 
 /// The handler's answer, or the bound that it met.
-async fn bounded(edge: &Edge, request: Request, next: Next, route: &str) -> Response {
+async fn bounded(
+    edge: &Edge,
+    client: Client,
+    request: Request,
+    next: Next,
+    route: &str,
+) -> Response {
+    // The body first: whoever sends it slowly holds nothing that others need.
+    let request = match read(edge, client, request, route).await {
+        Ok(request) => request,
+        Err(failure) => return failure.into_response(),
+    };
+    // Nobody has more than half of the server.
+    let half = edge.bounds.requests_max.div_ceil(2);
+    let Some(_share) = edge.working.take(client, half) else {
+        return Failure::busy().into_response();
+    };
     let Ok(_permit) = edge.permits.try_acquire() else {
         return Failure::busy().into_response();
     };
@@ -94,6 +128,39 @@ async fn bounded(edge: &Edge, request: Request, next: Next, route: &str) -> Resp
         Ok(Err(_payload)) => Failure::internal().into_response(),
         Err(_elapsed) => Failure::timed_out(timeout_ms).into_response(),
     }
+}
+
+/// The request with its JSON body in memory. Uploads are streams of people who are signed in, and what nobody will
+/// read is left to the handler that refuses it.
+async fn read(
+    edge: &Edge,
+    client: Client,
+    request: Request,
+    route: &str,
+) -> Result<Request, Failure> {
+    let signs_in = route == SIGN_IN;
+    let presents = request.headers().contains_key(header::AUTHORIZATION);
+    let is_read = is_json(request.headers())
+        && (signs_in || presents)
+        && !axum::body::HttpBody::is_end_stream(request.body());
+    if !is_read {
+        return Ok(request);
+    }
+    let _share = edge
+        .reading
+        .take(client, READING_MAX)
+        .ok_or_else(Failure::busy)?;
+    let time = Duration::from_millis(if signs_in {
+        edge.bounds.sign_in_timeout_ms
+    } else {
+        edge.bounds.body_timeout_ms
+    });
+    let (parts, body) = request.into_parts();
+    let probe = Request::from_parts(parts.clone(), body);
+    let bytes = tokio::time::timeout(time, whole_body(probe, edge.bounds.body_bytes_max))
+        .await
+        .map_err(|_elapsed| Failure::slow_body(time))??;
+    Ok(Request::from_parts(parts, axum::body::Body::from(bytes)))
 }
 
 fn takes_upload(method: &Method, route: &str) -> bool {
@@ -182,6 +249,10 @@ mod tests {
         let edge = Edge::new(Arc::new(sandbox::SystemEntropy), bounds);
         axum::Router::new()
             .route("/fine", get(|| async { "fine" }))
+            .route(
+                "/api/v1/sessions",
+                axum::routing::post(|body: String| async { body }),
+            )
             .route("/panics", get(panics))
             .route("/hangs", get(std::future::pending::<()>))
             .route("/fails", get(|| async { Failure::not_found() }))
@@ -264,6 +335,68 @@ mod tests {
         assert!(hanging.await.unwrap_err().is_cancelled());
         let response = call(&app, request("/fine").body(Body::empty()).unwrap()).await;
         assert_eq!(response.status(), 200);
+    }
+
+    /// A body of which the first byte came and the rest does not.
+    fn unfinished(peer: [u8; 4]) -> Request {
+        use futures::StreamExt;
+        let first = futures::stream::iter([Ok::<_, std::io::Error>("{")]);
+        let body = Body::from_stream(first.chain(futures::stream::pending()));
+        request("/api/v1/sessions")
+            .method("POST")
+            .header(header::CONTENT_TYPE, "application/json")
+            .extension(Peer(peer.into()))
+            .body(body)
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn bodies_that_do_not_end_take_no_permit_and_are_given_up_soon() {
+        let app = app(Bounds {
+            requests_max: 4,
+            sign_in_timeout_ms: 1_000,
+            ..Bounds::default()
+        });
+        let mut hanging = tokio::task::JoinSet::new();
+        for number in 0..300_u16 {
+            let app = app.clone();
+            let [_, low] = number.to_be_bytes();
+            hanging
+                .spawn(async move { call(&app, unfinished([10, 0, 0, low % 4])).await.status() });
+        }
+        for _ in 0..400 {
+            tokio::task::yield_now().await;
+        }
+        let fine = request("/fine").extension(Peer([10, 0, 0, 1].into()));
+        let response = call(&app, fine.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), 200, "slow senders shut others out");
+        let mut answers = std::collections::BTreeMap::new();
+        while let Some(status) = hanging.join_next().await {
+            *answers.entry(status.unwrap().as_u16()).or_insert(0) += 1;
+        }
+        // 64 of each of four addresses wait for their deadline, the others are refused at once.
+        assert_eq!(answers, [(408, 256), (503, 44)].into());
+    }
+
+    #[tokio::test]
+    async fn one_address_has_half_of_the_permits() {
+        let app = app(Bounds {
+            requests_max: 4,
+            ..Bounds::default()
+        });
+        let ask = |path: &str, peer: [u8; 4]| {
+            let request = request(path).extension(Peer(peer.into()));
+            let (app, request) = (app.clone(), request.body(Body::empty()).unwrap());
+            async move { call(&app, request).await.status().as_u16() }
+        };
+        let mut hanging = tokio::task::JoinSet::new();
+        for _ in 0..2 {
+            hanging.spawn(ask("/hangs", [10, 0, 0, 1]));
+        }
+        while ask("/fine", [10, 0, 0, 1]).await != 503 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask("/fine", [10, 0, 0, 2]).await, 200);
     }
 
     #[tokio::test]

@@ -173,15 +173,14 @@ impl Failure {
         let Span { line, column, .. } = span;
         // The parser ends its message with a place of its own, which counts bytes.
         let message = error.to_string();
-        let message = message
-            .rsplit_once(" at line ")
-            .map_or(&*message, |(message, _place)| message);
+        let said = sandbox::parse_error(&message);
+        let message = &said.en;
         Self::new(
             StatusCode::BAD_REQUEST,
             code,
             title,
             text(
-                &format!("第 {line} 行第 {column} 列：{message}。"),
+                &format!("第 {line} 行第 {column} 列：{}。", said.zh),
                 &format!("line {line}, column {column}: {message}."),
             ),
         )
@@ -219,7 +218,7 @@ impl Failure {
             "invalid_query",
             text("查询参数无效", "invalid query parameters"),
             text(
-                &format!("查询参数无效：{reason}。"),
+                &format!("查询参数无效：{}。", sandbox::parse_error(reason).zh),
                 &format!("query parameters: {reason}."),
             ),
         )
@@ -290,6 +289,22 @@ impl Failure {
                 "the connection ended before the body was complete.",
             ),
         )
+    }
+
+    /// The body takes too long.
+    pub(crate) fn slow_body(time: std::time::Duration) -> Self {
+        let seconds = time.as_secs();
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            text("请求体传送过慢", "the body comes too slowly"),
+            text(
+                &format!("{seconds} 秒内没有收完请求体。"),
+                &format!("the body was not complete within {seconds} seconds."),
+            ),
+        )
+        .remedied("重新发送整个请求。", "send the whole request again.")
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// The client sends nothing any more.

@@ -135,6 +135,7 @@ impl From<&sandbox::LeafRecord> for LeafView {
             leaf: record.leaf.clone(),
             hash: BASE64.encode(record.hash),
             detail: record.detail.clone(),
+            salt: record.salt.clone(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod releases;
 mod scenarios;
 mod session;
 mod sessions;
+mod share;
 mod state;
 mod status;
 mod upload;
@@ -43,6 +44,8 @@ pub use state::Bounds;
 
 use edge::Edge;
 use error::Failure;
+pub(crate) use modules::imports;
+pub(crate) use share::{Client, Peer, Share, Shares};
 pub(crate) use state::Portal;
 use verbs::Routes;
 
@@ -53,7 +56,10 @@ const API: &str = "/api/v1";
 
 /// Everything that the server answers to.
 pub(crate) fn app(platform: Platform, entropy: Arc<dyn Entropy>, bounds: Bounds) -> axum::Router {
-    let portal = Portal { platform, bounds };
+    let portal = Portal {
+        platform,
+        bounds: bounds.clone(),
+    };
     let (api, document) = routes();
     let document: Arc<str> = serde_json::to_string(&document).unwrap_or_default().into();
     let inner = api
@@ -62,7 +68,10 @@ pub(crate) fn app(platform: Platform, entropy: Arc<dyn Entropy>, bounds: Bounds)
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::wrong_method() })
         .layer(Extension(document))
-        .layer(from_fn_with_state(Edge::new(entropy, bounds), edge::guard))
+        .layer(from_fn_with_state(
+            Edge::new(entropy, bounds.clone()),
+            edge::guard,
+        ))
         .with_state(portal);
     // Actions become segments before anything is routed, so this layer is around the router and not in it.
     axum::Router::new()

@@ -76,12 +76,7 @@ impl From<&sandbox::ModuleView> for ModuleView {
             name: module.name.clone(),
             sha256: module.sha256.clone(),
             bytes: module.bytes,
-            imports: module
-                .facts
-                .imports
-                .iter()
-                .map(|name| format!("egret.{name}"))
-                .collect(),
+            imports: imports(&module.facts),
             functions: module.facts.functions,
             memory_bytes_min: module.facts.memory_bytes_min,
             seeded: module.facts.seeded,
@@ -91,4 +86,17 @@ impl From<&sandbox::ModuleView> for ModuleView {
             created_at: time(module.created_at),
         }
     }
+}
+
+/// What a module imports, each as `module.name`.
+pub(crate) fn imports(facts: &sandbox::ModuleFacts) -> Vec<String> {
+    let from = match facts.interface {
+        sandbox::GuestInterface::ArrowBuffers => "egret",
+        sandbox::GuestInterface::WasiCommand => "wasi_snapshot_preview1",
+    };
+    facts
+        .imports
+        .iter()
+        .map(|name| format!("{from}.{name}"))
+        .collect()
 }

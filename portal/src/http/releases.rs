@@ -3,7 +3,9 @@
 use super::Portal;
 use super::answer::{self, Answer};
 use super::convert::{each, time};
-use super::dto::{self, Page, ReleaseEvidence, ReleaseQuery, ReleaseView, VoteCast};
+use super::dto::{
+    self, Page, PageQuery, ReleaseEvidence, ReleaseQuery, ReleaseRows, ReleaseView, VoteCast,
+};
 use super::extract::{Id, Json, Query};
 use super::paging;
 use super::session::Signed;
@@ -18,6 +20,7 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
     to.add(routes!(releases))
         .add(routes!(release))
         .add(routes!(release_evidence))
+        .add(routes!(release_rows))
         .add(routes!(vote_release))
         .add(routes!(download_release))
         .add(routes!(release_certificate))
@@ -63,6 +66,24 @@ async fn release_evidence(
 ) -> Answer {
     answer::ok(&ReleaseEvidence::from(
         &portal.platform.release_evidence(&actor, id).await?,
+    ))
+}
+
+/// Rows of a held result, all of them in pages: `csv` of all pages put together is what would leave.
+#[utoipa::path(get, path = "/releases/{id}/rows", tag = "releases",
+    params(("id" = String, Path, description = "the release"), PageQuery),
+    responses((status = 200, description = "a page of rows", body = ReleaseRows)))]
+async fn release_rows(
+    State(portal): State<Portal>,
+    Signed(actor): Signed,
+    Id(id): Id<ReleaseId>,
+    Query(query): Query<PageQuery>,
+) -> Answer {
+    answer::ok(&ReleaseRows::from(
+        &portal
+            .platform
+            .release_rows(&actor, id, paging::asked(query)?)
+            .await?,
     ))
 }
 
@@ -209,11 +230,29 @@ impl From<&sandbox::ReleaseEvidence> for ReleaseEvidence {
             preview: evidence.preview.as_ref().map(|preview| dto::ReleasedTable {
                 columns: preview.columns.clone(),
                 rows: preview.rows.clone(),
+                rows_shown: u64::try_from(preview.rows.len()).unwrap_or(u64::MAX),
+                rows_at: format!("/api/v1/releases/{}/rows", evidence.release),
                 rows_total: preview.rows_total,
                 bytes_total: preview.bytes_total,
             }),
             document: evidence.document.clone(),
             votes: each(&evidence.votes),
+        }
+    }
+}
+
+impl From<&sandbox::ReleaseRows> for ReleaseRows {
+    fn from(page: &sandbox::ReleaseRows) -> Self {
+        Self {
+            release: page.release.to_string(),
+            columns: page.columns.clone(),
+            first: page.first,
+            rows: page.rows.clone(),
+            csv: page.csv.clone(),
+            rows_total: page.rows_total,
+            bytes_total: page.bytes_total,
+            sha256: page.sha256.clone(),
+            next_cursor: page.next_cursor.clone(),
         }
     }
 }

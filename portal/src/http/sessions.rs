@@ -9,8 +9,9 @@ use super::dto::{
 use super::extract::{Id, Json, Query};
 use super::paging;
 use super::session::Signed;
+use super::share::Client;
 use super::verbs::Routes;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use sandbox::TokenId;
 use utoipa_axum::routes;
 
@@ -26,10 +27,14 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
 /// Signs in with name and password.
 #[utoipa::path(post, path = "/sessions", tag = "sessions", security(()), request_body = SessionCreate,
     responses((status = 201, description = "a session and its token", body = SessionView)))]
-async fn sign_in(State(portal): State<Portal>, Json(body): Json<SessionCreate>) -> Answer {
+async fn sign_in(
+    State(portal): State<Portal>,
+    Extension(client): Extension<Client>,
+    Json(body): Json<SessionCreate>,
+) -> Answer {
     let session = portal
         .platform
-        .sign_in(&body.account, &body.password)
+        .sign_in_from(&body.account, &body.password, client.0)
         .await?;
     answer::created("/sessions/current", &SessionView::from(&session))
 }

@@ -1,9 +1,10 @@
 //! What every handler can reach: the platform, and the bounds of a request.
 
 use sandbox::Platform;
+use std::net::IpAddr;
 
 /// The bounds of requests; each is documented where it is configured (`config`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// Largest JSON body.
     pub body_bytes_max: u64,
@@ -17,8 +18,14 @@ pub struct Bounds {
     pub upload_idle_timeout_ms: u64,
     /// Longest time for an upload as a whole.
     pub upload_timeout_ms: u64,
-    /// Most requests at once.
+    /// Most requests at once; one address has half of them at most.
     pub requests_max: usize,
+    /// Time for the JSON body of a request that presents a token.
+    pub body_timeout_ms: u64,
+    /// Time for the body of a sign-in, which comes from nobody yet.
+    pub sign_in_timeout_ms: u64,
+    /// Proxies in front of the server, whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
 }
 
 impl Default for Bounds {
@@ -35,6 +42,11 @@ impl Default for Bounds {
             upload_idle_timeout_ms: 30_000,
             upload_timeout_ms: 2 * 3_600_000,
             requests_max: 1_024,
+            // 1 MiB at 100 KiB in a second.
+            body_timeout_ms: 10_000,
+            // A name and a password.
+            sign_in_timeout_ms: 3_000,
+            proxies: Vec::new(),
         }
     }
 }

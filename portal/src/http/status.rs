@@ -7,6 +7,7 @@ use super::dto::{HealthView, StatusView, UsageRow, UsageView};
 use super::session::Signed;
 use super::verbs::Routes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use utoipa_axum::routes;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -20,14 +21,23 @@ pub(crate) fn routes(to: Routes<Portal>) -> Routes<Portal> {
     to.add(routes!(usage)).add(routes!(status))
 }
 
-/// Whether the server answers.
+/// Whether the server answers and its database does.
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()),
-    responses((status = 200, description = "it does", body = HealthView)))]
-async fn health() -> Answer {
-    answer::ok(&HealthView {
-        status: "ok".to_owned(),
+    responses((status = 200, description = "both do", body = HealthView),
+        (status = 503, description = "the database does not", body = HealthView)))]
+async fn health(State(portal): State<Portal>) -> Answer {
+    let database = portal.platform.database_answers().await;
+    let (status, word) = if database {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+    };
+    let mut answer = answer::ok(&HealthView {
+        status: word.to_owned(),
         version: VERSION.to_owned(),
-    })
+    })?;
+    *answer.status_mut() = status;
+    Ok(answer)
 }
 
 /// What was used, per organisation that the account may see.

@@ -220,7 +220,12 @@ fn active_grant(world: &World, scenario: &str) -> String {
         "json",
     ];
     let grant = world.id(DEVELOPER, &apply);
-    world.as_(DELEGATES[0], &["grant", "consent", &grant]).ok();
+    world
+        .as_(DELEGATES[0], &["grant", "consent", &grant])
+        .fails(2, "--yes|--refuse");
+    world
+        .as_(DELEGATES[0], &["grant", "consent", &grant, "--yes"])
+        .ok();
     let shown = world
         .as_(DEVELOPER, &["grant", "show", &grant, "-o", "json"])
         .json();
@@ -462,6 +467,7 @@ fn module(world: &World, grant: &str) {
     world
         .as_(DEVELOPER, &["result", "preview", &release])
         .fails(7, "409");
+    let mut whole = None;
     for reviewer in REVIEWERS {
         let shown = world.as_(reviewer, &["review", "show", &release]).ok();
         assert!(shown.contains("from_cost"), "the preview: {shown}");
@@ -469,6 +475,13 @@ fn module(world: &World, grant: &str) {
             .as_(reviewer, &["review", "show", &release, "-o", "json"])
             .json();
         let digest = seen["digest"].as_str().unwrap();
+        // What is read is what will leave, whatever the form; the option may stand before the noun.
+        let read = world
+            .as_(reviewer, &["-o", "csv", "review", "rows", &release])
+            .ok();
+        let rows = world.as_(reviewer, &["review", "rows", &release]).ok();
+        assert!(rows.contains("as the evidence says"), "{rows}");
+        whole.get_or_insert(read);
         world
             .as_(
                 reviewer,
@@ -476,6 +489,8 @@ fn module(world: &World, grant: &str) {
             )
             .ok();
     }
+    let left = world.as_(DEVELOPER, &["result", "download", &release]).ok();
+    assert_eq!(Some(left), whole, "other bytes left than could be read");
     let shown = world.as_(DEVELOPER, &["result", "preview", &release]).ok();
     assert!(shown.contains("mean_cost"), "{shown}");
     let list = world.as_(DEVELOPER, &["result", "list"]).ok();
@@ -679,10 +694,39 @@ fn feedback(world: &World) {
 }
 
 fn signing_out(world: &World) {
+    accounts(world);
     world.as_(DEVELOPER, &["logout"]).ok();
     world.as_(DEVELOPER, &["whoami"]).fails(3, "egret login");
     for shell in ["bash", "zsh", "fish"] {
         let script = world.as_("nobody", &["completions", shell]).ok();
         assert!(script.contains("scenario"), "{shell}");
     }
+}
+
+/// An account by its name: shut, opened, given another password.
+fn accounts(world: &World) {
+    let admin = "security-admin";
+    world
+        .as_("system-admin", &["account", "reset-password", DEVELOPER])
+        .fails(4, "security_admin");
+    world.as_(admin, &["account", "disable", DEVELOPER]).ok();
+    world.as_(DEVELOPER, &["whoami"]).fails(3, "egret login");
+    world.as_(admin, &["account", "enable", DEVELOPER]).ok();
+    let reset = ["account", "reset-password", DEVELOPER];
+    world.egret(admin, &reset, "a-password-of-a-test\n").ok();
+    let login = ["login", "--server", &world.address, DEVELOPER];
+    world
+        .egret(DEVELOPER, &login, "a-password-of-a-test\n")
+        .ok();
+    world
+        .as_(admin, &["account", "enable", "nobody-here"])
+        .fails(1, "there is no account nobody-here");
+    let entry = world.as_(DEVELOPER, &["example", "entry"]).ok();
+    let entry = world.file("entry.json", entry.as_bytes());
+    world
+        .as_(DEVELOPER, &["dataset", "register", entry.to_str().unwrap()])
+        .fails(4, "system_admin");
+    world
+        .as_(DEVELOPER, &["dataset", "risk", "nothing-here"])
+        .fails(5, "404");
 }

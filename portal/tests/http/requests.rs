@@ -38,6 +38,27 @@ async fn nobody_signed_in_is_a_401_on_every_operation_that_needs_it() {
 }
 
 #[tokio::test]
+async fn the_type_of_a_problem_leads_to_a_page() {
+    let world = World::new().await;
+    let refused = world
+        .request(Method::GET, "/api/v1/me")
+        .send()
+        .await
+        .unwrap();
+    let refused = problem(refused, 401, "unauthenticated").await;
+    let get = |path: &str| world.request(Method::GET, path).send();
+    let page = get(refused["type"].as_str().unwrap()).await.unwrap();
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("<code>unauthenticated</code>"), "{page}");
+    for odd in ["%3Cscript%3E", "A", "a-b", &"a".repeat(65)] {
+        let odd = get(&format!("/problems/{odd}")).await.unwrap();
+        problem(odd, 404, "no_such_route").await;
+    }
+    world.server.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_fit_is_a_problem_with_its_place() {
     let world = World::new().await;
     let sign_in = |kind: &str, body: &'static str| {

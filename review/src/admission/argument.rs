@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable};
 use super::prove::Prover;
 use super::query::{Aggregated, Argument};
 use super::refusal;
-use super::source;
+use super::source::{self, Source};
 use super::types::AggregateKind;
 use crate::contract::ColumnRole;
 use crate::expression;
@@ -46,7 +46,10 @@ impl Prover<'_> {
             self.findings.push(refusal::function(&name, place));
             return None;
         };
-        let argument = match source::substitute(argument.clone(), input, &self.source.columns) {
+        let Source {
+            columns, growth, ..
+        } = &mut self.source;
+        let argument = match source::substitute(argument, input, columns, growth) {
             Ok(argument) => argument,
             Err(finding) => {
                 self.findings.push(*finding);

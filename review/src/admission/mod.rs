@@ -22,6 +22,7 @@
 mod argument;
 mod around;
 mod govern;
+mod growth;
 mod join;
 pub(crate) mod layout;
 mod pin;
@@ -93,11 +94,12 @@ fn admit(sql: &str, scope: &Scope, limits: &SqlLimits) -> Result<Governed, Vec<F
     if !survey.findings.is_empty() {
         return Err(survey.findings);
     }
+    growth::check(&statement, limits).map_err(boxed)?;
     let plan = SqlToRel::new(&names)
         .sql_statement_to_plan(statement)
         .map_err(|error| one(planning(&error, scope, &survey)))?;
     let (above, aggregate) = post::above_aggregate(&plan).map_err(boxed)?;
-    let source = source::reduce(&aggregate.input, scope, &survey, limits.tables).map_err(boxed)?;
+    let source = source::reduce(&aggregate.input, scope, &survey, limits).map_err(boxed)?;
     let query = prove::prove(aggregate, source, scope, &survey)?;
     // The steps above name columns by position; a position that is off would name another column.
     if aggregate.schema.fields().len() != query.groups.len() + query.aggregates.len() {
@@ -197,7 +199,7 @@ fn unreadable(error: TextError) -> Finding {
             "sql_syntax",
             "SQL",
             (
-                format!("SQL 语法错误：{message}"),
+                format!("SQL 语法错误{}", syntax_chinese(&message)),
                 format!("not SQL: {message}"),
             ),
             ("请检查该处的语法", "check the syntax at this place"),
@@ -250,13 +252,59 @@ fn planning(error: &DataFusionError, scope: &Scope, survey: &Survey) -> Finding 
     unplannable(error)
 }
 
+/// What a parser found, in Chinese; words of the program stay as they are.
+fn syntax_chinese(message: &str) -> String {
+    let message = message.split(" at Line: ").next().unwrap_or(message);
+    if let Some((_, found)) = message.rsplit_once("found: ") {
+        return match found.trim() {
+            "EOF" => "：语句没有写完".to_owned(),
+            found => format!("：此处不应是 {found}"),
+        };
+    }
+    for (english, zh) in [
+        ("the invisible character ", "：不可见字符 "),
+        ("unexpected ", "：多余的 "),
+    ] {
+        if let Some(rest) = message.strip_prefix(english) {
+            return format!("{zh}{}", rest.trim_end_matches(" after the expression"));
+        }
+    }
+    if message.to_lowercase().contains("unterminated") {
+        return "：引号或注释没有结束".to_owned();
+    }
+    String::new()
+}
+
+/// What the planner could not do, in Chinese, where it is one of the common faults.
+fn planning_chinese(text: &str) -> String {
+    let lower = text.to_lowercase();
+    for (english, zh) in [
+        (
+            "group by",
+            "：SELECT 中的列须出现在 GROUP BY 中，或放在聚合函数里",
+        ),
+        ("unique expression names", "：结果列重名，请用 AS 命名"),
+        ("duplicate", "：名称重复，请用 AS 命名"),
+        ("not implemented", "：不支持该写法"),
+        ("not supported", "：不支持该写法"),
+        ("cannot coerce", "：类型不匹配"),
+        ("cast", "：类型不匹配"),
+        ("invalid function", "：没有这个函数"),
+    ] {
+        if lower.contains(english) {
+            return zh.to_owned();
+        }
+    }
+    String::new()
+}
+
 fn unplannable(error: &DataFusionError) -> Finding {
     let text = expression::first_line(error);
     Finding::refuse(
         "sql_not_plannable",
         "SELECT",
         (
-            format!("查询无法规划：{text}"),
+            format!("查询无法规划{}", planning_chinese(&text)),
             format!("the query cannot be planned: {text}"),
         ),
         (

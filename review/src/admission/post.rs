@@ -288,16 +288,9 @@ fn make_total(node: Expr, schema: &DFSchema) -> datafusion::common::Result<Trans
         Expr::BinaryExpr(BinaryExpr { left, op, right })
             if matches!(op, Operator::Divide | Operator::Modulo) =>
         {
+            // Named once: a divisor that divides would double with each layer otherwise.
             let zero = Expr::Literal(ScalarValue::new_zero(&right.get_type(schema)?)?, None);
-            let is_zero = right.as_ref().clone().eq(zero);
-            let guarded = Expr::Case(datafusion::logical_expr::Case {
-                expr: None,
-                when_then_expr: vec![(
-                    Box::new(Expr::Not(Box::new(Expr::IsTrue(Box::new(is_zero))))),
-                    right,
-                )],
-                else_expr: None,
-            });
+            let guarded = datafusion::functions::core::nullif().call(vec![*right, zero]);
             Transformed::yes(Expr::BinaryExpr(BinaryExpr {
                 left,
                 op,

@@ -341,7 +341,10 @@ impl Prover<'_> {
                 continue;
             }
             let input = aggregate.input.schema();
-            match source::substitute(expr.clone(), input, &self.source.columns) {
+            let Source {
+                columns, growth, ..
+            } = &mut self.source;
+            match source::substitute(expr, input, columns, growth) {
                 Ok(expr) => groups.extend(self.group(expr)),
                 Err(finding) => self.findings.push(*finding),
             }

@@ -4,13 +4,15 @@
 //! of tables under one conjunction. Reducing them to that leaves one small form to be judged, whatever
 //! way the query was written. Tables are named `t0`, `t1`, … in the order of the text.
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, NullEquality};
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{BinaryExpr, Expr, JoinType, LogicalPlan, Operator};
 
+use super::growth::{self, Growth};
 use super::refusal;
 use super::survey::Survey;
+use super::types::SqlLimits;
 use crate::finding::{Finding, Span};
 use crate::scope::Scope;
 
@@ -21,7 +23,33 @@ pub(super) struct Source {
     /// Predicates that must all be true, over columns `t0.x`.
     pub(super) conjuncts: Vec<Expr>,
     /// One expression over `t0.x` for each output column of the plan.
-    pub(super) columns: Vec<Expr>,
+    pub(super) columns: Columns,
+    /// What may still be made of them.
+    pub(super) growth: Growth,
+}
+
+/// Expressions in the order of a plan's columns, each with its number of nodes.
+pub(super) struct Columns(Vec<(Expr, usize)>);
+
+impl Columns {
+    /// The expressions with their sizes.
+    pub(super) fn new(exprs: impl IntoIterator<Item = Expr>) -> Self {
+        Self(
+            exprs
+                .into_iter()
+                .map(|expr| {
+                    let nodes = growth::nodes(&expr);
+                    (expr, nodes)
+                })
+                .collect(),
+        )
+    }
+
+    /// These, then others.
+    fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
 }
 
 /// The name of a scan.
@@ -45,12 +73,13 @@ pub(super) fn reduce(
     plan: &LogicalPlan,
     scope: &Scope,
     survey: &Survey,
-    tables_max: usize,
+    limits: &SqlLimits,
 ) -> Result<Source, Box<Finding>> {
     let mut reducer = Reducer {
         scope,
         survey,
-        tables_max,
+        tables_max: limits.tables,
+        growth: Growth::new(limits.nodes),
         scans: Vec::new(),
     };
     let (columns, conjuncts) = reducer.node(plan)?;
@@ -58,6 +87,7 @@ pub(super) fn reduce(
         scans: reducer.scans,
         conjuncts,
         columns,
+        growth: reducer.growth,
     })
 }
 
@@ -65,10 +95,11 @@ struct Reducer<'a> {
     scope: &'a Scope,
     survey: &'a Survey,
     tables_max: usize,
+    growth: Growth,
     scans: Vec<usize>,
 }
 
-type Reduced = (Vec<Expr>, Vec<Expr>);
+type Reduced = (Columns, Vec<Expr>);
 
 impl Reducer<'_> {
     fn node(&mut self, plan: &LogicalPlan) -> Result<Reduced, Box<Finding>> {
@@ -85,7 +116,7 @@ impl Reducer<'_> {
             LogicalPlan::Filter(filter) => {
                 let (columns, mut conjuncts) = self.node(&filter.input)?;
                 let predicate =
-                    substitute(filter.predicate.clone(), filter.input.schema(), &columns)?;
+                    self.substitute(&filter.predicate, filter.input.schema(), &columns)?;
                 conjuncts.extend(split_conjunction_owned(predicate));
                 Ok((columns, conjuncts))
             }
@@ -94,9 +125,9 @@ impl Reducer<'_> {
                 let computed = projection
                     .expr
                     .iter()
-                    .map(|expr| substitute(expr.clone(), projection.input.schema(), &columns))
-                    .collect::<Result<_, _>>()?;
-                Ok((computed, conjuncts))
+                    .map(|expr| self.substitute(expr, projection.input.schema(), &columns))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok((Columns::new(computed), conjuncts))
             }
             LogicalPlan::Join(join) => {
                 let inner = join.join_type == JoinType::Inner
@@ -109,13 +140,13 @@ impl Reducer<'_> {
                 let (right, more) = self.node(&join.right)?;
                 conjuncts.extend(more);
                 for (on_left, on_right) in &join.on {
-                    let on_left = substitute(on_left.clone(), join.left.schema(), &left)?;
-                    let on_right = substitute(on_right.clone(), join.right.schema(), &right)?;
+                    let on_left = self.substitute(on_left, join.left.schema(), &left)?;
+                    let on_right = self.substitute(on_right, join.right.schema(), &right)?;
                     conjuncts.push(on_left.eq(on_right));
                 }
-                let columns: Vec<Expr> = left.into_iter().chain(right).collect();
+                let columns = left.and(right);
                 if let Some(filter) = &join.filter {
-                    let predicate = substitute(filter.clone(), &join.schema, &columns)?;
+                    let predicate = self.substitute(filter, &join.schema, &columns)?;
                     conjuncts.extend(split_conjunction_owned(predicate));
                 }
                 Ok((columns, conjuncts))
@@ -157,9 +188,17 @@ impl Reducer<'_> {
         let columns = schema
             .fields()
             .iter()
-            .map(|field| Expr::Column(Column::new(Some(relation.clone()), field.name())))
-            .collect();
-        Ok((columns, Vec::new()))
+            .map(|field| Expr::Column(Column::new(Some(relation.clone()), field.name())));
+        Ok((Columns::new(columns), Vec::new()))
+    }
+
+    fn substitute(
+        &mut self,
+        expr: &Expr,
+        schema: &DFSchema,
+        columns: &Columns,
+    ) -> Result<Expr, Box<Finding>> {
+        substitute(expr, schema, columns, &mut self.growth)
     }
 
     /// A node that has no place under an aggregate.
@@ -179,17 +218,20 @@ impl Reducer<'_> {
     }
 }
 
-/// Puts expressions in the place of a plan's columns, keeping where each column was written.
+/// Puts expressions in the place of a plan's columns, keeping where each column was written. What it
+/// makes is counted first.
 pub(super) fn substitute(
-    expr: Expr,
+    expr: &Expr,
     schema: &DFSchema,
-    columns: &[Expr],
+    columns: &Columns,
+    growth: &mut Growth,
 ) -> Result<Expr, Box<Finding>> {
-    expr.transform_up(|node| {
+    growth.take(substituted_nodes(expr, schema, columns).map_err(|_| unplannable())?)?;
+    let replaced = expr.clone().transform_up(|node| {
         Ok(match node {
             Expr::Alias(alias) => Transformed::yes(*alias.expr),
             Expr::Column(column) => {
-                let replacement = columns[schema.index_of_column(&column)?].clone();
+                let replacement = columns.0[schema.index_of_column(&column)?].0.clone();
                 Transformed::yes(match replacement {
                     Expr::Column(base) if !column.spans.0.is_empty() => Expr::Column(Column {
                         spans: column.spans,
@@ -200,9 +242,32 @@ pub(super) fn substitute(
             }
             other => Transformed::no(other),
         })
-    })
-    .map(|transformed| transformed.data)
-    .map_err(|_| Box::new(refusal::form("planner_failed", "FROM", None)))
+    });
+    replaced
+        .map(|transformed| transformed.data)
+        .map_err(|_| unplannable())
+}
+
+/// Nodes that an expression has once its columns are put in place.
+fn substituted_nodes(
+    expr: &Expr,
+    schema: &DFSchema,
+    columns: &Columns,
+) -> datafusion::common::Result<usize> {
+    let mut nodes = 0usize;
+    expr.apply(|node| {
+        let made = match node {
+            Expr::Column(column) => columns.0[schema.index_of_column(column)?].1,
+            _ => 1,
+        };
+        nodes = nodes.saturating_add(made);
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(nodes)
+}
+
+fn unplannable() -> Box<Finding> {
+    Box::new(refusal::form("planner_failed", "FROM", None))
 }
 
 /// The sides of an equality of two columns of different scans.

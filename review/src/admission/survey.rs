@@ -169,7 +169,7 @@ impl Survey {
             let known = self.ctes.contains(name)
                 || self.calls.contains(name)
                 || scope.table(name).is_some();
-            if !known && seen.insert(name.clone()) {
+            if !known && seen.insert(name.clone()) && seen.len() <= FINDINGS_MAX {
                 self.findings
                     .push(refusal::table_outside(name, scope, *place));
             }
@@ -206,6 +206,10 @@ impl Survey {
                 candidates.into_iter(),
                 *place,
             ));
+            // Each looks for names that are near: thousands of them would take a minute.
+            if found.len() >= FINDINGS_MAX {
+                break;
+            }
         }
         self.findings.extend(found);
     }

@@ -112,6 +112,9 @@ pub struct SqlLimits {
     pub tables: usize,
     /// Columns of the result.
     pub columns_out: usize,
+    /// Nodes of expressions that stand for columns of subqueries and for aliases: a text can name them
+    /// so that each layer doubles the last. A text without layers has fewer nodes than tokens.
+    pub nodes: usize,
 }
 
 impl Default for SqlLimits {
@@ -122,6 +125,7 @@ impl Default for SqlLimits {
             depth: 64,
             tables: 8,
             columns_out: 64,
+            nodes: 32_768,
         }
     }
 }

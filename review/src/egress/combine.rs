@@ -174,7 +174,9 @@ pub(crate) fn withheld(
 
 /// Whether the numbers of a combination are not rounded by far more than what it leaves.
 fn usable(left: &[f64], combination: &[f64]) -> bool {
-    let largest = left.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    let largest = left
+        .iter()
+        .fold(0.0f64, |most, value| most.max(value.abs()));
     let multiples: f64 = combination.iter().map(|factor| factor.abs()).sum();
     multiples <= MULTIPLES_MAX * largest
 }
@@ -246,7 +248,9 @@ impl Basis {
         }
         self.settle(&mut values);
         let entries = &values[..self.columns];
-        let largest = entries.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let largest = entries
+            .iter()
+            .fold(0.0f64, |most, value| most.max(value.abs()));
         let clears = |value: &f64| *value != 0.0 && value.abs() >= PIVOT_MIN * largest;
         let Some(pivot) = entries.iter().position(clears) else {
             return Ok(Added {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{checked_name, organisation::taken};
+use super::{bootstrap::forget_sign_in, checked_name, organisation::taken};
 use crate::{
     access::{Actor, Object, Operation, OrganisationKind, Role, RoleSet},
     clock::timestamp,
@@ -216,6 +216,94 @@ impl Platform {
                 })
             })
             .await
+    }
+
+    /// Opens a shut account again, with its roles and its password as they were.
+    ///
+    /// # Errors
+    /// Not permitted; no such account; one's own account.
+    pub async fn enable_account(&self, actor: &Actor, id: AccountId) -> Result<Account, Error> {
+        let before = self.account(id).await?;
+        let object = Object::Of(before.organisation);
+        let authorisation = self.authorise(actor, Operation::EnableAccount, object)?;
+        if id == actor.account {
+            return Err(Error::denied(
+                "own_account",
+                "不能启用自己的账户。",
+                "nobody opens their own account.",
+            ));
+        }
+        self.store()
+            .act(authorisation, "enable_account", move |tx| {
+                let before = before.clone();
+                Box::pin(async move {
+                    sqlx::query("UPDATE accounts SET disabled = 0 WHERE id = $1")
+                        .bind(id.to_string())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(|source| storage_error("enable an account", source))?;
+                    let leaf = LeafDraft::new("account.enable", json!({}))
+                        .person(id)
+                        .subject(before.organisation);
+                    Ok((
+                        Account {
+                            disabled: false,
+                            ..before
+                        },
+                        leaf,
+                    ))
+                })
+            })
+            .await
+    }
+
+    /// Sets somebody's password anew; their sessions and tokens end, so that they notice.
+    ///
+    /// # Errors
+    /// Not permitted; no such account; one's own account; a weak password.
+    pub async fn reset_password(
+        &self,
+        actor: &Actor,
+        id: AccountId,
+        password: &str,
+    ) -> Result<(), Error> {
+        let before = self.account(id).await?;
+        let object = Object::Of(before.organisation);
+        let authorisation = self.authorise(actor, Operation::ResetPassword, object)?;
+        if id == actor.account {
+            return Err(Error::denied(
+                "own_password",
+                "自己的口令请用修改口令操作。",
+                "one's own password is changed, not set anew.",
+            ));
+        }
+        let hash = self.passwords().hash(password, self.entropy()).await?;
+        let organisation = before.organisation;
+        self.store()
+            .act(authorisation, "reset_password", move |tx| {
+                let hash = hash.clone();
+                Box::pin(async move {
+                    let failed = |source| storage_error("set a password anew", source);
+                    sqlx::query("UPDATE accounts SET password_hash = $2 WHERE id = $1")
+                        .bind(id.to_string())
+                        .bind(hash.as_str())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(failed)?;
+                    sqlx::query("UPDATE tokens SET revoked = 1 WHERE account_id = $1")
+                        .bind(id.to_string())
+                        .execute(tx.conn())
+                        .await
+                        .map_err(failed)?;
+                    let leaf = LeafDraft::new("account.reset_password", json!({}))
+                        .person(id)
+                        .subject(organisation);
+                    Ok(((), leaf))
+                })
+            })
+            .await?;
+        forget_sign_in(&self.settings().data_dir, &before.name);
+        Ok(())
     }
 
     async fn account(&self, id: AccountId) -> Result<Account, Error> {

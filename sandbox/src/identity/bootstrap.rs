@@ -81,6 +81,43 @@ pub(crate) async fn bootstrap(
         .await
 }
 
+/// Takes an account out of the file of first passwords, once its password is another; the file goes with its last line.
+/// Where that fails the password in it is dead all the same.
+pub(super) fn forget_sign_in(data_dir: &Path, account: &str) {
+    let file = data_dir.join(FILE);
+    let Ok(text) = std::fs::read_to_string(&file).map(Zeroizing::new) else {
+        return;
+    };
+    let is_of = |line: &&str| line.split(' ').next() != Some(account);
+    let left: Vec<&str> = text.lines().filter(is_of).collect();
+    if left.len() == text.lines().count() {
+        return;
+    }
+    let done = if left.is_empty() {
+        std::fs::remove_file(&file)
+    } else {
+        let left = Zeroizing::new(format!("{}\n", left.join("\n")));
+        replace(&file, &left)
+    };
+    if let Err(error) = done {
+        tracing::warn!(%error, "the file of first passwords still names an account whose password is another");
+    }
+}
+
+/// Beside the file and then in its place, so that no line is lost halfway.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let new = file.with_extension("new");
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    std::fs::rename(&new, file)
+}
+
 async fn has_organisations(store: &Store) -> Result<bool, Error> {
     store
         .read("has_organisations", |conn| {

@@ -1,6 +1,7 @@
 //! Organisations, accounts, sessions and personal tokens.
 
 mod account;
+mod attempts;
 mod bootstrap;
 mod idle;
 mod organisation;
@@ -12,6 +13,7 @@ mod token;
 mod tests;
 
 pub use account::{Account, AccountRequest};
+pub(crate) use attempts::Attempts;
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use idle::LastUses;
 pub use organisation::{Organisation, OrganisationRequest};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
+    net::IpAddr,
     path::Path,
     sync::{
         Arc,
@@ -195,7 +196,7 @@ async fn an_administrators_session_ends_when_nobody_uses_it() {
 }
 
 #[tokio::test]
-async fn five_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour() {
+async fn five_wrong_passwords_shut_a_name_to_an_address_and_to_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, clock) = open(folder.path()).await;
     developer(&platform, folder.path()).await;
@@ -216,6 +217,24 @@ async fn five_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour() {
             "an account can be told from none"
         );
     }
+    platform.sign_in("dev", PASSWORD).await.unwrap();
+    // Known or unknown, from the same address: the same answers to the last.
+    let stranger = IpAddr::from([203, 0, 113, 7]);
+    for _ in 0..7 {
+        let [known, unknown] = ["dev", "nobody-at-all"].map(|name| {
+            let platform = platform.clone();
+            async move {
+                let refused = platform.sign_in_from(name, "wrong password", stranger);
+                refused.await.err().unwrap()
+            }
+        });
+        let (known, unknown) = (known.await, unknown.await);
+        assert_eq!(known.message(), unknown.message());
+        assert_eq!(known.code(), unknown.code());
+    }
+    let shut = platform.sign_in_from("dev", PASSWORD, stranger).await;
+    assert_eq!(kind(shut), ErrorKind::Unauthenticated);
+    // Whoever has the account is not shut out by a stranger.
     platform.sign_in("dev", PASSWORD).await.unwrap();
     for _ in 0..5 {
         assert_eq!(
@@ -553,4 +572,26 @@ async fn nothing_secret_stands_in_the_data_folder() {
         }
     }
     assert!(seen > 10_000);
+}
+
+#[tokio::test]
+async fn a_first_password_is_forgotten_when_it_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, _) = open(folder.path()).await;
+    let file = folder.path().join("data/initial-sign-ins.txt");
+    let names = ["security-admin", "auditor", "system-admin"];
+    for (place, name) in names.iter().enumerate() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), names.len() - place);
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        let (_, password) = line.split_once(' ').unwrap();
+        let actor = platform.sign_in(name, password).await.unwrap().actor;
+        platform
+            .change_password(&actor, password, "another long one")
+            .await
+            .unwrap();
+        let left = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(!left.contains(name), "{name} is still there");
+    }
+    assert!(!file.exists(), "an empty file is left");
 }

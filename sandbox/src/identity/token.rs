@@ -16,6 +16,7 @@ use crate::{
     ledger::LeafDraft,
     page::{Page, PageRequest},
     platform::Platform,
+    quota::{self, Kept},
     storage::storage_error,
 };
 
@@ -65,10 +66,13 @@ impl Platform {
             SignedDuration::from_hours(24 * i64::from(days)),
         );
         let (account, name) = (actor.account, name.to_owned());
+        let (quotas, organisation) = (self.settings().quotas, actor.organisation);
         self.store()
             .act(authorisation, "create_personal_token", move |tx| {
                 let (name, secret) = (name.clone(), secret.clone());
                 Box::pin(async move {
+                    let now = tx.now_micros();
+                    quota::room(tx.conn(), &quotas, organisation, (Kept::Tokens, 1), now).await?;
                     let credential = credential_of(&secret);
                     insert_token(
                         tx,

@@ -487,7 +487,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             return Ok(Verdict::Rejected);
         }
         if report.rows_kept == 0 {
-            report.faults.push(no_rows());
+            report.faults.push(no_rows(report.rows_in));
             return Ok(Verdict::Rejected);
         }
         let (faults, problems) = self.residual.finish();
@@ -612,7 +612,17 @@ fn quasi_found_late(quasi: &[String]) -> IntakeFault {
     )
 }
 
-fn no_rows() -> IntakeFault {
+fn no_rows(rows_in: u64) -> IntakeFault {
+    if rows_in == 0 {
+        return IntakeFault::new(
+            "no_rows",
+            both(
+                "文件中只有表头，没有数据行",
+                "the file has columns and no row of data",
+            ),
+            both("推送至少一行数据", "push data with at least one row"),
+        );
+    }
     IntakeFault::new(
         "no_rows",
         both("没有可用的行", "no row is left"),

@@ -140,7 +140,8 @@ impl LeafDraft {
 }
 
 /// RFC 8785, with integers that not every reader keeps exact as strings.
-fn canonical(value: &Value) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+/// The canonical text of a detail.
+pub(super) fn canonical(value: &Value) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     serde_json_canonicalizer::to_string(&exact(value)).map_err(Into::into)
 }
 

@@ -11,11 +11,14 @@ use ring::{hmac, signature::Ed25519KeyPair};
 use sqlx::{AnyConnection, Row as _};
 
 use super::{
-    Edge, Hash, InclusionProof, VerifyingKey, leaf_hash,
+    Edge, Hash, InclusionProof, LeafDraft, VerifyingKey,
+    leaf::canonical,
+    leaf_hash,
     note::NoteSigner,
     tree::{node_hash, sha256, subtrees},
 };
 use crate::{
+    access::{SystemOperation, system},
     error::Error,
     storage::{Store, storage_error},
 };
@@ -60,6 +63,8 @@ pub struct LeafRecord {
     pub hash: Hash,
     /// What it commits to, unless erased.
     pub detail: Option<serde_json::Value>,
+    /// What the commitment to the detail is keyed with, in hex, unless erased.
+    pub salt: Option<String>,
 }
 
 /// The public keys that everything can be verified with.
@@ -143,16 +148,41 @@ struct Anchor {
 }
 
 impl Log {
+    /// Writes the first anchor, of nothing, beside a database that holds no leaf yet: from then on a database that
+    /// has leaves and no anchor was put here from elsewhere.
+    ///
+    /// # Errors
+    /// The anchor cannot be written.
+    pub(crate) async fn begin(store: &Store, anchor_file: &Path) -> Result<(), Error> {
+        if anchor_file.exists() {
+            return Ok(());
+        }
+        let edge = store
+            .read("read the ledger's edge", |conn| Box::pin(edge(conn)))
+            .await?;
+        if edge.size() > 0 {
+            return Ok(());
+        }
+        Anchor::none(anchor_file)
+            .write(0, &sha256(&[]))
+            .map_err(|source| unwritable(anchor_file).with_source(source))
+    }
+
     /// Opens the log and compares the database with the anchor.
     ///
     /// # Errors
-    /// The database holds less than was signed, or something else.
+    /// The database holds less than was signed, or something else; or there is no anchor beside a log that was signed,
+    /// and nobody said that it is to be taken as it is.
     pub(crate) async fn open(
         store: &Store,
         signer: Signer,
         anchor_file: &Path,
+        take_as_it_is: bool,
     ) -> Result<Self, Error> {
-        let anchor = Anchor::read(anchor_file)?;
+        let anchor = match Anchor::read(anchor_file)? {
+            Some(anchor) => anchor,
+            None => recovered(store, anchor_file, take_as_it_is).await?,
+        };
         let (size, root) = (anchor.size, anchor.root);
         let file = anchor_file.display().to_string();
         store
@@ -272,7 +302,7 @@ impl Log {
             .read("list leaves", move |conn| {
                 Box::pin(async move {
                     let rows = sqlx::query(
-                        "SELECT l.position, l.kind, l.leaf, d.detail FROM ledger_leaves l \
+                        "SELECT l.position, l.kind, l.leaf, d.detail, d.salt FROM ledger_leaves l \
                          LEFT JOIN ledger_details d ON d.position = l.position \
                          WHERE l.position > $1 ORDER BY l.position LIMIT $2",
                     )
@@ -306,16 +336,19 @@ impl Log {
 }
 
 impl Anchor {
-    fn read(file: &Path) -> Result<Self, Error> {
+    fn none(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            size: 0,
+            root: sha256(&[]),
+        }
+    }
+
+    /// The anchor of a file; none where there is no file.
+    fn read(file: &Path) -> Result<Option<Self>, Error> {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    file: file.to_owned(),
-                    size: 0,
-                    root: sha256(&[]),
-                });
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(file).with_source(error)),
         };
         let mut words = text.split_whitespace();
@@ -324,11 +357,11 @@ impl Anchor {
             .next()
             .and_then(|root| hex::decode(root).ok()?.try_into().ok());
         match (size, root) {
-            (Some(size), Some(root)) => Ok(Self {
+            (Some(size), Some(root)) => Ok(Some(Self {
                 file: file.to_owned(),
                 size,
                 root,
-            }),
+            })),
             _ => Err(unreadable(file)),
         }
     }
@@ -362,6 +395,45 @@ impl Anchor {
             None => Ok(()),
         }
     }
+}
+
+/// How many leaves were signed, by the anchor in a file; none where there is no anchor that can be read.
+pub(crate) fn anchored(file: &Path) -> Option<u64> {
+    let anchor = Anchor::read(file).ok().flatten()?;
+    Some(anchor.size)
+}
+
+/// A log without its anchor: what was signed of it is not known, and signing it again may fork it. Where that is taken,
+/// it stands in the log.
+async fn recovered(store: &Store, file: &Path, take_as_it_is: bool) -> Result<Anchor, Error> {
+    let edge = store
+        .read("read the ledger's edge", |conn| Box::pin(edge(conn)))
+        .await?;
+    if edge.size() > 0 {
+        if !take_as_it_is {
+            return Err(no_anchor(edge.size(), file));
+        }
+        let (size, root) = (edge.size(), hex::encode(edge.root()));
+        tracing::warn!(
+            size,
+            "the ledger is taken as it is, without its anchor; this is written into it"
+        );
+        store
+            .act(
+                system(SystemOperation::Bootstrap),
+                "recover the anchor",
+                move |_tx| {
+                    let detail = serde_json::json!({ "size": size.to_string(), "root": root });
+                    Box::pin(async move { Ok(((), LeafDraft::new("ledger.recover", detail))) })
+                },
+            )
+            .await?;
+    }
+    let anchor = Anchor::none(file);
+    anchor
+        .write(0, &sha256(&[]))
+        .map_err(|source| unwritable(file).with_source(source))?;
+    Ok(anchor)
 }
 
 /// The right edge as it stands.
@@ -456,12 +528,17 @@ fn record(row: &sqlx::any::AnyRow) -> Result<LeafRecord, Error> {
     let index: i64 = row.try_get(0).map_err(listed)?;
     let leaf: String = row.try_get(2).map_err(listed)?;
     let detail: Option<String> = row.try_get(3).map_err(listed)?;
+    let salt: Option<Vec<u8>> = row.try_get(4).map_err(listed)?;
     Ok(LeafRecord {
         index: u64::try_from(index).unwrap_or(0),
         kind: row.try_get(1).map_err(listed)?,
         hash: leaf_hash(leaf.as_bytes()),
         leaf,
-        detail: detail.and_then(|detail| serde_json::from_str(&detail).ok()),
+        // What is no JSON any more is shown as it stands, so that it is seen not to fit.
+        detail: detail.map(|detail| {
+            serde_json::from_str(&detail).unwrap_or(serde_json::Value::String(detail))
+        }),
+        salt: salt.map(hex::encode),
     })
 }
 
@@ -519,23 +596,40 @@ fn fitting_leaf(row: &sqlx::any::AnyRow, wanted: u64) -> Result<String, Error> {
     let leaf: String = row.try_get(1).map_err(listed)?;
     let salt: Option<Vec<u8>> = row.try_get(2).map_err(listed)?;
     let detail: Option<String> = row.try_get(3).map_err(listed)?;
-    let committed = serde_json::from_str::<serde_json::Value>(&leaf)
-        .ok()
-        .and_then(|leaf| hex::decode(leaf.get("detail")?.as_str()?).ok());
-    let detail_fits = match (committed, salt, detail) {
-        (Some(committed), Some(salt), Some(detail)) => {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, &salt);
-            hmac::verify(&key, detail.as_bytes(), &committed).is_ok()
-        }
-        // Erased: the leaf stands alone.
-        (Some(_), None, None) => true,
-        _ => false,
-    };
+    let detail_fits = commits(&leaf, salt.as_deref(), detail.as_deref());
     if u64::try_from(position) == Ok(wanted) && detail_fits {
         Ok(leaf)
     } else {
         Err(damaged(wanted))
     }
+}
+
+/// Whether a leaf's text commits to a detail under a salt. An erased detail leaves the leaf alone.
+fn commits(leaf: &str, salt: Option<&[u8]>, detail: Option<&str>) -> bool {
+    let committed = serde_json::from_str::<serde_json::Value>(leaf)
+        .ok()
+        .and_then(|leaf| hex::decode(leaf.get("detail")?.as_str()?).ok());
+    match (committed, salt, detail) {
+        (Some(committed), Some(salt), Some(detail)) => {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, salt);
+            hmac::verify(&key, detail.as_bytes(), &committed).is_ok()
+        }
+        (Some(_), None, None) => true,
+        _ => false,
+    }
+}
+
+/// Whether a leaf commits to the detail that is shown beside it, as whoever reads leaves through the API can check: the
+/// salt in hex, and the detail as JSON, whose canonical text (RFC 8785) is what was committed to.
+#[must_use]
+pub fn verify_detail(leaf: &str, salt: Option<&str>, detail: Option<&serde_json::Value>) -> bool {
+    let Ok(salt) = salt.map(hex::decode).transpose() else {
+        return false;
+    };
+    let Ok(detail) = detail.map(canonical).transpose() else {
+        return false;
+    };
+    commits(leaf, salt.as_deref(), detail.as_deref())
 }
 
 fn listed(source: sqlx::Error) -> Error {
@@ -573,6 +667,23 @@ fn rolled_back(found: u64, signed: u64, file: &str) -> Error {
     .with_remedy(
         "恢复到不早于该检查点的数据库；不要删除锚文件。",
         "restore a database that is not older than the checkpoint; do not remove the anchor.",
+    )
+}
+
+fn no_anchor(found: u64, file: &Path) -> Error {
+    let shown = file.display();
+    Error::conflict(
+        "anchor_missing",
+        format!("账本有 {found} 条，却没有锚文件 {shown}：数据库可能是旧备份，直接签发会使账本分叉。"),
+        format!(
+            "the ledger has {found} leaves and its anchor {shown} is missing: the database may be an old \
+             backup, and signing it would fork the log."
+        ),
+    )
+    .with_remedy(
+        "从原数据目录取回锚文件；若已丢失，且确认数据库为最新，用 egret serve --recover-anchor 启动一次，此举会记入账本。",
+        "bring the anchor back from the data folder; if it is lost and the database is known to be the newest, start \
+         once with egret serve --recover-anchor, which is written into the ledger.",
     )
 }
 

@@ -15,8 +15,8 @@ mod tests;
 
 pub(crate) use leaf::LeafDraft;
 pub(crate) use leaf::Pseudonyms;
-pub use log::{Checkpoint, ConsistencyProof, LeafRecord, LedgerKeys};
-pub(crate) use log::{Log, Signer};
+pub use log::{Checkpoint, ConsistencyProof, LeafRecord, LedgerKeys, verify_detail};
+pub(crate) use log::{Log, Signer, anchored};
 pub use note::{NoteError, VerifyingKey};
 pub use proof::{InclusionProof, ProofError, verify_consistency};
 pub(crate) use tree::Edge;

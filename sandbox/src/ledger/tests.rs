@@ -22,19 +22,21 @@ async fn store(folder: &Path) -> Store {
     let database = Database::Sqlite {
         file: folder.join("egret.db"),
     };
-    Store::open(
+    let store = Store::open(
         &database,
         Arc::new(SystemClock),
         Arc::new(SystemEntropy),
         Pseudonyms::new(&[1; 32]),
     )
     .await
-    .unwrap()
+    .unwrap();
+    Log::begin(&store, &folder.join("anchor")).await.unwrap();
+    store
 }
 
 async fn log(store: &Store, folder: &Path) -> Result<Log, Error> {
     let signer = Signer::new("egret.test/log", &[2; 32], &[3; 32]).unwrap();
-    Log::open(store, signer, &folder.join("anchor")).await
+    Log::open(store, signer, &folder.join("anchor"), false).await
 }
 
 /// Appends leaves in one act.
@@ -354,4 +356,29 @@ async fn acts_at_once_get_one_position_each() {
     let log = log(&store, folder.path()).await.unwrap();
     assert_eq!(hashes(&store).await.len(), 80);
     assert_eq!(log.verify_all(&store).await.unwrap().size, 80);
+}
+
+#[test]
+fn a_detail_is_held_against_its_leaf() {
+    let salt = [7; 32];
+    let draft = LeafDraft::new("job.submit", json!({ "b": 1, "a": u64::MAX }));
+    let pseudonyms = Pseudonyms::new(&[1; 32]);
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let sealed = draft
+        .seal(&pseudonyms, "actor", at, &salt, uuid::Uuid::nil())
+        .unwrap();
+    let detail: serde_json::Value = serde_json::from_str(&sealed.detail).unwrap();
+    let salt = hex::encode(salt);
+    let fits = |salt: Option<&str>, detail: Option<&serde_json::Value>| {
+        verify_detail(&sealed.text, salt, detail)
+    };
+    assert!(fits(Some(&salt), Some(&detail)));
+    assert!(fits(None, None), "erased");
+    let mut forged = detail.clone();
+    forged["b"] = json!(2);
+    assert!(!fits(Some(&salt), Some(&forged)));
+    assert!(!fits(Some(&salt), None));
+    assert!(!fits(None, Some(&detail)));
+    assert!(!fits(Some("zz"), Some(&detail)));
+    assert!(!fits(Some(&hex::encode([8; 32])), Some(&detail)));
 }

@@ -173,6 +173,7 @@ async fn a_release_is_the_bytes_of_its_permit_and_no_others() {
         basis: review::Basis::Automatic {
             decision: review::Decision::Release,
         },
+        bodies_min: 2,
         applicant_organisation: "org_1".to_owned(),
         evidence_digest: [0; 32],
     })

@@ -172,7 +172,7 @@ async fn a_database_file_that_is_none_is_named_and_kept() {
     let garbage = b"this is no database, it is somebody's letter. ".repeat(100);
     std::fs::write(&file, &garbage).unwrap();
     let error = refused(folder.path()).await;
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert_eq!(error.code(), "database_damaged", "{error}");
     assert!(names(&error, &file), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), garbage);
 }
@@ -193,7 +193,62 @@ async fn a_database_that_was_lost_is_not_replaced_by_an_empty_one() {
             std::fs::remove_file(file).unwrap();
         }
     }
-    assert_eq!(refused(folder.path()).await.code(), "ledger_rolled_back");
+    let error = refused(folder.path()).await;
+    assert_eq!(error.code(), "database_lost");
+    assert!(names(&error, &data.join("egret.db")), "{error}");
+    assert!(!data.join("egret.db").exists(), "a new one was left behind");
+}
+
+#[tokio::test]
+async fn a_ledger_without_its_anchor_is_not_signed_unless_somebody_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).await.unwrap().close().await;
+    let data = folder.path().join("data");
+    let anchor = data.join("anchor");
+    std::fs::remove_file(&anchor).unwrap();
+    let error = refused(folder.path()).await;
+    assert_eq!(error.code(), "anchor_missing");
+    assert!(names(&error, &anchor), "{error}");
+    assert!(
+        !anchor.exists(),
+        "the fork would be signed at the next start"
+    );
+    let told = Settings {
+        recover_anchor: true,
+        ..settings(folder.path())
+    };
+    let recovered = open_with(told).await.unwrap();
+    let leaves = Log::leaves(recovered.store(), None, 100).await.unwrap();
+    let last = leaves.last().unwrap();
+    assert_eq!(last.kind, "ledger.recover");
+    assert_eq!(last.detail.as_ref().unwrap()["size"], "5");
+    recovered.close().await;
+    open(folder.path()).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_first_start_without_its_database_leaves_nothing_behind() {
+    for (url, code) in [
+        ("postgres://egret@127.0.0.1:1/egret", "database_unavailable"),
+        ("mysql://egret@127.0.0.1/egret", "database_url"),
+        ("a line of something", "database_url"),
+        ("postgres://host:not-a-port/egret", "database_url"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            database: Database::Postgres {
+                url: url.to_owned(),
+            },
+            ..settings(folder.path())
+        };
+        let refused = open_with(settings).await.err().unwrap();
+        assert_eq!(refused.code(), code, "{url}: {refused}");
+        assert!(
+            files(folder.path()).is_empty(),
+            "{:?}",
+            files(folder.path())
+        );
+    }
 }
 
 #[tokio::test]
@@ -234,7 +289,7 @@ async fn a_ledger_is_anchored_without_being_asked() {
     let platform = open(folder.path()).await.unwrap();
     let anchor = folder.path().join("data/anchor");
     let anchored = async {
-        while !anchor.exists() {
+        while std::fs::read_to_string(&anchor).is_ok_and(|text| text.starts_with("0 ")) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

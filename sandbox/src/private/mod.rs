@@ -32,6 +32,7 @@ use crate::mask_key::{KeyOwner, intake_epoch};
 use crate::objects::{ObjectArea, Stored};
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
+use crate::quota::{self, Kept};
 use crate::storage::{is_unique_violation, storage_error};
 
 const COLUMNS_MAX: usize = 256;
@@ -193,6 +194,14 @@ impl Platform {
         let dataset = self.private_dataset(id).await?;
         let object = Object::Of(dataset.view.organisation);
         let authorisation = self.authorise(actor, Operation::WritePrivateData, object)?;
+        let (quotas, organisation) = (self.settings().quotas, dataset.view.organisation);
+        // Asked here so that nothing is sent for nothing; what counts is asked again below.
+        self.store()
+            .read("private data quota", move |conn| {
+                let asked = (Kept::PrivateBytes, 1);
+                Box::pin(async move { quota::room(conn, &quotas, organisation, asked, 0).await })
+            })
+            .await?;
         let attempt = PrivateDatasetId::new(self.clock(), self.entropy());
         let key = format!("{id}/{attempt}");
         let raw = self
@@ -217,7 +226,11 @@ impl Platform {
                         return Err(key_rotated());
                     }
                     // Read again: a delete or another upload may have come first.
-                    let before = by_id(tx.conn(), id).await?.object_key;
+                    let replaced = by_id(tx.conn(), id).await?;
+                    let (before, freed) = (replaced.object_key, replaced.bytes);
+                    let asked = (Kept::PrivateBytes, stored.bytes.saturating_sub(freed));
+                    let at = tx.now_micros();
+                    quota::room(tx.conn(), &quotas, organisation, asked, at).await?;
                     let sha256 = hex::encode(stored.sha256);
                     sqlx::query(
                         "UPDATE private_datasets SET object_key = $1, sha256 = $2, bytes = $3, rows_total = $4, \

@@ -1,8 +1,9 @@
 //! Releases: what was decided about a result, the votes on it, and the act of letting it leave.
 //!
-//! [`decide`] stores what an inspection said, [`vote`] what people say, [`publish`] lets a decided result out with a permit,
+//! [`decide`] stores what an inspection said, [`table`] shows it to them in pages, [`vote`] what people say, [`publish`] lets a decided result out with a permit,
 //! [`download`] hands it over, [`revoke`] ends what a revocation ends, [`certificate`] proves it to anybody.
 
+mod aids;
 pub(crate) mod certificate;
 mod decide;
 mod download;
@@ -13,6 +14,7 @@ mod quarantine;
 mod read;
 mod revoke;
 pub(crate) mod rows;
+mod table;
 mod view;
 mod vote;
 
@@ -23,7 +25,7 @@ pub use certificate::{
 pub(crate) use decide::{Decided, Histories, SettledBy};
 pub(crate) use history::HistoryCache;
 pub(crate) use revoke::{revoke_effects, revoke_grant_effects};
-pub use view::{ReleaseEvidence, ReleaseView, ReleaseVote};
+pub use view::{ReleaseEvidence, ReleaseRows, ReleaseView, ReleaseVote};
 pub use vote::RELEASE_APPROVALS_NEEDED;
 
 use crate::error::Error;

@@ -37,7 +37,8 @@ impl Platform {
             return Ok(());
         }
         let epoch = self.scenario_epoch(&row.scenario).await?;
-        let permit = match permit(&row, &votes, epoch) {
+        let bodies = self.settings().review_bodies();
+        let permit = match permit(&row, &votes, epoch, bodies) {
             Ok(permit) => permit,
             Err(error) => {
                 self.void(&row, &error).await?;
@@ -61,7 +62,7 @@ impl Platform {
                     let (name, cells) = (name.clone(), cells.clone());
                     Box::pin(async move {
                         become_history(tx, &name, &cells).await?;
-                        publish(tx, &name).await
+                        publish(tx, &name, bodies).await
                     })
                 },
             )
@@ -148,7 +149,12 @@ impl Platform {
 }
 
 /// The permit of what is stored, or why there is none.
-fn permit(row: &ReleaseRow, votes: &[VoteRow], epoch: u64) -> Result<Permit, review::NoPermit> {
+fn permit(
+    row: &ReleaseRow,
+    votes: &[VoteRow],
+    epoch: u64,
+    bodies_min: usize,
+) -> Result<Permit, review::NoPermit> {
     let bytes = |text: &str| {
         let mut digest = [0; 32];
         // What is no digest becomes one that nothing has.
@@ -177,6 +183,7 @@ fn permit(row: &ReleaseRow, votes: &[VoteRow], epoch: u64) -> Result<Permit, rev
         epoch_decided: u64::try_from(row.epoch_decided).unwrap_or(u64::MAX),
         epoch_now: epoch,
         basis,
+        bodies_min,
         applicant_organisation: row.organisation.clone(),
         evidence_digest: bytes(&row.evidence_digest),
     })
@@ -216,7 +223,7 @@ async fn become_history(
 }
 
 /// The one transaction by which a result is out. The permit is derived once more from what it sees.
-async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
+async fn publish(tx: &mut Tx, name: &str, bodies_min: usize) -> Result<((), LeafDraft), Error> {
     let row = rows::release(tx.conn(), name)
         .await?
         .ok_or_else(|| Error::internal("publish a release", "no such release"))?;
@@ -229,7 +236,7 @@ async fn publish(tx: &mut Tx, name: &str) -> Result<((), LeafDraft), Error> {
             "the result is in another state by now.",
         ));
     }
-    permit(&row, &votes, found.epoch).map_err(|reason| {
+    permit(&row, &votes, found.epoch, bodies_min).map_err(|reason| {
         Error::conflict(
             "release_without_permit",
             "该结果不再可放行。",

@@ -2,6 +2,7 @@
 
 use review::Preview;
 
+use super::aids;
 use super::decide::told;
 use super::evidence::preview_digest;
 use super::quarantine;
@@ -89,11 +90,19 @@ impl Platform {
             .collect::<Result<_, _>>()?;
         // Aids stay with the reviewers: what a guest wrote decides them, and a tenant reads findings.
         let mut findings: Vec<review::Finding> = document::read("read findings", &row.findings)?;
-        findings.extend(
-            preview
-                .iter()
-                .flat_map(|preview| preview.aids.iter().cloned()),
-        );
+        if let Some(preview) = &preview {
+            findings.extend(preview.aids.iter().cloned());
+            let pack = document.clone();
+            let sizes = self
+                .store()
+                .read("input sizes", move |conn| {
+                    let pack = pack.clone();
+                    Box::pin(async move { aids::sizes(conn, &pack).await })
+                })
+                .await?;
+            let threshold = document["rules"]["threshold"].as_u64().unwrap_or(1);
+            findings.extend(aids::aids(&row, preview, &sizes, threshold));
+        }
         Ok(ReleaseEvidence {
             digest: row.evidence_digest,
             release: id,

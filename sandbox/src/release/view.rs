@@ -75,3 +75,26 @@ pub struct ReleaseEvidence {
     /// One's own vote until the release is decided, then all.
     pub votes: Vec<ReleaseVote>,
 }
+
+/// Some rows of a held result, and where they stand in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseRows {
+    /// The release.
+    pub release: ReleaseId,
+    /// The columns.
+    pub columns: Vec<String>,
+    /// Number of the first row of this page; rows count from 1.
+    pub first: u64,
+    /// The rows, as neutral text.
+    pub rows: Vec<Vec<String>>,
+    /// The same rows as the bytes that would leave; the first page begins with the header.
+    pub csv: String,
+    /// Rows of the whole result.
+    pub rows_total: u64,
+    /// Bytes of the whole result.
+    pub bytes_total: u64,
+    /// SHA-256 of the whole result, in hex: of all pages' `csv` put together.
+    pub sha256: String,
+    /// Where the next page begins; none on the last.
+    pub next_cursor: Option<String>,
+}

@@ -1,4 +1,4 @@
-//! Votes on held results: two people of other organisations, each on the evidence as it is.
+//! Votes on held results: two people of two review bodies, neither the applicant's, each on the evidence as it is.
 
 use serde_json::json;
 
@@ -52,11 +52,12 @@ impl Platform {
                 "the comment is too long.",
             ));
         }
+        let bodies = self.settings().review_bodies();
         let outcome = self
             .store()
             .act(authorisation, "vote_release", |tx| {
                 let (actor, vote) = (actor.clone(), vote.clone());
-                Box::pin(async move { cast(tx, &actor, id, &vote).await })
+                Box::pin(async move { cast(tx, &actor, id, &vote, bodies).await })
             })
             .await?;
         match outcome {
@@ -82,6 +83,7 @@ async fn cast(
     actor: &Actor,
     id: ReleaseId,
     vote: &Vote,
+    bodies: usize,
 ) -> Result<(Outcome, LeafDraft), Error> {
     let name = id.to_string();
     let row = rows::release(tx.conn(), &name)
@@ -126,6 +128,14 @@ async fn cast(
             "场景在此期间已变更，该结果不再可放行。",
             "the scenario has changed meanwhile; the result cannot be released any more.",
         ));
+    }
+    if vote.approve && bodies > 1 {
+        let earlier = rows::votes(tx.conn(), &name).await?;
+        let approved = earlier
+            .into_iter()
+            .filter(|earlier| earlier.approve && earlier.account != actor.account.to_string())
+            .map(|earlier| earlier.organisation);
+        scenario::another_body(approved, &actor.organisation.to_string())?;
     }
     store_vote(tx, actor, &row, vote).await?;
     let approvals = rows::approvals(tx.conn(), &name).await?;

@@ -22,6 +22,7 @@ pub use self::row::ScenarioVote;
 pub(crate) use self::row::{ScenarioVersion, version, votes};
 pub use self::state::ScenarioState;
 pub use self::vote::Vote;
+pub(crate) use self::vote::another_body;
 
 use self::state::ScenarioEvent;
 use crate::access::{Actor, Object, Operation, OrganisationKind, Role};
@@ -32,9 +33,10 @@ use crate::id::{OrganisationId, ScenarioId};
 use crate::ledger::LeafDraft;
 use crate::page::{Page, PageRequest};
 use crate::platform::Platform;
+use crate::quota::{self, Kept, Quotas};
 use crate::storage::{Tx, storage_error};
 
-/// Approving votes that a scenario version needs, of different people.
+/// Approving votes that a scenario version needs, of different people and different review bodies.
 pub const APPROVALS_NEEDED: u32 = 2;
 
 /// A scenario, by its newest version.
@@ -102,11 +104,12 @@ impl Platform {
         check_name(name)?;
         let id = ScenarioId::new(self.clock(), self.entropy());
         let (name, actor_) = (name.to_owned(), actor.clone());
+        let quotas = self.settings().quotas;
         let id = self
             .store()
             .act(authorisation, "propose_scenario", |tx| {
                 let (name, contract, actor) = (name.clone(), contract.clone(), actor_.clone());
-                Box::pin(async move { propose(tx, id, &name, contract, &actor).await })
+                Box::pin(async move { propose(tx, id, &name, contract, (&actor, &quotas)).await })
             })
             .await?;
         self.scenario_view(id).await
@@ -268,7 +271,7 @@ async fn propose(
     new: ScenarioId,
     name: &str,
     contract: Contract,
-    actor: &Actor,
+    (actor, quotas): (&Actor, &Quotas),
 ) -> Result<(ScenarioId, LeafDraft), Error> {
     let facts = evidence::facts_of(tx.conn(), &contract).await?;
     refuse_faults(check::findings(&contract, &facts))?;
@@ -280,6 +283,9 @@ async fn propose(
         .map_err(|source| storage_error("propose a scenario", source))?;
     let (id, number, epoch) = match row {
         None => {
+            // A draft that is changed is none more.
+            let (asked, now) = ((Kept::Proposals, 1), tx.now_micros());
+            quota::room(tx.conn(), quotas, actor.organisation, asked, now).await?;
             insert_scenario(tx, new, name, actor).await?;
             (new, 1, 0)
         }

@@ -31,8 +31,8 @@ pub struct Vote {
 }
 
 impl Platform {
-    /// Votes on the newest version of a scenario. The second approving vote puts it in force; one
-    /// vote against ends it.
+    /// Votes on the newest version of a scenario. The second approving vote, of another review body, puts it in
+    /// force; one vote against ends it.
     ///
     /// # Errors
     /// Denied to members of the applicant's organisation; conflict when the evidence is no longer
@@ -52,12 +52,12 @@ impl Platform {
             ));
         }
         let fresh = FreshKey::new(self.clock(), self.entropy());
-        let keys = self.keys_handle();
+        let (keys, bodies) = (self.keys_handle(), self.settings().review_bodies());
         self.store()
             .act(authorisation, "vote_scenario", |tx| {
                 let (actor, vote) = (actor.clone(), vote.clone());
                 let (keys, fresh) = (keys.clone(), fresh.clone());
-                Box::pin(async move { cast(tx, &actor, id, &vote, (&keys, &fresh)).await })
+                Box::pin(async move { cast(tx, &actor, id, &vote, (&keys, &fresh), bodies).await })
             })
             .await?;
         self.scenario_view(id).await
@@ -70,6 +70,7 @@ async fn cast(
     id: ScenarioId,
     vote: &Vote,
     (keys, fresh): (&Keys, &FreshKey),
+    bodies: usize,
 ) -> Result<((), LeafDraft), Error> {
     let found = version(tx.conn(), id, None).await?;
     if found.organisation == actor.organisation {
@@ -105,6 +106,10 @@ async fn cast(
         refuse_faults(evidence.findings)?;
     }
     votes.retain(|earlier| earlier.approve);
+    if vote.approve && bodies > 1 {
+        let approved = votes.iter().map(|earlier| earlier.organisation.to_string());
+        another_body(approved, &actor.organisation.to_string())?;
+    }
     let approvals = u32::try_from(votes.len()).unwrap_or(u32::MAX) + u32::from(vote.approve);
     let event = match vote.approve {
         true => ScenarioEvent::Approve {
@@ -143,6 +148,25 @@ async fn cast(
         leaf = leaf.reference(earlier.leaf);
     }
     Ok(((), leaf))
+}
+
+/// Two approvals are of two review bodies: colleagues are not independent of each other.
+pub(crate) fn another_body(
+    mut approved: impl Iterator<Item = String>,
+    own: &str,
+) -> Result<(), Error> {
+    if approved.any(|earlier| earlier == own) {
+        return Err(Error::conflict(
+            "body_approved",
+            "您所在的审查机构已有人赞成；第二票须来自另一审查机构。",
+            "somebody of your review body has approved already; the second approval comes from another body.",
+        )
+        .with_remedy(
+            "请另一审查机构的审查员表决；您仍可投反对票。",
+            "let a reviewer of another body vote; you may still vote against.",
+        ));
+    }
+    Ok(())
 }
 
 async fn store(

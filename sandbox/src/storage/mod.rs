@@ -8,7 +8,10 @@ mod migrate;
 mod transaction;
 mod tx;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures::future::BoxFuture;
 use sqlx::{Any, AnyConnection, Pool};
@@ -28,6 +31,45 @@ use crate::{
 /// How often a transaction that lost a race is tried again.
 const ATTEMPTS_MAX: u32 = 8;
 
+/// How long a database may take to say that it is there.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How long nobody asks a database that was found gone.
+const OUTAGE: Duration = Duration::from_secs(2);
+
+/// What a transaction is for.
+#[derive(Clone, Copy)]
+enum Work {
+    Read,
+    Write,
+}
+
+/// When the database was last found gone.
+#[derive(Default)]
+struct Outage(Mutex<Option<Instant>>);
+
+impl Outage {
+    fn is_known(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last {
+            Some(at) if at.elapsed() < OUTAGE => true,
+            // This one asks, and the others do not until it knows.
+            Some(_) => {
+                *last = Some(Instant::now());
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn seen(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn over(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// The database behind the platform.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -37,6 +79,7 @@ pub(crate) struct Store {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pseudonyms: Arc<Pseudonyms>,
+    outage: Arc<Outage>,
 }
 
 /// Which of the two databases.
@@ -87,6 +130,7 @@ impl Store {
             clock,
             entropy,
             pseudonyms: Arc::new(pseudonyms),
+            outage: Arc::default(),
         })
     }
 
@@ -126,9 +170,7 @@ impl Store {
     where
         F: for<'a> FnMut(&'a mut Tx) -> BoxFuture<'a, Result<(T, LeafDraft), Error>>,
     {
-        let transaction = Transaction::begin(&self.write, self.backend.begin())
-            .await
-            .map_err(Failed::of)?;
+        let transaction = self.begin(Work::Write).await.map_err(Failed::of)?;
         let mut tx = Tx::begin(
             transaction,
             authorisation,
@@ -163,7 +205,8 @@ impl Store {
         T: Send,
         F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
-        let mut transaction = Transaction::begin(&self.read, self.backend.begin_read())
+        let mut transaction = self
+            .begin(Work::Read)
             .await
             .map_err(|source| storage_error(name, source))?;
         let answer = f(transaction.connection()).await;
@@ -182,9 +225,7 @@ impl Store {
         F: for<'a> FnOnce(&'a mut AnyConnection) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let failed = |source| storage_error(name, source);
-        let mut transaction = Transaction::begin(&self.write, self.backend.begin())
-            .await
-            .map_err(failed)?;
+        let mut transaction = self.begin(Work::Write).await.map_err(failed)?;
         match f(transaction.connection()).await {
             Ok(value) => {
                 transaction.commit().await.map_err(failed)?;
@@ -209,6 +250,44 @@ impl Store {
         {
             tracing::warn!(table, %error, "the database keeps what was deleted for now");
         }
+    }
+
+    /// Begins a transaction. Whoever asks while the database is known to be gone does not wait for it: one request in
+    /// a while finds out whether it is back.
+    async fn begin(&self, work: Work) -> Result<Transaction, sqlx::Error> {
+        if self.outage.is_known() {
+            return Err(sqlx::Error::PoolTimedOut);
+        }
+        let (pool, begin) = match work {
+            Work::Read => (&self.read, self.backend.begin_read()),
+            Work::Write => (&self.write, self.backend.begin()),
+        };
+        let begun = Transaction::begin(pool, begin).await;
+        match &begun {
+            Ok(_) => self.outage.over(),
+            // A writer of SQLite waits for the one before it; that is no outage.
+            Err(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+                if self.backend == Backend::Postgres =>
+            {
+                self.outage.seen();
+            }
+            Err(_) => {}
+        }
+        begun
+    }
+
+    /// Whether the database answers, within a moment.
+    pub(crate) async fn answers(&self) -> bool {
+        let asked = self.read("look after the database", |conn| {
+            Box::pin(async move {
+                sqlx::query("SELECT COUNT(*) FROM ledger_state")
+                    .fetch_one(conn)
+                    .await
+                    .map(drop)
+                    .map_err(|source| storage_error("look after the database", source))
+            })
+        });
+        matches!(tokio::time::timeout(ANSWER_MAX, asked).await, Ok(Ok(())))
     }
 
     /// Closes all connections.
@@ -302,6 +381,11 @@ pub(crate) fn storage_error(operation: &'static str, source: sqlx::Error) -> Err
                 "the disk of the database is full; nothing was done.",
             )
         }
+        sqlx::Error::Database(error) if connect::is_damage(error.code().as_deref()) => (
+            "database_damaged",
+            "数据库文件已损坏，操作未执行。",
+            "the database file is damaged; nothing was done.",
+        ),
         sqlx::Error::Database(error) if is_file_trouble(error.code().as_deref()) => (
             "database_io",
             "数据库文件无法读写，操作未执行。",

@@ -58,6 +58,10 @@ async fn two_votes_on_the_evidence_put_it_in_force_for_its_term() {
     assert_eq!(again.code(), "already_voted");
     let view = platform.scenario(&tenant, draft.id).await.unwrap();
     assert_eq!((view.state, view.approvals), (ScenarioState::InReview, 1));
+    let mut colleague = reviewers[1].clone();
+    colleague.organisation = reviewers[0].organisation;
+    let same = world.vote(&colleague, draft.id, true).await.unwrap_err();
+    assert_eq!(same.code(), "body_approved");
     world.vote(&reviewers[1], draft.id, true).await.unwrap();
     let view = platform.scenario(&tenant, draft.id).await.unwrap();
     assert_eq!(

@@ -8,6 +8,11 @@ pub(crate) fn counting() -> Vec<u8> {
     module("(call $count)")
 }
 
+/// Says [`GUEST_TEXT`] and emits every batch of input 0 as it is.
+pub(crate) fn copying() -> Vec<u8> {
+    module("(call $copy)")
+}
+
 /// Says [`GUEST_TEXT`] and traps.
 pub(crate) fn trapping() -> Vec<u8> {
     module("unreachable")
@@ -48,6 +53,15 @@ fn module(end: &str) -> Vec<u8> {
     (i32.store (i32.const 260) (i32.const 1))
     (i32.store (i32.const 264) (i32.const 512))
     (drop (call $emit (i32.const 256)))
+    (i32.const 0))
+  (func $copy (result i32)
+    (local $batch i32)
+    (block $end
+      (loop $more
+        (local.set $batch (call $next_batch (i32.const 0)))
+        (br_if $end (i32.eqz (local.get $batch)))
+        (drop (call $emit (local.get $batch)))
+        (br $more)))
     (i32.const 0))
   (func (export "run") (result i32)
     (call $log (i32.const 2048) (i32.const {length}))

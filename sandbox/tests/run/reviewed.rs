@@ -1,8 +1,8 @@
 //! What people decide, and what a revocation ends.
 
 use sandbox::{
-    ErrorKind, Mode, ModuleId, OutputColumn, Program, ReleaseState, ResultType, RunState, RunView,
-    WasmInput, verify_certificate,
+    ErrorKind, Mode, ModuleId, OutputColumn, PageRequest, Program, Quotas, ReleaseState,
+    ResultType, RunState, RunView, WasmInput, verify_certificate,
 };
 
 use crate::guests::{self, GUEST_TEXT};
@@ -119,6 +119,164 @@ pub(crate) async fn a_module_is_held_until_two_people_let_its_result_out() {
     let settled = world.settled(run.id).await;
     assert_eq!(settled.state, RunState::Released);
     world.platform.close().await;
+}
+
+pub(crate) async fn reviewers_read_every_row_that_would_leave() {
+    let world = World::new().await;
+    let module = push(&world, "copying", guests::copying()).await;
+    let job = world
+        .submit(Mode::Production, program(module, &["income"]))
+        .await
+        .unwrap();
+    let run = world.settled(job.run).await;
+    assert_eq!(run.state, RunState::Held, "{run:?}");
+    let release = world.release_of(&run).await.id;
+    let (platform, [first, second]) = (&world.platform, &world.reviewers);
+    let evidence = platform.release_evidence(first, release).await.unwrap();
+    let preview = evidence.preview.as_ref().unwrap();
+    assert_eq!((preview.rows.len(), preview.rows_total), (100, 600));
+    let rules: Vec<&str> = evidence.findings.iter().map(|f| f.rule.as_str()).collect();
+    for rule in ["rows_beyond_preview", "one_row_for_each_input_row"] {
+        assert!(rules.contains(&rule), "no {rule} in {rules:?}");
+    }
+    let told = &platform.release(&world.developer, release).await.unwrap();
+    assert!(
+        !told
+            .findings
+            .iter()
+            .any(|f| f.rule == "rows_beyond_preview"),
+        "an aid depends on the data and is told to the tenant"
+    );
+
+    let refused = platform
+        .release_rows(&world.developer, release, PageRequest::default())
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Denied);
+    let (mut together, mut rows, mut cursor) = (String::new(), 0, None);
+    loop {
+        let page = PageRequest::new(Some(170), cursor).unwrap();
+        let page = platform.release_rows(first, release, page).await.unwrap();
+        assert_eq!((page.first, page.rows_total), (rows + 1, 600));
+        assert_eq!(evidence.document["output"]["sha256"], page.sha256);
+        rows += page.rows.len() as u64;
+        together.push_str(&page.csv);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(rows, 600);
+    let beyond = PageRequest::new(None, Some("no-number".to_owned())).unwrap();
+    let beyond = platform.release_rows(first, release, beyond).await;
+    assert_eq!(beyond.unwrap_err().code(), "cursor_invalid");
+
+    for reviewer in [first, second] {
+        platform
+            .vote_release(reviewer, release, vote(true, &evidence.digest))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        world.download(release).await,
+        together,
+        "other bytes left than could be read"
+    );
+    let late = platform
+        .release_rows(first, release, PageRequest::default())
+        .await;
+    assert_eq!(late.unwrap_err().code(), "release_not_held");
+}
+
+pub(crate) async fn two_people_of_one_body_are_one_vote() {
+    let world = World::new().await;
+    let run = held(&world).await;
+    let release = world.release_of(&run).await.id;
+    let (platform, [first, second]) = (&world.platform, &world.reviewers);
+    let digest = platform
+        .release_evidence(first, release)
+        .await
+        .unwrap()
+        .digest;
+    platform
+        .vote_release(first, release, vote(true, &digest))
+        .await
+        .unwrap();
+    // The second reviewer as a colleague of the first.
+    let mut colleague = second.clone();
+    colleague.organisation = first.organisation;
+    let same = platform
+        .vote_release(&colleague, release, vote(true, &digest))
+        .await;
+    assert_eq!(same.unwrap_err().code(), "body_approved");
+    let state = platform
+        .release(&world.auditor, release)
+        .await
+        .unwrap()
+        .state;
+    assert_eq!(state, ReleaseState::Held);
+    let against = platform
+        .vote_release(&colleague, release, vote(false, &digest))
+        .await;
+    assert_eq!(against.unwrap().state, ReleaseState::Refused);
+}
+
+pub(crate) async fn an_organisation_fills_its_quota_and_no_more() {
+    let quotas = Quotas {
+        modules_max: 2,
+        tokens_max: 1,
+        proposals_max: 1,
+        ..Quotas::default()
+    };
+    let world = World::with_quotas(quotas).await;
+    let (platform, developer) = (&world.platform, &world.developer);
+    push(&world, "one", guests::counting()).await;
+    push(&world, "two", guests::counting()).await;
+    push(&world, "two", guests::counting()).await;
+    let third = platform
+        .push_module(developer, "three", guests::counting())
+        .await;
+    let third = third.unwrap_err();
+    assert_eq!(third.code(), "quota_exceeded");
+    assert!(
+        third.message().en.contains("at most 2 WASM modules"),
+        "{third}"
+    );
+
+    platform
+        .create_personal_token(developer, "one", 1)
+        .await
+        .unwrap();
+    let second = platform.create_personal_token(developer, "two", 1).await;
+    assert_eq!(second.err().unwrap().code(), "quota_exceeded");
+    let tokens = platform
+        .personal_tokens(developer, PageRequest::default())
+        .await
+        .unwrap();
+    platform
+        .revoke_personal_token(developer, tokens.items[0].id)
+        .await
+        .unwrap();
+    platform
+        .create_personal_token(developer, "two", 1)
+        .await
+        .unwrap();
+
+    let contract = platform
+        .scenario(developer, world.scenario)
+        .await
+        .unwrap()
+        .contract;
+    let propose = async |name: &str| {
+        platform
+            .propose_scenario(developer, name, contract.clone())
+            .await
+    };
+    propose("first-draft").await.unwrap();
+    propose("first-draft").await.unwrap();
+    assert_eq!(
+        propose("second-draft").await.unwrap_err().code(),
+        "quota_exceeded"
+    );
 }
 
 pub(crate) async fn one_vote_against_ends_it() {

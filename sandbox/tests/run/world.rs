@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sandbox::{
     AccountRequest, Actor, Contract, Error, GrantId, JobRequest, JobView, Mode, OrganisationId,
-    OrganisationKind, OrganisationRequest, Platform, Program, PushManifest, PushState, ReleaseId,
-    ReleaseView, Role, RoleSet, RunId, RunView, ScenarioId, Settings, SystemClock, SystemEntropy,
-    Vote,
+    OrganisationKind, OrganisationRequest, Platform, Program, PushManifest, PushState, Quotas,
+    ReleaseId, ReleaseView, Role, RoleSet, RunId, RunView, ScenarioId, Settings, SystemClock,
+    SystemEntropy, Vote,
 };
 use serde_json::json;
 
@@ -38,8 +38,21 @@ impl World {
 
     /// With a budget of refused results.
     pub(crate) async fn with_budget(refusals_max: u32) -> Self {
+        Self::with_both(refusals_max, Quotas::default()).await
+    }
+
+    /// With what an organisation may keep.
+    pub(crate) async fn with_quotas(quotas: Quotas) -> Self {
+        Self::with_both(1_000, quotas).await
+    }
+
+    async fn with_both(refusals_max: u32, quotas: Quotas) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let platform = open(folder.path()).await;
+        let settings = Settings {
+            quotas,
+            ..settings(folder.path())
+        };
+        let platform = open_with(settings).await;
         let admin = first_account(&platform, folder.path(), "system-admin").await;
         let security = first_account(&platform, folder.path(), "security-admin").await;
         let auditor = first_account(&platform, folder.path(), "auditor").await;
@@ -172,10 +185,14 @@ fn settings(folder: &Path) -> Settings {
 }
 
 async fn open(folder: &Path) -> Platform {
+    open_with(settings(folder)).await
+}
+
+async fn open_with(settings: Settings) -> Platform {
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let mut tries = 0;
     loop {
-        let opened = Platform::open(settings(folder), clock.clone(), entropy.clone()).await;
+        let opened = Platform::open(settings.clone(), clock.clone(), entropy.clone()).await;
         match opened {
             Ok(platform) => return platform,
             // Tasks of the platform before it let go of the folder when they end.

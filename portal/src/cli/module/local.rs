@@ -45,10 +45,8 @@ struct Seed([u8; 32]);
 impl Run {
     pub(super) async fn perform(self, printer: &Printer) -> Result<(), Failure> {
         let module = binary(&self.file)?;
-        let facts = sandbox::inspect_module(&module).map_err(|fault| {
-            let shown = self.file.display();
-            Failure::refused(format!("{shown}：{fault}"), format!("{shown}: {fault}"))
-        })?;
+        let facts =
+            sandbox::inspect_module(&module).map_err(|fault| super::refused(&self.file, &fault))?;
         let mut asked = None;
         let program = match (&self.sql, &self.program) {
             (Some(sql), _) => {
@@ -122,8 +120,13 @@ fn program(file: &Path) -> Result<(Vec<WasmInput>, Vec<crate::http::dto::OutputC
         members.entry("module").or_insert_with(|| json!(""));
     }
     let shown = file.display();
-    let program = serde_json::from_value(value)
-        .map_err(|error| Failure::new(format!("{shown}：{error}"), format!("{shown}: {error}")))?;
+    let program = serde_json::from_value(value).map_err(|error| {
+        let said = sandbox::parse_error(&error.to_string());
+        Failure::new(
+            format!("{shown}：{}", said.zh),
+            format!("{shown}: {}", said.en),
+        )
+    })?;
     match program {
         Program::Wasm { inputs, output, .. } => Ok((inputs, output)),
         Program::Sql { .. } => Err(Failure::new(

@@ -106,6 +106,14 @@ pub struct AccountView {
     pub created_at: String,
 }
 
+/// A new password for somebody else.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordReset {
+    /// 12 to 256 characters; its owner changes it at the next sign-in.
+    pub password: String,
+}
+
 /// The roles of an account from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

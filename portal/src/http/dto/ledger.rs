@@ -45,6 +45,10 @@ pub struct LeafView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub detail: Option<serde_json::Value>,
+    /// What the leaf's commitment is keyed with, in hex, where the detail still exists: `detail` of the leaf is the
+    /// HMAC-SHA-256 under it of the detail's canonical text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
 }
 
 /// The proof that a leaf is in the log.

@@ -20,8 +20,8 @@ mod sessions;
 mod status;
 
 pub use accounts::{
-    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView, Role,
-    RolesPut, WeightPut,
+    AccountCreate, AccountView, OrganisationCreate, OrganisationKind, OrganisationView,
+    PasswordReset, Role, RolesPut, WeightPut,
 };
 pub use common::{Finding, Page, PageQuery, Problem, Severity, Span, Text};
 pub use datasets::{
@@ -55,7 +55,8 @@ pub use pushes::{
     RuleCount, RuleNote, SpecialUniquesView,
 };
 pub use releases::{
-    ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseState, ReleaseView, ReleasedTable,
+    ReleaseDecision, ReleaseEvidence, ReleaseQuery, ReleaseRows, ReleaseState, ReleaseView,
+    ReleasedTable,
 };
 pub use scenarios::{
     ColumnRole, ColumnScope, Contract, Operations, OutputRules, Reason, ScenarioCreate,

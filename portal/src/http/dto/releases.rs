@@ -96,6 +96,10 @@ pub struct ReleasedTable {
     pub columns: Vec<String>,
     /// The first rows, as neutralised text.
     pub rows: Vec<Vec<String>>,
+    /// How many of them are shown here.
+    pub rows_shown: u64,
+    /// Where all of them are read, in pages.
+    pub rows_at: String,
     /// Rows of the whole result.
     pub rows_total: u64,
     /// Bytes of the whole result.
@@ -119,4 +123,28 @@ pub struct ReleaseEvidence {
     pub document: serde_json::Value,
     /// One's own vote until the release is decided, then all.
     pub votes: Vec<VoteView>,
+}
+
+/// Some rows of a held result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseRows {
+    /// The release's identifier.
+    pub release: String,
+    /// The columns.
+    pub columns: Vec<String>,
+    /// Number of the first row of this page; rows count from 1.
+    pub first: u64,
+    /// The rows, as neutralised text.
+    pub rows: Vec<Vec<String>>,
+    /// The same rows as the bytes that would leave; the first page begins with the header.
+    pub csv: String,
+    /// Rows of the whole result.
+    pub rows_total: u64,
+    /// Bytes of the whole result.
+    pub bytes_total: u64,
+    /// SHA-256 of the whole result, in hex: of all pages' `csv` put together.
+    pub sha256: String,
+    /// Where the next page begins; none on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }

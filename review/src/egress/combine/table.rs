@@ -124,7 +124,9 @@ impl Column {
     /// The entries as numbers that have one order.
     fn bits(&self) -> Vec<(usize, u64)> {
         let entries = self.entries.iter();
-        entries.map(|(part, value)| (*part, value.to_bits())).collect()
+        entries
+            .map(|(part, value)| (*part, value.to_bits()))
+            .collect()
     }
 }
 
@@ -241,11 +243,15 @@ impl Table {
         }
         let mut alike: HashMap<Vec<(usize, u64)>, u64> = HashMap::new();
         for held in held {
-            let bits = held.into_iter().map(|(part, value)| (part, value.to_bits()));
+            let bits = held
+                .into_iter()
+                .map(|(part, value)| (part, value.to_bits()));
             *alike.entry(bits.collect()).or_default() += 1;
         }
         let found = alike.len();
-        let lone = alike.into_iter().filter_map(|(held, units)| lone_column(&held, units));
+        let lone = alike
+            .into_iter()
+            .filter_map(|(held, units)| lone_column(&held, units));
         let mut lone: Vec<Column> = lone.collect();
         let complete = lone.len() == found && found <= columns_max;
         if lone.len() > columns_max {
@@ -433,7 +439,13 @@ fn lone_column(held: &[(usize, u64)], units: u64) -> Option<Column> {
         .map(|(part, bits)| (*part, f64::from_bits(*bits)))
         .collect();
     let sizes = held.iter().map(|(_, value)| value.abs());
-    let largest = sizes.fold(0.0f64, |most, size| if size > most || size.is_nan() { size } else { most });
+    let largest = sizes.fold(0.0f64, |most, size| {
+        if size > most || size.is_nan() {
+            size
+        } else {
+            most
+        }
+    });
     if !largest.is_finite() || largest == 0.0 {
         return None;
     }

@@ -136,10 +136,15 @@ struct Scan {
     /// Well-formed sequences of two bytes; GB18030 pairs form them by chance.
     narrow: u64,
     malformed: u64,
+    /// Pairs of bytes that GB 2312 writes Han text with.
+    pairs: u64,
+    /// The last byte, when it may begin such a pair.
+    lead: bool,
 }
 
 impl Scan {
     fn observe(&mut self, bytes: &[u8], last: bool) {
+        self.observe_pairs(bytes);
         let mut buffer = std::mem::take(&mut self.carry);
         buffer.extend_from_slice(bytes);
         let mut rest = buffer.as_slice();
@@ -165,6 +170,14 @@ impl Scan {
         }
     }
 
+    fn observe_pairs(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let high = (0xA1..=0xFE).contains(&byte);
+            self.pairs += u64::from(self.lead && high);
+            self.lead = high && !self.lead;
+        }
+    }
+
     fn count(&mut self, text: &str) {
         for lead in text.bytes() {
             self.wide += u64::from(lead >= 0xE0);
@@ -176,7 +189,8 @@ impl Scan {
         // Real GB18030 text breaks UTF-8 at least once for every few characters; a UTF-8 file
         // with a damaged place has thousands of well-formed sequences beside it.
         let damaged_utf8 = self.wide + self.narrow / 4 > self.malformed.saturating_mul(4);
-        if self.malformed == 0 || damaged_utf8 {
+        // ASCII with a damaged byte has no pair of Han text at all.
+        if self.malformed == 0 || damaged_utf8 || self.pairs == 0 {
             TextEncoding::Utf8
         } else {
             TextEncoding::Gb18030
@@ -396,6 +410,30 @@ mod tests {
         assert_eq!(detect(&bytes[..]).unwrap(), TextEncoding::Utf8);
         let offset = decode(&bytes, TextEncoding::Utf8).unwrap_err();
         assert!(offset.abs_diff(at as u64) <= 2, "{offset} against {at}");
+    }
+
+    #[test]
+    fn ascii_with_a_damaged_byte_far_in_is_damaged_utf8() {
+        for damage in [&b"\xff"[..], b"\xc3", b"\xe5\x8e", b"\x81"] {
+            let mut bytes = b"id,name\n1,anna\n".repeat(40_000);
+            let at = bytes.len();
+            bytes.extend_from_slice(damage);
+            bytes.extend_from_slice(b"\n2,berta\n");
+            assert_eq!(
+                detect(&bytes[..]).unwrap(),
+                TextEncoding::Utf8,
+                "{damage:?}"
+            );
+            assert_eq!(
+                decode(&bytes, TextEncoding::Utf8),
+                Err(at as u64),
+                "{damage:?}"
+            );
+        }
+        // One Han character of a bureau's export is no damage.
+        let mut bytes = b"id,name\n1,anna\n".repeat(40_000);
+        bytes.extend_from_slice(&GB18030.encode("2,王\n").0);
+        assert_eq!(detect(&bytes[..]).unwrap(), TextEncoding::Gb18030);
     }
 
     #[test]
