@@ -25,7 +25,10 @@ async fn the_second_of_a_pair_that_differs_by_one_person_does_not_leave() {
     );
     // Which rule withheld it is not told: the words are the same whatever the data.
     assert!(
-        without.rules().iter().all(|rule| rule == "cells_may_be_missing"),
+        without
+            .rules()
+            .iter()
+            .all(|rule| rule == "cells_may_be_missing"),
         "a finding says why a cell is missing: {:?}",
         without.rules()
     );

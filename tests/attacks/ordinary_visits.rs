@@ -31,13 +31,34 @@ async fn breakdowns_of_visits_leave_one_after_the_other() {
     .await;
     let questions = [
         ("select count(*) as n from residents", 1),
-        ("select district, count(*) as n from residents group by district", 6),
-        ("select occupation, count(*) as n from residents group by occupation", 5),
-        ("select age_band, count(*) as n, avg(income) as mean from residents group by age_band", 4),
-        ("select district, count(distinct resident_id) as people from residents group by district", 6),
-        ("select count(*) as n, sum(income) as total from residents where district = '湖里'", 1),
-        ("select sex, sum(income) as total from residents where age_band = '2024' group by sex", 2),
-        ("select district, sex, count(*) as n, avg(income) as mean from residents group by district, sex", 12),
+        (
+            "select district, count(*) as n from residents group by district",
+            6,
+        ),
+        (
+            "select occupation, count(*) as n from residents group by occupation",
+            5,
+        ),
+        (
+            "select age_band, count(*) as n, avg(income) as mean from residents group by age_band",
+            4,
+        ),
+        (
+            "select district, count(distinct resident_id) as people from residents group by district",
+            6,
+        ),
+        (
+            "select count(*) as n, sum(income) as total from residents where district = '湖里'",
+            1,
+        ),
+        (
+            "select sex, sum(income) as total from residents where age_band = '2024' group by sex",
+            2,
+        ),
+        (
+            "select district, sex, count(*) as n, avg(income) as mean from residents group by district, sex",
+            12,
+        ),
     ];
     for round in ["first", "again"] {
         for (sql, rows) in questions {

@@ -115,15 +115,31 @@ async fn a_category_is_not_asked_by_a_join_or_a_tautology() {
         "司机".clone_into(&mut person.occupation);
     }
     let world = world(residents).await;
-    let columns = json!([{ "name": "work", "type": "string" }, { "name": "code", "type": "string" }]);
+    let columns =
+        json!([{ "name": "work", "type": "string" }, { "name": "code", "type": "string" }]);
     let all = "work,code\n司机,c1\n教师,c2\n医生,c3\n工人,c4\n店员,c5\n";
-    private(&world, "one", columns.clone(), Value::Null, "work,code\n司机,c1\n".to_owned()).await;
+    private(
+        &world,
+        "one",
+        columns.clone(),
+        Value::Null,
+        "work,code\n司机,c1\n".to_owned(),
+    )
+    .await;
     private(&world, "codes", columns, Value::Null, all.to_owned()).await;
     for sql in [
-        format!("select count(*) as n from residents where district = '{DISTRICT}' and (occupation is null or occupation is not null)"),
-        format!("select count(*) as n from residents r join one o on r.occupation = o.work where r.district = '{DISTRICT}'"),
-        format!("select count(*) as n from residents where district = '{DISTRICT}' and occupation = '司机'"),
-        format!("select count(*) as n from residents r join codes o on r.occupation = o.work where r.district = '{DISTRICT}' and o.code = 'c1'"),
+        format!(
+            "select count(*) as n from residents where district = '{DISTRICT}' and (occupation is null or occupation is not null)"
+        ),
+        format!(
+            "select count(*) as n from residents r join one o on r.occupation = o.work where r.district = '{DISTRICT}'"
+        ),
+        format!(
+            "select count(*) as n from residents where district = '{DISTRICT}' and occupation = '司机'"
+        ),
+        format!(
+            "select count(*) as n from residents r join codes o on r.occupation = o.work where r.district = '{DISTRICT}' and o.code = 'c1'"
+        ),
     ] {
         let ran = world.sql(&sql).await;
         assert!(ran.csv.is_none(), "{sql}: {:?}", ran.csv);
@@ -135,7 +151,10 @@ async fn a_category_is_not_asked_by_a_join_or_a_tautology() {
         )
         .await;
     assert!(
-        labelled.rows().iter().all(|row| row["district"] != DISTRICT),
+        labelled
+            .rows()
+            .iter()
+            .all(|row| row["district"] != DISTRICT),
         "{:?}",
         labelled.csv
     );

@@ -22,8 +22,17 @@ async fn asked(world: &World, occupation: &str) -> Ran {
 fn told(mut value: Value) -> Value {
     if let Value::Object(members) = &mut value {
         for name in [
-            "id", "run", "job", "release", "timeline", "meter", "layers", "created_at",
-            "released_at", "submitted_at", "ended_at",
+            "id",
+            "run",
+            "job",
+            "release",
+            "timeline",
+            "meter",
+            "layers",
+            "created_at",
+            "released_at",
+            "submitted_at",
+            "ended_at",
         ] {
             members.remove(name);
         }
@@ -82,7 +91,10 @@ async fn a_cell_of_one_person_is_missing_without_a_word() {
         let certificate: Value = serde_json::from_str(&text).unwrap();
         let payload = certificate["dsse"]["payload"].as_str().unwrap();
         let payload = String::from_utf8(STANDARD.decode(payload).unwrap()).unwrap();
-        assert!(!payload.contains("suppressed") && !payload.contains("partial"), "{payload}");
+        assert!(
+            !payload.contains("suppressed") && !payload.contains("partial"),
+            "{payload}"
+        );
         assert!(payload.contains("\"decision\":\"release\""), "{payload}");
     }
     assert_eq!(said, [false, false]);

@@ -93,14 +93,16 @@ pub(super) fn beside(
     let keys = |relation: &str, names: &mut dyn Iterator<Item = Option<&String>>| {
         names
             .map(|name| {
-                let name =
-                    name.ok_or_else(|| DataFusionError::Plan("no such group".to_owned()))?;
+                let name = name.ok_or_else(|| DataFusionError::Plan("no such group".to_owned()))?;
                 Ok(Column::new(Some(relation.to_owned()), name))
             })
             .collect::<Result<Vec<Column>>>()
     };
     let left = keys(CELLS, &mut groups.iter().map(|&group| of_cells.get(group)))?;
-    let right = keys(AROUND, &mut (0..groups.len()).map(|place| of_around.get(place)))?;
+    let right = keys(
+        AROUND,
+        &mut (0..groups.len()).map(|place| of_around.get(place)),
+    )?;
     let cells = LogicalPlanBuilder::from(cells).alias(CELLS)?;
     let around = LogicalPlanBuilder::from(around).alias(AROUND)?.build()?;
     let joined = if left.is_empty() {

@@ -209,16 +209,18 @@ impl<'a> Cells<'a> {
         let groups = self.query.groups.iter().filter(|group| group.sensitive);
         let joins = self.query.joins.iter().filter(|join| join.sensitive);
         let joined = joins.flat_map(|join| {
-            [&join.left, &join.right].into_iter().flat_map(|(scan, expr)| {
-                let table = &self.scope.tables[self.query.scans[*scan].table];
-                let columns = expr.column_refs().into_iter();
-                let sensitive = columns.filter(|column| {
-                    table
-                        .column(&column.name)
-                        .is_some_and(|scope| scope.sensitive)
-                });
-                sensitive.map(|column| format!("{}.{}", table.dataset, column.name))
-            })
+            [&join.left, &join.right]
+                .into_iter()
+                .flat_map(|(scan, expr)| {
+                    let table = &self.scope.tables[self.query.scans[*scan].table];
+                    let columns = expr.column_refs().into_iter();
+                    let sensitive = columns.filter(|column| {
+                        table
+                            .column(&column.name)
+                            .is_some_and(|scope| scope.sensitive)
+                    });
+                    sensitive.map(|column| format!("{}.{}", table.dataset, column.name))
+                })
         });
         let mut columns: Vec<String> = groups
             .map(|group| of_dataset(&group.source, self.scope))
@@ -285,7 +287,9 @@ impl<'a> Cells<'a> {
         });
         let sets = (0..self.universes.len())
             .map(|universe| column(grouped + universe).alias(format!("a{universe}")));
-        people.project(keys.chain(sets).collect::<Vec<_>>())?.build()
+        people
+            .project(keys.chain(sets).collect::<Vec<_>>())?
+            .build()
     }
 
     fn group_columns(&self) -> Vec<GroupColumn> {

@@ -521,7 +521,10 @@ mod tests {
         let told = history(&cell(2.0, false));
         assert!(told.repeats(&cell(2.0, false)));
         assert!(!told.repeats(&cell(3.0, false)), "another holding");
-        assert!(!told.repeats(&cell(2.0, true)), "the people were not counted");
+        assert!(
+            !told.repeats(&cell(2.0, true)),
+            "the people were not counted"
+        );
         assert!(history(&cell(2.0, true)).repeats(&cell(2.0, false)));
         let mut other = cell(2.0, false);
         other.print.sensitive.insert("claims.disease".to_owned());
@@ -535,13 +538,15 @@ mod tests {
             ..print(rows, &[])
         };
         let history = |print: Print| history(&[(0..100, print)]);
-        let told = |history: &History, print: Print| {
-            history.differences(&(0..97).collect(), &print, 10)
-        };
+        let told =
+            |history: &History, print: Print| history.differences(&(0..97).collect(), &print, 10);
         assert!(told(&history(several(true, 200)), several(true, 190)));
         assert!(!told(&history(several(false, 200)), several(true, 190)));
         assert!(!told(&history(several(true, 200)), several(false, 190)));
-        assert!(told(&history(several(true, 200)), several(false, 97)), "one row each");
+        assert!(
+            told(&history(several(true, 200)), several(false, 97)),
+            "one row each"
+        );
         assert_eq!(history(several(false, 200)).sets().len(), 0);
     }
 
@@ -553,11 +558,10 @@ mod tests {
             ..print(100, &[])
         };
         let group = history(&[(0..100, of(&[], true))]);
-        let class =
-            |history: &History, to: u32, print: Print| {
-                let rows = u64::from(to);
-                history.classes(&(0..to).collect(), &Print { rows, ..print })
-            };
+        let class = |history: &History, to: u32, print: Print| {
+            let rows = u64::from(to);
+            history.classes(&(0..to).collect(), &Print { rows, ..print })
+        };
         assert!(class(&group, 100, of(&["c.disease"], true)));
         assert!(class(&group, 91, of(&["c.disease"], true)));
         assert!(!class(&group, 90, of(&["c.disease"], true)));
@@ -591,7 +595,10 @@ mod tests {
         assert!(told(&cell(25..50, 103..140)), "all but three");
         assert!(told(&cell(100..140, 25..50)), "asked the other way");
         assert!(!told(&cell(25..50, 120..140)), "A is mixed");
-        assert!(!told(&cell(100..140, 0..50)), "who does not have it, of the same");
+        assert!(
+            !told(&cell(100..140, 0..50)),
+            "who does not have it, of the same"
+        );
         assert!(!told(&both), "the same again");
         assert!(!told(&known(25..50, print(25, &[]))), "nothing sensitive");
     }

@@ -176,7 +176,10 @@ fn check(
         let Some(mut history) = History::of(&column.universe, &request.history, &about) else {
             return unaudited(passing);
         };
-        let known: Vec<Known> = cells.iter().map(|cell| cell.known(layout, universe)).collect();
+        let known: Vec<Known> = cells
+            .iter()
+            .map(|cell| cell.known(layout, universe))
+            .collect();
         // What was told already tells nothing more, whoever asks.
         let repeats: Vec<bool> = known.iter().map(|cell| history.repeats(cell)).collect();
         for (index, Known { units, print, .. }) in known.iter().enumerate() {

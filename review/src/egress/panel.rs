@@ -14,9 +14,7 @@ const REGIONS: [&str; 5] = ["r0", "r1", "r2", "r3", "r4"];
 const DISEASES: [&str; 4] = ["flu", "cold", "gout", "none"];
 
 fn mix(number: u64) -> u64 {
-    let mut z = number
-        .wrapping_add(1)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -123,7 +121,11 @@ fn one_row_more_in_the_next_version_does_not_leave() {
         (answer.decision, answer.suppressed),
         (Decision::PartialRelease, 1)
     );
-    assert!(lines(&answer).iter().all(|line| !line.starts_with(more.region)));
+    assert!(
+        lines(&answer)
+            .iter()
+            .all(|line| !line.starts_with(more.region))
+    );
 }
 
 /// Lists of rows: a list names a person and a year under a label.
@@ -135,7 +137,8 @@ fn list(rows: &[(u32, &'static str)]) -> Vec<(u32, &'static str)> {
 fn rows_of_one_person_do_not_leave() {
     let rows = visits(800);
     let data = Data::default().claims(&rows);
-    let sql = "select count(*) n, sum(c.charges) s from claims c join clients p on c.person = p.person";
+    let sql =
+        "select count(*) n, sum(c.charges) s from claims c join clients p on c.person = p.person";
     let of = |people: std::ops::Range<u32>| -> Vec<(u32, &'static str)> {
         list(&people.map(|person| (person, "x")).collect::<Vec<_>>())
     };
@@ -174,7 +177,12 @@ fn a_year_of_one_person_does_not_leave() {
     };
     all.push(target);
     let data = Data::default().claims(&all);
-    for what in ["count(*)", "sum(charges)", "avg(charges)", "count(*), sum(charges)"] {
+    for what in [
+        "count(*)",
+        "sum(charges)",
+        "avg(charges)",
+        "count(*), sum(charges)",
+    ] {
         let mut tenant = Tenant::default();
         let years = format!("select year, {what} from claims group by year");
         let answer = tenant.ask(&years, &data);

@@ -65,12 +65,15 @@ fn around_holds(
 ) -> bool {
     // A threshold of one is that of samples, which everybody may see.
     rules.threshold <= 1
-        || cell.left_out().zip(&layout.universes).zip(&cell.around).all(
-            |((left_out, column), around)| {
+        || cell
+            .left_out()
+            .zip(&layout.universes)
+            .zip(&cell.around)
+            .all(|((left_out, column), around)| {
                 offsets.enough(&column.universe, &left_out, rules.threshold)
-                    && !(cell.print.narrowed && nearly_all_of(around.len() - left_out.len(), around))
-            },
-        )
+                    && !(cell.print.narrowed
+                        && nearly_all_of(around.len() - left_out.len(), around))
+            })
 }
 
 /// Missing values are a category of their own: nobody's, or those of enough.
@@ -125,8 +128,7 @@ pub(crate) fn nearly_all(class: &RoaringBitmap, group: &RoaringBitmap) -> bool {
 }
 
 fn nearly_all_of(units: u64, group: &RoaringBitmap) -> bool {
-    !group.is_empty()
-        && units.saturating_mul(100) > group.len().saturating_mul(CLASS_SHARE_PERCENT)
+    !group.is_empty() && units.saturating_mul(100) > group.len().saturating_mul(CLASS_SHARE_PERCENT)
 }
 
 /// Cells of groups in which nearly everybody has one sensitive category: whoever knows that a person

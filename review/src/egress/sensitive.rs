@@ -58,8 +58,13 @@ fn a_list_is_not_cleared_of_a_disease() {
         0 | 30 => "gout",
         _ => "flu",
     });
-    let data = |people: std::ops::Range<u32>| Data::default().claims(&claims).clients(&list(people));
-    for condition in ["c.disease <> 'gout'", "c.disease = 'flu'", "not c.disease like 'g%'"] {
+    let data =
+        |people: std::ops::Range<u32>| Data::default().claims(&claims).clients(&list(people));
+    for condition in [
+        "c.disease <> 'gout'",
+        "c.disease = 'flu'",
+        "not c.disease like 'g%'",
+    ] {
         let sql = format!(
             "select count(*) n from claims c join clients p on c.person = p.person where {condition}"
         );
@@ -71,7 +76,9 @@ fn a_list_is_not_cleared_of_a_disease() {
     }
     // Where many are in and many are out, the count leaves.
     let half = Data::default()
-        .claims(&sick(|claim| if claim.person % 2 == 0 { "gout" } else { "flu" }))
+        .claims(&sick(
+            |claim| if claim.person % 2 == 0 { "gout" } else { "flu" },
+        ))
         .clients(&list(0..60));
     released(
         "select count(*) n from claims c join clients p on c.person = p.person where c.disease <> 'gout'",
@@ -114,7 +121,10 @@ fn a_label_of_sensitive_codes_is_sensitive() {
         shown.len() == 9 && shown.iter().all(|line| !line.starts_with("r1")),
         "{shown:?}"
     );
-    assert!(answer.counted, "who is under a label is the tenant's question");
+    assert!(
+        answer.counted,
+        "who is under a label is the tenant's question"
+    );
     let mixed = ["flu", "cold", "gout"];
     let honest = sick(|claim| mixed[usize::try_from(claim.person % 3).unwrap()]);
     released(sql, &Data::default().claims(&honest).clients(&codes));
@@ -148,7 +158,9 @@ fn the_class_of_a_group_does_not_follow_from_two_larger_ones() {
         assert_eq!(tenant.ask(both, &data).decision, Decision::Release);
         let answer = tenant.look(of_one, &data);
         assert!(
-            lines(&answer).iter().all(|line| !line.starts_with("r2") && line.contains(',')),
+            lines(&answer)
+                .iter()
+                .all(|line| !line.starts_with("r2") && line.contains(',')),
             "{of_one}: {:?}",
             lines(&answer)
         );
@@ -203,13 +215,17 @@ fn missing(data: Data, of: impl Fn(u32) -> bool) -> Data {
         })
         .collect();
     let names = claims.schema();
-    let columns = names.fields().iter().zip(claims.columns()).map(|(field, column)| {
-        let column = match field.name().as_str() {
-            "charges" => std::sync::Arc::new(known.clone()) as _,
-            _ => std::sync::Arc::clone(column),
-        };
-        (field.name().clone(), column, true)
-    });
+    let columns = names
+        .fields()
+        .iter()
+        .zip(claims.columns())
+        .map(|(field, column)| {
+            let column = match field.name().as_str() {
+                "charges" => std::sync::Arc::new(known.clone()) as _,
+                _ => std::sync::Arc::clone(column),
+            };
+            (field.name().clone(), column, true)
+        });
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     assert_eq!(batch.num_rows(), persons.len());
     tables.insert("claims".to_owned(), batch);
@@ -236,7 +252,10 @@ fn whether_the_value_of_one_person_is_missing_does_not_show() {
         // Elsewhere it does not matter.
         released(&sql, &data(|person| person == 0));
     }
-    released("select count(*) from claims where region = 'r2'", &data(|person| person == 4));
+    released(
+        "select count(*) from claims where region = 'r2'",
+        &data(|person| person == 4),
+    );
 }
 
 #[test]

@@ -152,8 +152,12 @@ fn share_spent() -> Inspection {
             Severity::Refuse,
             "output",
             Bilingual::new(
-                format!("每个租户在一个值域的出域历史中最多有 {CELLS_OF_TENANT_MAX} 个单元格，该结果将超出"),
-                format!("a tenant has at most {CELLS_OF_TENANT_MAX} cells in the history of a value domain, and this result would exceed that"),
+                format!(
+                    "每个租户在一个值域的出域历史中最多有 {CELLS_OF_TENANT_MAX} 个单元格，该结果将超出"
+                ),
+                format!(
+                    "a tenant has at most {CELLS_OF_TENANT_MAX} cells in the history of a value domain, and this result would exceed that"
+                ),
             ),
             Bilingual::new(
                 "减少分组；重复已出域的查询不占额度",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::{Part, ROUNDING, settled, to_u64};
+use super::{OFF_MAX, Part, ROUNDING, settled, to_u64};
 use crate::contract::OutputRules;
 use crate::egress::cells::Holdings;
 use crate::egress::classes::{Classes, Places};
@@ -124,7 +124,9 @@ impl Column {
     /// The entries as numbers that have one order.
     fn bits(&self) -> Vec<(usize, u64)> {
         let entries = self.entries.iter();
-        entries.map(|(part, value)| (*part, value.to_bits())).collect()
+        entries
+            .map(|(part, value)| (*part, value.to_bits()))
+            .collect()
     }
 }
 
@@ -241,11 +243,15 @@ impl Table {
         }
         let mut alike: HashMap<Vec<(usize, u64)>, u64> = HashMap::new();
         for held in held {
-            let bits = held.into_iter().map(|(part, value)| (part, value.to_bits()));
+            let bits = held
+                .into_iter()
+                .map(|(part, value)| (part, value.to_bits()));
             *alike.entry(bits.collect()).or_default() += 1;
         }
         let found = alike.len();
-        let lone = alike.into_iter().filter_map(|(held, units)| lone_column(&held, units));
+        let lone = alike
+            .into_iter()
+            .filter_map(|(held, units)| lone_column(&held, units));
         let mut lone: Vec<Column> = lone.collect();
         let complete = lone.len() == found && found <= columns_max;
         if lone.len() > columns_max {
@@ -272,15 +278,23 @@ impl Table {
         to_u64(visits * 2 + combination.len())
     }
 
-    /// Whether what a row leaves of each column says too much of a few. Everybody is in some column.
-    pub(super) fn leaves(&self, columns: &[Column], left: &[f64], rules: &OutputRules) -> bool {
+    /// Whether what a row leaves of each column says too much of a few, with numbers that are so far off. Everybody is in
+    /// some column.
+    pub(super) fn leaves(
+        &self,
+        columns: &[Column],
+        left: &[f64],
+        off: f64,
+        rules: &OutputRules,
+    ) -> bool {
         let mut folded = Folded::default();
         for (column, factor) in columns.iter().zip(left) {
             if *factor != 0.0 {
                 folded.merge(&column.folded.times(factor.abs()));
             }
         }
-        folded.units > 0 && !rules::spread(&folded.holdings(folded.total), rules)
+        let tells = folded.units > 0 && off <= OFF_MAX * folded.x1;
+        tells && !rules::spread(&folded.holdings(folded.total), rules)
     }
 
     /// Whether a combination says too much of a few.
@@ -433,7 +447,13 @@ fn lone_column(held: &[(usize, u64)], units: u64) -> Option<Column> {
         .map(|(part, bits)| (*part, f64::from_bits(*bits)))
         .collect();
     let sizes = held.iter().map(|(_, value)| value.abs());
-    let largest = sizes.fold(0.0f64, |most, size| if size > most || size.is_nan() { size } else { most });
+    let largest = sizes.fold(0.0f64, |most, size| {
+        if size > most || size.is_nan() {
+            size
+        } else {
+            most
+        }
+    });
     if !largest.is_finite() || largest == 0.0 {
         return None;
     }
