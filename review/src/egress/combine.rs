@@ -40,9 +40,13 @@ const ROUNDING_WHOLE: f64 = 1e-12;
 /// What a column is cleared of has at least this share of the largest entry of its row. Smaller ones stay as they are: to
 /// clear one takes multiples of numbers that are rounded by more than it.
 const PIVOT_MIN: f64 = 1e-3;
-/// Multiples that a combination is made of at most, beside the largest entry that it leaves: beyond, it tells nothing
-/// but how its numbers were rounded, counts to a base and others to a few digits.
-const MULTIPLES_MAX: f64 = 1e4;
+/// How far off a released count is taken to be, a twentieth of the coarsest that is certain, so that margins of dozens of cells
+/// are looked at; and another number, of its size: by the finest rounding that a scenario can ask for.
+const COUNT_OFF: f64 = 0.05;
+const NUMBER_OFF: f64 = 5e-7;
+/// How often the largest holding that a combination leaves its numbers may be off together. Beyond, it tells nothing but how
+/// they were rounded.
+const OFF_MAX: f64 = 4.0;
 
 /// One argument of one cell.
 #[derive(Clone, Copy)]
@@ -145,7 +149,10 @@ pub(crate) fn withheld(
             };
             *work = work.checked_sub(cost).ok_or(TooLarge)?;
             let exposes = match exact {
-                true => usable(left, combination) && table.leaves(&all, left, ask.rules),
+                true => {
+                    let off = off(combination, &parts, ask.whole);
+                    table.leaves(&all, left, off, ask.rules)
+                }
                 false => table.exposes(combination, ask.rules),
             };
             if exposes {
@@ -172,13 +179,16 @@ pub(crate) fn withheld(
     Ok(withheld)
 }
 
-/// Whether the numbers of a combination are not rounded by far more than what it leaves.
-fn usable(left: &[f64], combination: &[f64]) -> bool {
-    let largest = left
+/// How far off the numbers of a combination are together, for being rounded.
+fn off(combination: &[f64], parts: &[Part<'_>], whole: bool) -> f64 {
+    let each = combination
         .iter()
-        .fold(0.0f64, |most, value| most.max(value.abs()));
-    let multiples: f64 = combination.iter().map(|factor| factor.abs()).sum();
-    multiples <= MULTIPLES_MAX * largest
+        .zip(parts)
+        .map(|(factor, part)| match whole {
+            true => factor.abs() * COUNT_OFF,
+            false => (factor * part.total).abs() * NUMBER_OFF,
+        });
+    each.sum()
 }
 
 fn difference(part: usize, other: usize, parts: usize) -> Vec<f64> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::{Part, ROUNDING, settled, to_u64};
+use super::{OFF_MAX, Part, ROUNDING, settled, to_u64};
 use crate::contract::OutputRules;
 use crate::egress::cells::Holdings;
 use crate::egress::classes::{Classes, Places};
@@ -278,15 +278,23 @@ impl Table {
         to_u64(visits * 2 + combination.len())
     }
 
-    /// Whether what a row leaves of each column says too much of a few. Everybody is in some column.
-    pub(super) fn leaves(&self, columns: &[Column], left: &[f64], rules: &OutputRules) -> bool {
+    /// Whether what a row leaves of each column says too much of a few, with numbers that are so far off. Everybody is in
+    /// some column.
+    pub(super) fn leaves(
+        &self,
+        columns: &[Column],
+        left: &[f64],
+        off: f64,
+        rules: &OutputRules,
+    ) -> bool {
         let mut folded = Folded::default();
         for (column, factor) in columns.iter().zip(left) {
             if *factor != 0.0 {
                 folded.merge(&column.folded.times(factor.abs()));
             }
         }
-        folded.units > 0 && !rules::spread(&folded.holdings(folded.total), rules)
+        let tells = folded.units > 0 && off <= OFF_MAX * folded.x1;
+        tells && !rules::spread(&folded.holdings(folded.total), rules)
     }
 
     /// Whether a combination says too much of a few.

@@ -184,6 +184,20 @@ fn who_is_not_listed_counts_with_the_bound() {
 }
 
 #[test]
+fn rows_that_are_taken_to_be_the_same_have_to_agree_with_the_numbers() {
+    // Two halves of four thousand people, of whom few are listed, and then all of them with another row of one.
+    let of = |range: Range<u32>| Cell::listing(range, plain, 1_000);
+    let (first, second) = (of(0..2_000), of(2_000..4_000));
+    let other = |unit: u32| {
+        if unit == 3_500 { 700.0 } else { plain(unit) }
+    };
+    let swapped = Cell::listing(0..4_000, other, 1_000);
+    check(&[&first, &second], &[&swapped], &[true]);
+    check(&[&first, &swapped], &[&second], &[true]);
+    check(&[&first, &second], &[&of(0..4_000)], &[false]);
+}
+
+#[test]
 fn many_random_cells_do_not_close_the_history() {
     let mut seed = 7u64;
     let mut random = || {
