@@ -706,13 +706,13 @@ fn signing_out(world: &World) {
 /// An account by its name: shut, opened, given another password.
 fn accounts(world: &World) {
     let admin = "security-admin";
+    let reset = ["account", "reset-password", DEVELOPER];
     world
-        .as_("system-admin", &["account", "reset-password", DEVELOPER])
+        .egret("system-admin", &reset, "a-password-of-a-test\n")
         .fails(4, "security_admin");
     world.as_(admin, &["account", "disable", DEVELOPER]).ok();
     world.as_(DEVELOPER, &["whoami"]).fails(3, "egret login");
     world.as_(admin, &["account", "enable", DEVELOPER]).ok();
-    let reset = ["account", "reset-password", DEVELOPER];
     world.egret(admin, &reset, "a-password-of-a-test\n").ok();
     let login = ["login", "--server", &world.address, DEVELOPER];
     world
