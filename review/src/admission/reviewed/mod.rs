@@ -29,7 +29,7 @@ use self::names::ReviewedNames;
 pub use self::types::{QueryFunction, QueryModule, ReviewedAdmission, ReviewedQuery};
 use super::survey::Survey;
 use super::types::{ColumnType, OutputColumn, SqlLimits};
-use super::{planning, refusal, single_select, unplannable};
+use super::{growth, planning, refusal, single_select, unplannable};
 use crate::egress::control::ScansByName;
 use crate::expression;
 use crate::finding::Finding;
@@ -80,6 +80,7 @@ fn admit(
     if !survey.findings.is_empty() {
         return Err(survey.findings);
     }
+    growth::check(&statement, limits).map_err(boxed)?;
     let planned = SqlToRel::new(&names).sql_statement_to_plan(statement);
     let refused = names.refused();
     if !refused.is_empty() {

@@ -230,6 +230,22 @@ fn what_is_outside_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_small_text_that_would_grow_is_refused() {
+    let mut sql = "SELECT m.score(charges, visits) AS x FROM claims".to_owned();
+    for _ in 0..30 {
+        let x = "CASE WHEN x > x THEN x WHEN x < x THEN x ELSE x END";
+        sql = format!("SELECT {x} AS x FROM ({sql}) AS q");
+    }
+    // Nested beyond the parser's depth or grown beyond the limit: refused either way, and at once.
+    assert_eq!(
+        refused(&sql)[0].rule,
+        "program_too_large",
+        "{:?}",
+        refused(&sql)
+    );
+}
+
+#[test]
 fn both_operations_have_to_be_granted() {
     for text in ["wasm = false", "sql = false"] {
         let (what, _) = text.split_once(' ').unwrap();
