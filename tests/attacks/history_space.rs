@@ -20,9 +20,8 @@ async fn a_query_of_very_many_cells_stops_nobody() {
     assert_eq!(many.run["state"], "refused", "{}", many.run);
     assert_eq!(many.run["findings"][0]["rule"], "history_share_spent");
     for sql in [
-        "select sum(income) as total from residents where sex = 'M'",
         "select count(*) as n from residents",
-        "select avg(income) as mean from residents where district = '思明'",
+        "select sum(income) as total from residents",
     ] {
         let ran = world.sql(sql).await;
         assert!(ran.csv.is_some(), "{sql}: {}", ran.run);
@@ -35,7 +34,7 @@ async fn a_query_of_very_many_cells_stops_nobody() {
         .await;
     assert!(some.rows().len() > 150, "{}", some.run);
     let after = world
-        .sql("select sum(income) as total from residents where age_band = '65+'")
+        .sql("select avg(income) as mean, count(distinct resident_id) as people from residents")
         .await;
     assert!(after.csv.is_some(), "{}", after.run);
 }
