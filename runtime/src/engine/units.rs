@@ -126,14 +126,41 @@ impl UnitSet {
         self.compact();
         let mut bitmap = match self {
             Self::List { units, .. } => RoaringBitmap::from_sorted_iter(units).unwrap_or_default(),
-            Self::Bits(words) => {
-                let bytes: Vec<u8> = words.into_iter().flat_map(u64::to_le_bytes).collect();
-                RoaringBitmap::from_lsb0_bytes(0, &bytes)
-            }
+            Self::Bits(words) => of_bits(&words),
         };
         bitmap.optimize();
         bitmap
     }
+}
+
+/// Words of one container of a bitmap, and how many units it holds as a list at most.
+const CONTAINER_WORDS: usize = 1024;
+const CONTAINER_LIST_MAX: u32 = 4096;
+
+/// The set of the bits. Taken from bytes, the library keeps a container of exactly 4,096 as bits, writes it so, and then
+/// cannot read it, since a reader expects a list there: containers of so many or fewer are filled one by one.
+fn of_bits(words: &[u64]) -> RoaringBitmap {
+    let mut bitmap = RoaringBitmap::new();
+    let containers = words.chunks(CONTAINER_WORDS);
+    for (first, container) in (0u32..).step_by(1 << 16).zip(containers) {
+        let held: u32 = container.iter().map(|word| word.count_ones()).sum();
+        if held > CONTAINER_LIST_MAX {
+            let bytes: Vec<u8> = container
+                .iter()
+                .flat_map(|word| word.to_le_bytes())
+                .collect();
+            bitmap |= RoaringBitmap::from_lsb0_bytes(first, &bytes);
+            continue;
+        }
+        for (start, word) in (first..).step_by(64).zip(container) {
+            let mut left = *word;
+            while left != 0 {
+                bitmap.insert(start + left.trailing_zeros());
+                left &= left - 1;
+            }
+        }
+    }
+    bitmap
 }
 
 fn set_bit(words: &mut Vec<u64>, unit: u32) {
@@ -317,6 +344,32 @@ mod tests {
                     .collect()
             })
             .collect()
+    }
+
+    /// The library's own boundary between a list and bits, in each container and on both sides.
+    #[test]
+    fn sets_of_every_size_around_a_container_s_list_are_read_again() {
+        for count in [
+            1, 17, 4_094, 4_095, 4_096, 4_097, 8_192, 32_768, 65_535, 65_536,
+        ] {
+            for first in [0, 5, 65_536, 131_000] {
+                for step in [1, 2, 13] {
+                    let units: Vec<u32> = (0..count).map(|n| first + n * step).collect();
+                    let rows: Vec<_> = units.iter().map(|unit| (0, Some(*unit))).collect();
+                    let mut accumulator = UnitsByGroup::default();
+                    update(&mut accumulator, &rows, 1);
+                    let state = accumulator.state(EmitTo::All).unwrap();
+                    let mut merged = UnitsByGroup::default();
+                    merged.merge_batch(&state, &[0], 1).unwrap();
+                    let read = sets(&merged.evaluate(EmitTo::All).unwrap());
+                    assert_eq!(
+                        read,
+                        [units.iter().copied().collect::<BTreeSet<_>>()],
+                        "{count} from {first} by {step}"
+                    );
+                }
+            }
+        }
     }
 
     fn naive(rows: &[(usize, Option<u32>)], groups: usize) -> Vec<BTreeSet<u32>> {
