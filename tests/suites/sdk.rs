@@ -82,8 +82,8 @@ fn functions_of_the_example_are_right() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<(i64, f64)> = (1..=20)
-        .map(|row| (row * 10_000, f64::from(row as i32) / 40.0))
+    let rows: Vec<(i64, f64)> = (1..=20i32)
+        .map(|row| (i64::from(row) * 10_000, f64::from(row) / 40.0))
         .collect();
     let lines = rows
         .iter()

@@ -113,13 +113,9 @@ mod tests {
             with_manifest(&module, b"{}"),
             Err(ModuleFault::Manifest(_))
         ));
-        assert_eq!(
-            with_manifest(b"text", b"{}")
-                .unwrap_err()
-                .to_string()
-                .is_empty(),
-            false
-        );
+        let document = manifest("score");
+        let fault = with_manifest(b"text", document.as_bytes());
+        assert_eq!(fault.unwrap_err(), ModuleFault::NotAModule);
     }
 
     #[test]

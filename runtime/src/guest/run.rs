@@ -83,7 +83,7 @@ fn open(
     )?;
     let host = BufferHost {
         inputs,
-        output: Sink::Stream(output),
+        output: Sink::Stream(Box::new(output)),
         schema,
         types: output_fields.iter().map(|field| field.data_type).collect(),
         common: Common::new(limits, rows_in),

@@ -9,7 +9,7 @@ use crate::output::OutputStream;
 /// The other end of `emit`.
 pub(super) enum Sink {
     /// The result of a whole job.
-    Stream(OutputStream),
+    Stream(Box<OutputStream>),
     /// The rows of a table function, which a query goes on with.
     Rows(Rows),
     /// A function that answers a value has nowhere to emit to.

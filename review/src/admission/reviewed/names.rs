@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use super::types::{QueryFunction, QueryModule};
+use crate::admission::refusal;
 use crate::admission::survey::Lane;
 use crate::admission::types::{ColumnType, OutputColumn};
 use crate::egress::control::{CalledTable, Declared, TableCall};
@@ -191,7 +192,7 @@ impl<'a> ReviewedNames<'a> {
         &self,
         name: &str,
         arguments: Vec<Expr>,
-    ) -> std::result::Result<(CalledTable, Reads), Finding> {
+    ) -> std::result::Result<(CalledTable, Reads), Box<Finding>> {
         let Some(QueryFunction::Table {
             inputs,
             arguments: constants,
@@ -199,14 +200,16 @@ impl<'a> ReviewedNames<'a> {
             ..
         }) = self.table_function_of(name)
         else {
-            return Err(self.refuse_function(name, None));
+            return refusal::err(self.refuse_function(name, None));
         };
         if arguments.len() != inputs.len() + constants.len() {
-            return Err(misused(name, inputs.len(), constants));
+            return refusal::err(misused(name, inputs.len(), constants));
         }
         let values = arguments
             .into_iter()
-            .map(|argument| literal(argument).ok_or_else(|| misused(name, inputs.len(), constants)))
+            .map(|argument| {
+                literal(argument).ok_or_else(|| Box::new(misused(name, inputs.len(), constants)))
+            })
             .collect::<std::result::Result<Vec<_>, _>>()?;
         let (tables, rest) = values.split_at(inputs.len());
         let tables = tables
@@ -218,7 +221,8 @@ impl<'a> ReviewedNames<'a> {
             .iter()
             .zip(constants)
             .map(|(value, data_type)| {
-                constant(value, *data_type).ok_or_else(|| misused(name, inputs.len(), constants))
+                constant(value, *data_type)
+                    .ok_or_else(|| Box::new(misused(name, inputs.len(), constants)))
             })
             .collect::<std::result::Result<Vec<_>, _>>()?;
         let names = |columns: &Vec<OutputColumn>| {
@@ -244,25 +248,20 @@ impl<'a> ReviewedNames<'a> {
         function: &str,
         value: &ScalarValue,
         columns: &[OutputColumn],
-    ) -> std::result::Result<String, Finding> {
+    ) -> std::result::Result<String, Box<Finding>> {
         let name = value.try_as_str().flatten().unwrap_or_default();
         let Some(table) = self.scope.table(name) else {
-            return Err(crate::admission::refusal::table_outside(
-                name, self.scope, None,
-            ));
+            return refusal::err(refusal::table_outside(name, self.scope, None));
         };
         for column in columns {
             match table.schema.field_with_name(&column.name) {
                 Err(_) => {
                     let shown = format!("{name}.{}", column.name);
-                    return Err(crate::admission::refusal::column_outside(
-                        &shown,
-                        std::iter::once(table),
-                        None,
-                    ));
+                    let tables = std::iter::once(table);
+                    return refusal::err(refusal::column_outside(&shown, tables, None));
                 }
                 Ok(field) if crossing(field.data_type()) != Some(column.data_type) => {
-                    return Err(other_type(function, table, column));
+                    return refusal::err(other_type(function, table, column));
                 }
                 Ok(_) => {}
             }
@@ -545,7 +544,7 @@ impl ContextProvider for ReviewedNames<'_> {
                 let refused = self.refused.lock();
                 refused
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push(finding);
+                    .push(*finding);
                 Err(DataFusionError::Plan(format!("no call of {name}")))
             }
         }
