@@ -221,7 +221,7 @@ async fn a_ledger_without_its_anchor_is_not_signed_unless_somebody_says_so() {
     let leaves = Log::leaves(recovered.store(), None, 100).await.unwrap();
     let last = leaves.last().unwrap();
     assert_eq!(last.kind, "ledger.recover");
-    assert_eq!(last.detail.as_ref().unwrap()["size"], "5");
+    assert_eq!(last.detail.as_ref().unwrap()["size"], "6");
     recovered.close().await;
     open(folder.path()).await.unwrap().close().await;
 }
